@@ -1,0 +1,146 @@
+"""What a container is, as a value: planned without Docker, built by every engine from the same words."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+GIB = 1024**3
+MIB = 1024**2
+
+
+def frozen(mapping: Mapping[str, str] | None = None) -> Mapping[str, str]:
+    """A read-only copy."""
+    return MappingProxyType(dict(mapping or {}))
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file (or, where `content` is None, a directory) put into a container after its creation, before its start.
+
+    Files under a mount land in the mounted volume; a directory entry there sets the volume's owner and mode.
+    """
+
+    path: str
+    content: bytes | None = field(default=None, repr=False)
+    mode: int = 0o644
+    uid: int = 0
+    gid: int = 0
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of everything about the file."""
+        head = f"{self.path}:{self.mode:o}:{self.uid}:{self.gid}:{self.content is None}:".encode()
+        return hashlib.sha256(head + (self.content or b"")).hexdigest()
+
+
+class MountKind(StrEnum):
+    """Where a mount's data lives: a named volume, a directory of the host that must exist, or memory."""
+
+    VOLUME = "volume"
+    BIND = "bind"
+    TMPFS = "tmpfs"
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """`source` (volume name, host path; empty for tmpfs) seen at `target`."""
+
+    kind: MountKind
+    source: str
+    target: str
+    read_only: bool = False
+    size: int = 0
+    """Bytes; tmpfs only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of a container. Memory is a hard limit and swap is not added to it."""
+
+    memory: int = GIB
+    """Bytes; 0 is no limit."""
+    cpu: float = 0.0
+    """Cores; 0 is no limit."""
+    pids: int = 512
+    log_bytes: int = 10 * MIB
+    """Bytes of a log file, of which two are kept."""
+
+
+class Restart(StrEnum):
+    """Docker's restart policies that we use."""
+
+    NO = "no"
+    UNLESS_STOPPED = "unless-stopped"
+
+
+HOST_NETWORK = "host"
+NO_NETWORK = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerSpec:
+    """One container. Capabilities are all dropped and new privileges forbidden by every engine, always."""
+
+    name: str
+    image: str
+    command: tuple[str, ...]
+    """Replaces the image's entrypoint and command."""
+    labels: Mapping[str, str] = field(default_factory=frozen)
+    env: Mapping[str, str] = field(default_factory=frozen)
+    """Visible to whoever may inspect; secrets go into `files`."""
+    user: str = "1000:1000"
+    groups: tuple[str, ...] = ()
+    workdir: str = ""
+    hostname: str = ""
+    mounts: tuple[Mount, ...] = ()
+    files: tuple[File, ...] = ()
+    network: str = NO_NETWORK
+    """A network's name, `host` or `none`."""
+    ports: tuple[tuple[str, int, int], ...] = ()
+    """Published: (host address, host port, container port)."""
+    limits: Limits = field(default_factory=Limits)
+    capabilities: tuple[str, ...] = ()
+    """What is given back after dropping all; empty but for the two named in docs/design.md."""
+    restart: Restart = Restart.NO
+    stop_grace: int = 10
+    """Seconds between SIGTERM and SIGKILL."""
+
+    @property
+    def spec_hash(self) -> str:
+        """SHA-256 of the whole specification, files by their digests; the `firstbell.spec` label."""
+        return hashlib.sha256(json.dumps(self._canonical(), sort_keys=True).encode()).hexdigest()[:20]
+
+    def _canonical(self) -> dict[str, Any]:
+        plain = {name: getattr(self, name) for name in self.__slots__}
+        plain["labels"] = dict(self.labels)
+        plain["env"] = dict(self.env)
+        plain["files"] = [file.digest for file in self.files]
+        plain["mounts"] = [repr(mount) for mount in self.mounts]
+        plain["limits"] = repr(self.limits)
+        return plain
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkSpec:
+    """A bridge on which containers cannot speak to each other unless `inter_container` says so."""
+
+    name: str
+    bridge: str
+    labels: Mapping[str, str] = field(default_factory=frozen)
+    subnet: str = ""
+    """CIDR; empty lets the engine choose."""
+    inter_container: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeSpec:
+    """A named volume."""
+
+    name: str
+    labels: Mapping[str, str] = field(default_factory=frozen)

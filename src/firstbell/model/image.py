@@ -1,0 +1,40 @@
+"""What an image is made from, as a value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from firstbell.model.container import File, frozen
+
+
+@dataclass(frozen=True, slots=True)
+class BuildSpec:
+    """A build: the whole context by value or by path, the Dockerfile's text, and the tag that names its content."""
+
+    tag: str
+    dockerfile: str
+    files: tuple[File, ...] = ()
+    """Files of the context made by us; paths relative to it."""
+    directory: str = ""
+    """A folder of the person's, sent as the context beneath `files`; empty for none."""
+    prefix: str = ""
+    """Where in the context the folder's content goes; empty for its root."""
+    ignore: tuple[str, ...] = ()
+    """Patterns of `.dockerignore`, already read."""
+    args: Mapping[str, str] = field(default_factory=frozen)
+    labels: Mapping[str, str] = field(default_factory=frozen)
+    network: str = "host"
+    """Network of the build's steps: the mirrors must be reachable as from the host."""
+    no_cache: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A line of a long job: which step of how many (0: not known), and its words."""
+
+    text: str
+    step: int = 0
+    steps: int = 0
+    is_output: bool = False
+    """A line printed by the step itself, rather than about it."""

@@ -1,0 +1,188 @@
+"""What exists, in one snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from firstbell.model.container import frozen
+from firstbell.model.names import LABEL_ROLE, LABEL_SPEC, LABEL_USER
+
+
+class Phase(StrEnum):
+    """How a container is. UNKNOWN is what an engine says when it could not find out; it never means stopped."""
+
+    CREATED = "created"
+    RUNNING = "running"
+    PAUSED = "paused"
+    EXITED = "exited"
+    MISSING = "missing"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerState:
+    """A container as the engine sees it."""
+
+    name: str
+    phase: Phase
+    id: str = ""
+    image: str = ""
+    labels: Mapping[str, str] = field(default_factory=frozen)
+    address: str = ""
+    """IPv4 on its network; empty when it has none."""
+    exit_code: int | None = None
+    oom_killed: bool = False
+    error: str = ""
+    """The engine's own words when a start failed."""
+    started_at: str = ""
+    """RFC 3339, UTC."""
+
+    @property
+    def role(self) -> str:
+        """The `firstbell.role` label."""
+        return self.labels.get(LABEL_ROLE, "")
+
+    @property
+    def user(self) -> str:
+        """The `firstbell.user` label."""
+        return self.labels.get(LABEL_USER, "")
+
+    @property
+    def spec_hash(self) -> str:
+        """The `firstbell.spec` label."""
+        return self.labels.get(LABEL_SPEC, "")
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeState:
+    """A named volume."""
+
+    name: str
+    labels: Mapping[str, str] = field(default_factory=frozen)
+    created_at: str = ""
+
+    @property
+    def user(self) -> str:
+        """The `firstbell.user` label."""
+        return self.labels.get(LABEL_USER, "")
+
+    @property
+    def role(self) -> str:
+        """The `firstbell.role` label."""
+        return self.labels.get(LABEL_ROLE, "")
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkState:
+    """A network with its addresses."""
+
+    name: str
+    gateway: str = ""
+    subnet: str = ""
+    labels: Mapping[str, str] = field(default_factory=frozen)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageState:
+    """An image present on the engine: its identity and what a container of it inherits."""
+
+    ref: str
+    id: str
+    env: Mapping[str, str] = field(default_factory=frozen)
+    user: str = ""
+    workdir: str = ""
+    labels: Mapping[str, str] = field(default_factory=frozen)
+    size: int = 0
+    created_at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineFacts:
+    """The machine behind an engine."""
+
+    kind: str = "docker"
+    version: str = ""
+    api_version: str = ""
+    operating_system: str = ""
+    architecture: str = ""
+    cpus: int = 1
+    memory: int = 0
+    """Bytes."""
+    storage_driver: str = ""
+    data_root: str = ""
+    swarm: bool = False
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def is_desktop(self) -> bool:
+        """Docker Desktop runs the engine in a virtual machine, whose network is not the host's."""
+        return "Docker Desktop" in self.operating_system
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """Everything of one course on one engine, read in one go."""
+
+    course: str
+    engine: EngineFacts = field(default_factory=EngineFacts)
+    containers: tuple[ContainerState, ...] = ()
+    volumes: tuple[VolumeState, ...] = ()
+    networks: tuple[NetworkState, ...] = ()
+    images: tuple[ImageState, ...] = ()
+    """Images that carry this course's or no course's firstbell labels."""
+
+    def container(self, name: str) -> ContainerState:
+        """The container of that name; phase MISSING if there is none."""
+        return next((c for c in self.containers if c.name == name), ContainerState(name, Phase.MISSING))
+
+    def of_role(self, role: str) -> tuple[ContainerState, ...]:
+        """All containers of a role."""
+        return tuple(c for c in self.containers if c.role == role)
+
+    def volume(self, name: str) -> VolumeState | None:
+        """The volume of that name."""
+        return next((v for v in self.volumes if v.name == name), None)
+
+    def network(self, name: str) -> NetworkState | None:
+        """The network of that name."""
+        return next((n for n in self.networks if n.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a running container uses now."""
+
+    name: str
+    memory: int
+    """Bytes, page cache not counted."""
+    cpu_seconds: float
+    """CPU time since its start."""
+    pids: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """How a helper container or an exec ended."""
+
+    exit_code: int
+    stdout: bytes = b""
+    stderr: bytes = b""
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The last twenty lines of both streams, for an error's evidence."""
+        text = (self.stdout + b"\n" + self.stderr).decode(errors="replace")
+        return tuple(line for line in text.splitlines() if line.strip())[-20:]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to a container of the course."""
+
+    name: str
+    action: str
+    """Docker's word: start, die, oom, destroy, …"""
+    labels: Mapping[str, str] = field(default_factory=frozen)
+    exit_code: int | None = None

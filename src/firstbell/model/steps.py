@@ -1,0 +1,118 @@
+"""What a command is going to do, as values: planned purely, shown, then acted on by `work`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from firstbell.model.container import ContainerSpec, NetworkSpec, VolumeSpec
+from firstbell.model.image import BuildSpec
+
+
+@dataclass(frozen=True, slots=True)
+class PullImage:
+    """Get an image from its registry (a `debian:` base may be made from the mirror instead)."""
+
+    ref: str
+    why: str = ""
+
+    def __str__(self) -> str:
+        return f"pull {self.ref}" + (f" ({self.why})" if self.why else "")
+
+
+@dataclass(frozen=True, slots=True)
+class BuildImage:
+    """Build an image."""
+
+    spec: BuildSpec
+    why: str = ""
+
+    def __str__(self) -> str:
+        return f"build {self.spec.tag}" + (f" ({self.why})" if self.why else "")
+
+
+@dataclass(frozen=True, slots=True)
+class EnsureNetwork:
+    """Make the servers' network."""
+
+    spec: NetworkSpec
+
+    def __str__(self) -> str:
+        return f"create network {self.spec.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class EnsureVolume:
+    """Make a volume."""
+
+    spec: VolumeSpec
+
+    def __str__(self) -> str:
+        return f"create volume {self.spec.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class StartContainer:
+    """Start or replace a container of the course itself."""
+
+    spec: ContainerSpec
+    why: str = "new"
+
+    def __str__(self) -> str:
+        return f"start {self.spec.name} ({self.why})"
+
+
+@dataclass(frozen=True, slots=True)
+class StopContainer:
+    """Stop and remove a container."""
+
+    name: str
+    why: str = ""
+    grace: int = 10
+
+    def __str__(self) -> str:
+        return f"stop {self.name}" + (f" ({self.why})" if self.why else "")
+
+
+@dataclass(frozen=True, slots=True)
+class RunHelper:
+    """Run a helper container to its end."""
+
+    spec: ContainerSpec
+    what: str
+
+    def __str__(self) -> str:
+        return self.what
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveNetwork:
+    """Remove the servers' network."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"remove network {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveVolume:
+    """Remove a volume and what is in it."""
+
+    name: str
+    user: str = ""
+
+    def __str__(self) -> str:
+        return f"remove volume {self.name}" + (f", the home of {self.user}" if self.user else "")
+
+
+Step = (
+    PullImage
+    | BuildImage
+    | EnsureNetwork
+    | EnsureVolume
+    | StartContainer
+    | StopContainer
+    | RunHelper
+    | RemoveNetwork
+    | RemoveVolume
+)
