@@ -131,7 +131,9 @@ class Observed:
     volumes: tuple[VolumeState, ...] = ()
     networks: tuple[NetworkState, ...] = ()
     images: tuple[ImageState, ...] = ()
-    """Images that carry this course's or no course's firstbell labels."""
+    """Images that carry any of our labels."""
+    used_subnets: tuple[str, ...] = ()
+    """Subnets (CIDR) of every network of the engine, ours or not; `work` adds the host's routes where it can."""
 
     def container(self, name: str) -> ContainerState:
         """The container of that name; phase MISSING if there is none."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """A password or token; `source` (`env:NAME`, `file:PATH`) says where it came from, `reveal()` is the only way in."""
+    """A password or token; `source` (`env:NAME`, `file:PATH`) says where it came from, `reveal()` is the one way in."""
 
     source: str
     _value: str = field(repr=False)

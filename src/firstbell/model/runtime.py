@@ -1,0 +1,83 @@
+"""Where the parts of a running course find each other, and the paths inside their containers.
+
+Servers reach the hub at their bridge's gateway. Proxy and its API listen on a loopback address that mirrors the
+gateway (172.18.0.1 → 127.18.0.1): Linux answers on all of 127.0.0.0/8, so courses on one machine never collide.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+HUB_PORT = 18081
+PROXY_PORT = 18000
+PROXY_API_PORT = 18001
+SERVER_PORT = 8888
+
+HUB_UID = 64200
+"""User and group id of hub, proxy and edge; below Debian's dynamic range (65k), above any person's."""
+
+HUB_ROOT = "/srv/firstbell"
+COURSE_FILE = f"{HUB_ROOT}/course.json"
+SECRETS_FILE = f"{HUB_ROOT}/secrets.json"
+RUNTIME_FILE = f"{HUB_ROOT}/runtime.json"
+CA_FILE = f"{HUB_ROOT}/ca.crt"
+STATE_DIR = f"{HUB_ROOT}/state"
+"""Volume of the hub alone: database, people, roster, cookie secret."""
+SHARED_DIR = f"{HUB_ROOT}/shared"
+"""Volume of hub and proxy: the proxy's token."""
+ROSTER_FILE = f"{STATE_DIR}/roster.csv"
+SOCKET = "/run/docker.sock"
+
+LAUNCHER_DIR = "/opt/firstbell/singleuser"
+SERVER_FILE = "/opt/firstbell/server.json"
+SERVER_CA_FILE = "/opt/firstbell/ca.crt"
+PROJECT_DIR = "/opt/firstbell/project"
+"""Where a built course image keeps the project's files, from which new homes are filled."""
+HOME_DIR = "/home/jovyan"
+"""Where a user's home is mounted in every image: the Jupyter world's own convention."""
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """What the hub is told beside the course; written by `up`, read once at the hub's start."""
+
+    course: str
+    image: str
+    """The course image, by reference."""
+    image_id: str
+    network: str
+    """The servers' network."""
+    gateway: str
+    """Where servers reach the hub."""
+    engine_kind: str = "docker"
+    engine_host: str = f"unix://{SOCKET}"
+    """As seen from the hub's container."""
+    cpus: int = 1
+    memory: int = 0
+    """Bytes of the machine."""
+    has_project: bool = False
+    """Whether the image holds the project's files in PROJECT_DIR."""
+    has_ca: bool = False
+    """Whether CA_FILE holds authorities that servers must trust."""
+    proxy_environment: tuple[tuple[str, str], ...] = ()
+    """http_proxy and its like, for servers."""
+
+    @property
+    def loopback(self) -> str:
+        """The loopback address of proxy and proxy API."""
+        return "127." + self.gateway.split(".", 1)[1]
+
+    @property
+    def hub_url(self) -> str:
+        """The hub as proxy and servers reach it, without the base path."""
+        return f"http://{self.gateway}:{HUB_PORT}"
+
+    @property
+    def proxy_url(self) -> str:
+        """The proxy as the edge reaches it."""
+        return f"http://{self.loopback}:{PROXY_PORT}"
+
+    @property
+    def proxy_api_url(self) -> str:
+        """The proxy's API as the hub reaches it."""
+        return f"http://{self.loopback}:{PROXY_API_PORT}"
