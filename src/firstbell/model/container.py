@@ -31,6 +31,8 @@ class File:
     mode: int = 0o644
     uid: int = 0
     gid: int = 0
+    counted: bool = True
+    """Whether a change of this file is a change of the container, which then is replaced."""
 
     @property
     def digest(self) -> str:
@@ -120,7 +122,7 @@ class ContainerSpec:
         plain = {name: getattr(self, name) for name in self.__slots__}
         plain["labels"] = dict(self.labels)
         plain["env"] = dict(self.env)
-        plain["files"] = [file.digest for file in self.files]
+        plain["files"] = [file.digest for file in self.files if file.counted]
         plain["mounts"] = [repr(mount) for mount in self.mounts]
         plain["limits"] = repr(self.limits)
         return plain

@@ -55,8 +55,8 @@ def _inside_home(path: str) -> str:
     return path
 
 
-Bytes = Annotated[int, BeforeValidator(parse_bytes)]
-Seconds = Annotated[int, BeforeValidator(parse_seconds)]
+Bytes = Annotated[int, BeforeValidator(parse_bytes, json_schema_input_type=int | str)]
+Seconds = Annotated[int, BeforeValidator(parse_seconds, json_schema_input_type=int | str)]
 SecretValue = Annotated[Secret, WithJsonSchema({"type": "string", "pattern": "^(env|file):.+"})]
 
 

@@ -44,7 +44,6 @@ class Runtime:
     course: str
     image: str
     """The course image, by reference."""
-    image_id: str
     network: str
     """The servers' network."""
     gateway: str

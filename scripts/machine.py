@@ -1,0 +1,45 @@
+"""What the tests need of the machine beside Python: a Docker Engine, debootstrap and a browser."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import subprocess
+import sys
+
+from firstbell.work.machine import ensure_engine
+
+from firstbell.errors import FirstbellError
+from firstbell.model.image import Progress
+
+PACKAGES = {"chromium": "chromium", "debootstrap": "debootstrap", "fc-list": "fontconfig fonts-dejavu-core"}
+"""Command → Debian packages that bring it."""
+
+
+def prepare() -> None:
+    """Install and start what is missing; does nothing on a machine that has it all."""
+    try:
+        asyncio.run(ensure_engine(yes=True, ask=lambda _: True, report=_say))
+    except FirstbellError as error:
+        sys.exit(str(error))
+    missing = [name for command, names in PACKAGES.items() if not _there(command) for name in names.split()]
+    if missing:
+        _install(missing)
+
+
+def _there(command: str) -> bool:
+    return shutil.which(command, path=f"{os.environ['PATH']}:/usr/sbin:/sbin") is not None
+
+
+def _install(packages: list[str]) -> None:
+    print(f"Installing {', '.join(packages)} for the tests …", flush=True)
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    retries = ["-o", "Acquire::Retries=3", "-q"]
+    for command in (["update"], ["install", "-y", "--no-install-recommends", *packages]):
+        subprocess.run(["apt-get", *retries, *command], env=environment, check=True, stdout=subprocess.DEVNULL)
+
+
+def _say(progress: Progress) -> None:
+    if not progress.is_output:
+        print(progress.text, flush=True)

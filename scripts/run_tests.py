@@ -1,0 +1,67 @@
+"""What `./test` runs, part by part; ends with pytest's summary."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+
+LINT = (
+    ("ruff", "check", "."),
+    ("ruff", "format", "--check", "."),
+    ("mypy",),
+    ("lint-imports", "--no-cache"),
+)
+PARTS = {
+    "unit": ("tests/unit",),
+    "contract": ("tests/contract",),
+    "stories": ("tests/stories",),
+    "browser": ("tests/browser",),
+}
+
+
+def main() -> int:
+    """Run what the arguments name; all of it without any."""
+    named = [word for word in sys.argv[1:] if word in {"lint", *PARTS}]
+    rest = [word for word in sys.argv[1:] if word not in named]
+    if (not named and not rest) or "lint" in named:
+        for command in LINT:
+            if code := _run(command):
+                return code
+    parts = [part for part in PARTS if part in named] or list(PARTS)
+    if named == ["lint"]:
+        return 0
+    if set(parts) - {"unit"}:
+        _see_to_the_machine()
+    folders = [folder for part in parts for folder in PARTS[part]]
+    return _run(("pytest", *folders, *rest))
+
+
+def _see_to_the_machine() -> None:
+    """The tests' real parts: the engine, a browser, and what makes a base image."""
+    from scripts.machine import prepare
+
+    prepare()
+
+
+def _run(command: tuple[str, ...]) -> int:
+    started = time.monotonic()
+    print(f"\n── {' '.join(command)}", flush=True)
+    environment = {**os.environ, "COLUMNS": os.environ.get("COLUMNS", "120")}
+    code = subprocess.run([sys.executable, "-m", *_module(command)], env=environment, check=False).returncode
+    print(
+        f"── {command[0]}: {'ok' if code == 0 else f'failed ({code})'} in {time.monotonic() - started:.0f} s",
+        flush=True,
+    )
+    return code
+
+
+def _module(command: tuple[str, ...]) -> tuple[str, ...]:
+    if command[0] == "lint-imports":
+        return ("importlinter.cli", "lint", *command[1:])
+    return command
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,140 @@
+"""Reads the settings file that the spawner puts into the container: the only way the hub talks to us at start."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from typing import Any, Mapping
+from urllib.parse import urlsplit
+
+from .stops import EX_CONFIG, Stop
+
+DEFAULT_PATH = "/opt/firstbell/server.json"
+PATH_VARIABLE = "FIRSTBELL_SERVER"
+
+_NEEDED = (
+    "JUPYTERHUB_API_TOKEN",
+    "JUPYTERHUB_API_URL",
+    "JUPYTERHUB_CLIENT_ID",
+    "JUPYTERHUB_SERVICE_PREFIX",
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What one server is told at its start. URLs and paths as JupyterHub's ``Spawner.get_env`` names them."""
+
+    token: str = field(repr=False)
+    client_id: str
+    api_url: str
+    prefix: str  #: path of this server, with both slashes: ``/user/ada/``
+    base_url: str  #: path of the whole deployment: ``/``
+    host: str  #: ``https://hub.example`` when users have domains of their own, else empty
+    public_url: str
+    redirect_uri: str
+    scopes: frozenset[str]  #: holders of any of these may enter
+    user: str
+    server_name: str
+    activity_url: str
+    activity_interval: float  #: seconds; 0 turns reports off
+    default_url: str
+    root_dir: str
+    token_in_url: bool  #: may a page be opened with ``?token=``
+    websocket_cookies: bool  #: may a websocket be opened with the login cookie alone
+    env: Mapping[str, str] = field(repr=False)
+    port: int = 8888
+    ip: str = "0.0.0.0"  # noqa: S104 - the container's own addresses; who reaches them is the network's business
+    ready_url: str = ""
+    hub_version: str = ""
+    open: str = ""
+    interface: str = "lab"
+    project: str = ""
+    title: str = ""
+    allow_root: bool = False
+
+    @property
+    def hub_prefix(self) -> str:
+        """Path of the hub, with both slashes: ``/hub/``."""
+        return self.base_url + "hub/"
+
+
+def load(path: str | None = None) -> Settings:
+    """The settings of this server. Raises ``Stop`` where the file is missing, unreadable or incomplete."""
+    path = path or os.environ.get(PATH_VARIABLE) or DEFAULT_PATH
+    try:
+        with open(path, encoding="utf-8") as file:
+            raw = json.load(file)
+    except FileNotFoundError:
+        raise Stop(EX_CONFIG, f"no settings file {path}: this program is started by Firstbell's hub only") from None
+    except OSError as error:
+        raise Stop(EX_CONFIG, f"cannot read the settings file {path}: {error.strerror}") from None
+    except ValueError:
+        # The text of the error would quote the file, and with it the token.
+        raise Stop(EX_CONFIG, f"the settings file {path} is not JSON: stop and start the server anew") from None
+    return parse(raw, path)
+
+
+def parse(raw: Any, path: str) -> Settings:
+    """Settings from the decoded file; unknown keys are ignored, so that hub and launcher may differ in age."""
+    if not isinstance(raw, dict) or not isinstance(raw.get("env"), dict):
+        raise Stop(EX_CONFIG, f'the settings file {path} has no "env": stop and start the server anew')
+    env = {str(key): str(value) for key, value in raw["env"].items() if value is not None}
+    missing = [name for name in _NEEDED if not env.get(name)]
+    if missing:
+        raise Stop(EX_CONFIG, f"the settings file {path} lacks {', '.join(missing)}: stop and start the server anew")
+    own = {name: raw[name] for name in ("ready_url", "hub_version", "open", "interface", "project", "title") if raw.get(name)}
+    try:
+        return Settings(
+            port=int(raw.get("port") or 8888),
+            ip=str(raw.get("ip") or "0.0.0.0"),  # noqa: S104
+            allow_root=raw.get("allow_root") is True,
+            **_from_env(env),
+            **{name: str(value) for name, value in own.items()},
+        )
+    except ValueError as error:
+        raise Stop(EX_CONFIG, f"the settings file {path}: {error}") from None
+
+
+def _from_env(env: Mapping[str, str]) -> dict[str, Any]:
+    prefix = _slashed(env["JUPYTERHUB_SERVICE_PREFIX"])
+    scopes = _scopes(env)
+    if not scopes:
+        # An empty list would be read by nobody as "nobody": say it before anyone stands before a closed door.
+        raise ValueError("JUPYTERHUB_OAUTH_ACCESS_SCOPES is empty, so nobody could enter")
+    return {
+        "token": env["JUPYTERHUB_API_TOKEN"],
+        "client_id": env["JUPYTERHUB_CLIENT_ID"],
+        "api_url": env["JUPYTERHUB_API_URL"].rstrip("/"),
+        "prefix": prefix,
+        "base_url": _slashed(env.get("JUPYTERHUB_BASE_URL") or "/"),
+        "host": env.get("JUPYTERHUB_HOST", "").rstrip("/"),
+        "public_url": env.get("JUPYTERHUB_PUBLIC_URL", ""),
+        "redirect_uri": env.get("JUPYTERHUB_OAUTH_CALLBACK_URL") or prefix + "oauth_callback",
+        "scopes": scopes,
+        "user": env.get("JUPYTERHUB_USER", ""),
+        "server_name": env.get("JUPYTERHUB_SERVER_NAME", ""),
+        "activity_url": env.get("JUPYTERHUB_ACTIVITY_URL", ""),
+        "activity_interval": float(env.get("JUPYTERHUB_ACTIVITY_INTERVAL") or 60),
+        "default_url": env.get("JUPYTERHUB_DEFAULT_URL", ""),
+        "root_dir": env.get("JUPYTERHUB_ROOT_DIR", ""),
+        "token_in_url": env.get("JUPYTERHUB_ALLOW_TOKEN_IN_URL", "0").lower() in ("1", "true"),
+        "websocket_cookies": env.get("JUPYTERHUB_ALLOW_WEBSOCKET_COOKIE_AUTH", "1").lower() in ("1", "true"),
+        "env": env,
+    }
+
+
+def _scopes(env: Mapping[str, str]) -> frozenset[str]:
+    text = env.get("JUPYTERHUB_OAUTH_ACCESS_SCOPES") or env.get("JUPYTERHUB_OAUTH_SCOPES") or "[]"
+    try:
+        scopes = json.loads(text)
+    except ValueError:
+        scopes = None
+    if not isinstance(scopes, list) or not all(isinstance(scope, str) for scope in scopes):
+        raise ValueError("JUPYTERHUB_OAUTH_ACCESS_SCOPES is not a JSON list of names")
+    return frozenset(scopes)
+
+
+def _slashed(url: str) -> str:
+    path = urlsplit(url).path
+    return "/" + path.strip("/") + "/" if path.strip("/") else "/"

@@ -1,0 +1,104 @@
+"""What `up` reads before it plans: the folder, our own wheel, certificates, and this machine's network."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from firstbell.engine.base import Engine
+from firstbell.errors import FirstbellError
+from firstbell.model.course import CertificateFiles, Course
+from firstbell.model.image import BuildSpec
+from firstbell.plan.deploy import Inputs
+from firstbell.plan.hub_image import hub_build
+from firstbell.plan.image import course_build
+from firstbell.plan.network import WayOut
+from firstbell.work import build, wheel
+
+
+async def gather(engine: Engine, course: Course) -> Inputs:
+    """Everything `plan/deploy.py` wants to know that is not on the engine."""
+    name, content = await asyncio.to_thread(wheel.own_wheel)
+    hub_image = hub_build(course, content, name)
+    course_image: BuildSpec | None = None
+    if course.server.project is not None:
+        facts = await asyncio.to_thread(build.read_folder, course.server.project)
+        course_image = course_build(course, facts)
+    server_image = course_image.tag if course_image else course.server.image
+    base, server, hub = await asyncio.gather(
+        *(engine.image(ref) for ref in (course.server.base, server_image, hub_image.tag))
+    )
+    path = engine_socket(course)
+    return Inputs(
+        course=course,
+        hub_image=hub_image,
+        course_image=course_image,
+        base_missing=base is None,
+        course_image_missing=server is None,
+        hub_image_missing=hub is None,
+        socket=path,
+        socket_gid=Path(path).stat().st_gid if Path(path).exists() else 0,
+        roster_csv=course.access.roster.read_bytes() if course.access.login == "roster" else b"",
+        ca_bundle=course.network.ca_bundle.read_bytes() if course.network.ca_bundle else b"",
+        cert=course.tls.cert.read_bytes() if isinstance(course.tls, CertificateFiles) else b"",
+        key=course.tls.key.read_bytes() if isinstance(course.tls, CertificateFiles) else b"",
+        way_out=await asyncio.to_thread(way_out, course),
+        has_project=course.server.project is not None,
+    )
+
+
+def engine_socket(course: Course) -> str:
+    """The daemon's Unix socket, which the hub's container needs. Raises FirstbellError where there is none."""
+    host = course.engine.host or os.environ.get("DOCKER_HOST", "") or "unix:///var/run/docker.sock"
+    if not host.startswith("unix://"):
+        raise FirstbellError(
+            f"the hub speaks to the engine by its Unix socket, and {host} is none",
+            where="[engine] host",
+            next_step="Run this command on the engine's own machine.",
+        )
+    return host.removeprefix("unix://")
+
+
+def way_out(course: Course) -> WayOut:
+    """The machine's resolvers, and where the configured mirrors and proxy are now."""
+    configured = (course.network.apt, course.network.pypi, course.network.npm, course.network.proxy)
+    return WayOut(resolvers=_resolvers(), endpoints=tuple(e for url in configured if url for e in _endpoints(url)))
+
+
+def _resolvers() -> tuple[str, ...]:
+    try:
+        lines = Path("/etc/resolv.conf").read_text().splitlines()
+    except OSError:
+        return ()
+    words = [line.split() for line in lines]
+    return tuple(w[1].split("%")[0] for w in words if len(w) > 1 and w[0] == "nameserver")
+
+
+def _endpoints(url: str) -> tuple[tuple[str, int], ...]:
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        found = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
+    except OSError:
+        return ()
+    return tuple(dict.fromkeys((str(item[4][0]), port) for item in found))
+
+
+def host_routes() -> tuple[str, ...]:
+    """The IPv4 networks this machine has routes to (CIDR), from the kernel's table; none where there is no /proc."""
+    try:
+        lines = Path("/proc/net/route").read_text().splitlines()[1:]
+    except OSError:
+        return ()
+    return tuple(filter(None, (_cidr(line.split()) for line in lines)))
+
+
+def _cidr(fields: list[str]) -> str:
+    destination, mask = (int.from_bytes(bytes.fromhex(fields[i]), "little") for i in (1, 7))
+    if mask == 0:
+        return ""
+    address = ".".join(str(b) for b in destination.to_bytes(4, "big"))
+    return f"{address}/{mask.bit_count()}"
