@@ -1,0 +1,85 @@
+"""What the server tells the hub by itself: that it is ready, and when it was last used."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from datetime import datetime, timezone
+from typing import Any, Awaitable, Callable, Mapping
+
+from .hub import Hub, HubTrouble, Refused
+from .settings import Settings
+
+FIRST_WAIT, LONGEST_WAIT = 0.25, 15.0  #: seconds between tries
+
+
+async def persist(send: Callable[[], Awaitable[None]], log: Any, what: str, tries: int = 0) -> bool:
+    """Calls ``send`` until the hub takes it, waiting longer each time; ``tries`` 0 means for ever.
+
+    A hub that answers "no" (4xx) is asked again too: it may be restarting and not know its servers yet. Returns whether
+    it was taken. Whatever fails is logged in one line: at the first failure, not at every one.
+    """
+    wait, count = FIRST_WAIT, 0
+    while True:
+        try:
+            await send()
+        except (HubTrouble, Refused) as trouble:
+            count += 1
+            if count == 1:
+                log.warning("firstbell: %s not delivered, trying again: %s", what, trouble)
+        else:
+            if count:
+                log.info("firstbell: %s delivered after %i tries", what, count + 1)
+            return True
+        if tries and count >= tries:
+            return False
+        await asyncio.sleep(wait * random.uniform(0.8, 1.2))
+        wait = min(wait * 2, LONGEST_WAIT)
+
+
+async def announce(hub: Hub, settings: Settings, facts: Mapping[str, Any], log: Any) -> None:
+    """Tells the hub that this server answers, so that it need not poll; keeps trying in the background."""
+    if settings.ready_url:
+        report = dict(facts, server_name=settings.server_name, port=settings.port)
+        await persist(lambda: hub.post(settings.ready_url, report), log, "readiness")
+
+
+def last_activity(app: Any, now: datetime) -> datetime:
+    """When the server was last used. A busy kernel is in use now, however long its cell has been silent."""
+    latest: datetime = _aware(app.web_app.last_activity())
+    manager = app.kernel_manager
+    for kernel_id in manager.list_kernel_ids():
+        try:
+            kernel = manager.get_kernel(kernel_id)
+        except Exception:  # ended since the list was made
+            continue
+        if getattr(kernel, "execution_state", None) == "busy":
+            return now
+    for terminal in list(getattr(app.web_app.settings.get("terminal_manager"), "terminals", {}).values()):
+        used = getattr(terminal, "last_activity", None)
+        if isinstance(used, datetime):
+            latest = max(latest, _aware(used))
+    return min(latest, now)
+
+
+async def keep_reporting(app: Any, hub: Hub, settings: Settings) -> None:
+    """Reports the last activity to the hub, over and over, until cancelled. One failure never ends it."""
+    if not settings.activity_url or settings.activity_interval <= 0:
+        return
+    sent: datetime | None = None
+    while True:
+        try:
+            latest = last_activity(app, datetime.now(timezone.utc))
+            if sent is None or latest > sent:
+                stamp = latest.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+                report = {"servers": {settings.server_name: {"last_activity": stamp}}, "last_activity": stamp}
+                if await persist(lambda: hub.post(settings.activity_url, report), app.log, "activity", tries=8):  # noqa: B023
+                    sent = latest
+        except Exception:  # an extension's odd activity time, say: the next round is another chance
+            app.log.exception("firstbell: activity could not be told")
+        # Spread, or all servers of a class that started together would report together for ever.
+        await asyncio.sleep(settings.activity_interval * random.uniform(0.9, 1.1))
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)

@@ -1,0 +1,142 @@
+"""What `up` and `down` plan."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from firstbell.model import names
+from firstbell.model.container import frozen
+from firstbell.model.course import Course
+from firstbell.model.image import BuildSpec
+from firstbell.model.names import Role
+from firstbell.model.observed import ContainerState, NetworkState, Observed, Phase, VolumeState
+from firstbell.model.steps import (
+    BuildImage,
+    EnsureNetwork,
+    EnsureVolume,
+    PullImage,
+    RemoveVolume,
+    StartContainer,
+    StopContainer,
+)
+from firstbell.plan.deploy import Inputs, course_runtime, plan_down, plan_up, service_specs
+
+
+@pytest.fixture
+def inputs() -> Inputs:
+    course = Course.model_validate({"name": "c", "server": {"project": "/p"}, "access": {"passcode": None}})
+    return Inputs(
+        course=course,
+        hub_image=BuildSpec("firstbell/hub:1", "FROM x"),
+        course_image=BuildSpec("firstbell/c:1", "FROM x"),
+        base_missing=True,
+        course_image_missing=True,
+        hub_image_missing=True,
+        has_project=True,
+    )
+
+
+def built(inputs: Inputs) -> Inputs:
+    return replace(inputs, base_missing=False, course_image_missing=False, hub_image_missing=False)
+
+
+def running(inputs: Inputs, **changed: Phase) -> Observed:
+    """The engine after `up`."""
+    made = course_runtime(inputs, Observed("c"))
+    specs = service_specs(inputs, made)
+    return Observed(
+        "c",
+        containers=tuple(
+            ContainerState(
+                s.name,
+                changed.get(s.labels[names.LABEL_ROLE], Phase.RUNNING),
+                labels=frozen({**s.labels, names.LABEL_SPEC: s.spec_hash}),
+            )
+            for s in specs
+        ),
+        volumes=tuple(
+            VolumeState(names.volume("c", role), frozen(names.labels("c", role)))
+            for role in (Role.STATE, Role.SECRETS, Role.CERTIFICATES)
+        ),
+        networks=(NetworkState(names.network("c"), gateway=made.gateway),),
+    )
+
+
+def test_fresh_machine_gets_everything_in_order(inputs):
+    """On a fresh machine images come first, then network and volumes, then guard, proxy, hub and edge."""
+    steps = plan_up(inputs, Observed("c"))
+    kinds = [type(s) for s in steps]
+    assert kinds == [PullImage, BuildImage, BuildImage, EnsureNetwork, *[EnsureVolume] * 3, *[StartContainer] * 4]
+    assert [s.spec.labels[names.LABEL_ROLE] for s in steps if isinstance(s, StartContainer)] == [
+        "guard", "proxy", "hub", "edge",
+    ]  # fmt: skip
+
+
+def test_running_course_needs_nothing(inputs):
+    """A course that is as its file says needs no step."""
+    assert plan_up(built(inputs), running(inputs)) == ()
+
+
+def test_changed_project_replaces_the_hub_alone(inputs):
+    """A new course image replaces the hub, which must know it; proxy, edge and guard stay."""
+    newer = replace(built(inputs), course_image=BuildSpec("firstbell/c:2", "FROM y"))
+    steps = plan_up(newer, running(inputs))
+    assert [s.spec.labels[names.LABEL_ROLE] for s in steps] == ["hub"]
+
+
+def test_changed_roster_replaces_nothing(inputs):
+    """A changed roster is pushed, not deployed."""
+    assert plan_up(replace(built(inputs), roster_csv=b"username\nada\n"), running(inputs)) == ()
+
+
+def test_stopped_part_is_started_again(inputs):
+    """A part that was stopped by hand is started again, and no other."""
+    steps = plan_up(built(inputs), running(inputs, proxy=Phase.EXITED))
+    assert [str(s) for s in steps] == ["start firstbell-c-proxy (was exited)"]
+
+
+def test_base_is_not_fetched_for_nothing(inputs):
+    """The base image is only fetched when something is built on it."""
+    steps = plan_up(replace(built(inputs), base_missing=True), Observed("c"))
+    assert not [s for s in steps if isinstance(s, PullImage)]
+
+
+def test_down_keeps_homes(inputs):
+    """`down` removes all but the homes, and stops people's servers before the guard goes."""
+    observed = running(inputs)
+    server = ContainerState("s", Phase.RUNNING, labels=frozen(names.labels("c", Role.SERVER, "ada")))
+    home = VolumeState("h", frozen(names.labels("c", Role.HOME, "ada")))
+    everything = replace(observed, containers=(*observed.containers, server), volumes=(*observed.volumes, home))
+    steps = plan_down(inputs.course, everything, "firstbell/hub:1")
+    assert "h" not in [s.name for s in steps if isinstance(s, RemoveVolume)]
+    stops = [s.why for s in steps if isinstance(s, StopContainer)]
+    assert stops == ["edge", "hub", "proxy", "server", "guard"]
+    assert RemoveVolume("h", "ada") in plan_down(inputs.course, everything, "firstbell/hub:1", delete_homes=True)
+
+
+def test_nothing_runs_as_root_but_the_guard(inputs):
+    """Of the course's own parts only the guard is root, with NET_ADMIN and no other capability."""
+    specs = service_specs(inputs, course_runtime(inputs, Observed("c")))
+    roots = {s.labels[names.LABEL_ROLE]: s.capabilities for s in specs if s.user.startswith("0:")}
+    assert roots == {"guard": ("NET_ADMIN",)}
+
+
+def test_privileged_port_costs_one_capability(inputs):
+    """An edge on port 443 may bind it, and nothing else."""
+    course = inputs.course.model_copy(update={"url": "https://jupyter.example.org"})
+    specs = service_specs(replace(inputs, course=course), course_runtime(inputs, Observed("c")))
+    edge = next(s for s in specs if s.labels[names.LABEL_ROLE] == "edge")
+    assert edge.capabilities == ("NET_BIND_SERVICE",)
+
+
+def test_no_secret_where_inspect_shows_it(inputs):
+    """Secrets travel in files, never in a container's environment, command or labels."""
+    course = Course.model_validate({"name": "c", "server": {"project": "/p"}})
+    from firstbell.model.secret import Secret
+
+    secret = Secret("env:X", "swordfish")
+    course = course.model_copy(update={"access": course.access.model_copy(update={"passcode": secret})})
+    for spec in service_specs(replace(inputs, course=course), course_runtime(inputs, Observed("c"))):
+        assert "swordfish" not in repr((spec.env, spec.command, spec.labels, spec.name))
