@@ -81,7 +81,12 @@ def _overlay(home: str) -> Packages:
     pip = os.path.join(scripts, "pip")
     _write(pip, "#!%s\nimport sys\nfrom pip.__main__ import _main\nsys.exit(_main())\n" % python)
     os.chmod(pip, 0o755)  # noqa: S103 - a script to be run
-    env = {"PATH": _first_on_path(scripts), "JUPYTER_PATH": _appended("JUPYTER_PATH", os.path.join(sys.prefix, "share", "jupyter"))}
+    env = {
+        "PATH": _first_on_path(scripts),
+        # Jupyter looks under sys.prefix, which is the image's for the server and the home's for kernels: show each both.
+        "JUPYTER_PATH": _appended("JUPYTER_PATH", *_under(root, sys.prefix, "share")),
+        "JUPYTER_CONFIG_PATH": _appended("JUPYTER_CONFIG_PATH", *_under(root, sys.prefix, "etc")),
+    }
     return Packages(python, library, env)
 
 
@@ -96,9 +101,13 @@ def _first_on_path(folder: str) -> str:
     return os.pathsep.join([folder, *rest])
 
 
-def _appended(variable: str, folder: str) -> str:
+def _appended(variable: str, *folders: str) -> str:
     entries = [entry for entry in os.environ.get(variable, "").split(os.pathsep) if entry]
-    return os.pathsep.join(entries + ([] if folder in entries else [folder]))
+    return os.pathsep.join(entries + [folder for folder in folders if folder not in entries])
+
+
+def _under(root: str, prefix: str, kind: str) -> list[str]:
+    return [os.path.join(root, kind, "jupyter"), os.path.join(prefix, kind, "jupyter")]
 
 
 def _link(to: str, name: str) -> None:

@@ -1,0 +1,224 @@
+"""One daemon's HTTP API: every call has a deadline, every answer is either understood or EngineUnavailable."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import Any
+
+import aiohttp
+import stamina
+from aiodocker import Docker, DockerError
+from aiodocker.stream import Stream
+from yarl import URL
+
+from firstbell.errors import EngineUnavailable
+
+API_LOWEST = (1, 41)
+"""Engine 20.10, Debian 12's."""
+API_PREFERRED = (1, 44)
+"""Engine 25, the newest whose answers we know and the oldest that Engine 29 still speaks."""
+
+READ_DEADLINE = 30.0
+CHANGE_DEADLINE = 120.0
+"""Seconds for a create, start or removal: a busy machine queues them, at about four a second on two cores."""
+
+_ATTEMPTS = 3
+_NOT_CONNECTED = 900
+"""aiodocker's own status for a connection that failed."""
+_BROKEN = (aiohttp.ClientError, OSError, ValueError, KeyError, TypeError, AssertionError, EOFError)
+"""What cut, malformed and refused answers raise in aiohttp, aiodocker and json."""
+
+HOW_TO_SEE_THE_ENGINE = "See whether the engine runs with `docker version`; `firstbell doctor` says more."
+
+
+class Answer(EngineUnavailable):
+    """The daemon answered with an error status.
+
+    Whoever knows what `status` and `message` mean for the request turns it into a better error; if nobody does, it
+    stays what it is for everyone else: no usable answer.
+    """
+
+    def __init__(self, status: int, message: str, *, where: str = "") -> None:
+        super().__init__(
+            f"the Docker Engine could not do it: {message.strip()}", where=where, next_step=HOW_TO_SEE_THE_ENGINE
+        )
+        self.status = status
+        self.message = message.strip()
+
+    def says(self, *words: str) -> bool:
+        """Whether any of the words is in the daemon's sentence, upper and lower case alike."""
+        return any(word in self.message.lower() for word in words)
+
+
+@contextlib.contextmanager
+def understood(where: str = "") -> Iterator[None]:
+    """Turn whatever an unusable answer raises into EngineUnavailable."""
+    try:
+        yield
+    except DockerError as error:
+        if error.status == _NOT_CONNECTED:
+            raise _unavailable(error.message, where) from error
+        raise Answer(error.status, error.message, where=where) from error
+    except TimeoutError as error:
+        raise _unavailable("it did not answer in time", where) from error
+    except _BROKEN as error:
+        detail = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        raise _unavailable(f"its answer could not be understood ({detail})", where) from error
+
+
+def _unavailable(why: str, where: str) -> EngineUnavailable:
+    return EngineUnavailable(
+        f"the Docker Engine is not available: {why}", where=where, next_step=HOW_TO_SEE_THE_ENGINE
+    )
+
+
+class Api:
+    """The connection. Opened by the first call, in whatever event loop that runs; closed by `close`."""
+
+    def __init__(self, host: str = "", *, deadline: float = READ_DEADLINE) -> None:
+        self.host = host
+        self.deadline = deadline
+        self.change_deadline = deadline * CHANGE_DEADLINE / READ_DEADLINE
+        self._docker: Docker | None = None
+        self._negotiated = False
+
+    async def close(self) -> None:
+        """Close every connection; the next call opens new ones."""
+        docker, self._docker, self._negotiated = self._docker, None, False
+        if docker is not None:
+            await docker.close()
+
+    async def json(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        body: Any = None,
+        deadline: float = 0,
+        repeat: bool = True,
+    ) -> Any:
+        """The decoded answer; None where it has no body. Repeated after a lost connection unless `repeat` forbids.
+
+        Raises Answer for an error status, EngineUnavailable for everything else that is no answer.
+        """
+        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        default = self.deadline if method == "GET" else self.change_deadline
+        with understood(path):
+            async with asyncio.timeout(deadline or default):
+                async for attempt in stamina.retry_context(
+                    on=_worth_repeating(method) if repeat else (), attempts=_ATTEMPTS, wait_initial=0.1, wait_max=1
+                ):
+                    with attempt, understood(path):
+                        async with self._response(method, path, params, data) as response:
+                            raw = await response.read()
+                            return json.loads(raw) if raw.strip() else None
+        raise AssertionError  # retry_context always returns or raises
+
+    @contextlib.asynccontextmanager
+    async def stream(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        data: Any = None,
+        deadline: float | None = 0,
+        head_deadline: float = 0,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """An answer to be read piece by piece; never repeated.
+
+        Its beginning must come within `head_deadline` seconds; all of it within `deadline` (None: whenever). Trouble
+        while reading in the body of the `async with` raises EngineUnavailable too.
+        """
+        with understood(path):
+            async with asyncio.timeout(self.change_deadline if deadline == 0 else deadline):
+                async with contextlib.AsyncExitStack() as stack:
+                    async with asyncio.timeout(head_deadline or self.deadline):
+                        response = await stack.enter_async_context(self._response(method, path, params, data))
+                    yield response
+
+    @contextlib.asynccontextmanager
+    async def hijack(self, path: str, params: Mapping[str, Any], body: Any = None) -> AsyncIterator[Stream]:
+        """A two-way stream (attach, exec): the connection itself after the answer's head."""
+        docker = await self._ready()
+        url = URL(path).with_query({key: str(value) for key, value in params.items()})
+
+        async def setup() -> tuple[URL, bytes | None, bool]:
+            return url, None if body is None else json.dumps(body).encode(), False
+
+        stream = Stream(docker, setup)
+        with understood(path):
+            try:
+                async with asyncio.timeout(self.deadline):
+                    await stream._init()  # noqa: SLF001  (what __aenter__ does, under our deadline)
+                yield stream
+            finally:
+                with contextlib.suppress(*_BROKEN):
+                    await stream.close()
+
+    @contextlib.asynccontextmanager
+    async def _response(
+        self, method: str, path: str, params: Mapping[str, Any] | None, data: Any
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        docker = await self._ready()
+        kind = "application/json" if data is None or isinstance(data, bytes) else "application/x-tar"
+        response = await docker._do_query(  # noqa: SLF001  (its public API lacks half of what we send)
+            path, method, params=dict(params or {}), data=data, headers={"Content-Type": kind}, timeout=None
+        )
+        try:
+            yield response
+        finally:
+            # A body read to its end has already given its connection back; any other must not be waited for.
+            response.close()
+
+    async def _ready(self) -> Docker:
+        """The client, speaking a version of the API that both sides know."""
+        docker = self._docker or self._open()
+        self._docker = docker
+        if not self._negotiated:
+            async with asyncio.timeout(self.deadline):
+                version = await docker._query_json("version", versioned_api=False)  # noqa: SLF001
+            docker.api_version = f"v{choose_version(version)}"
+            self._negotiated = True
+        return docker
+
+    def _open(self) -> Docker:
+        host = self.host or None
+        # Connections are not kept: dockerd closes idle ones when it restarts, and a fresh one on a socket costs nothing.
+        try:
+            return Docker(url=host, api_version="v1.41")
+        except (AssertionError, ValueError, TypeError, DockerError) as error:
+            if host:
+                raise _unavailable(f"{host} cannot be used ({error})", host) from error
+            return Docker(url="unix:///var/run/docker.sock", api_version="v1.41")
+
+
+def choose_version(version: Mapping[str, Any]) -> str:
+    """The API version to speak with a daemon that answered `version`. Raises EngineUnavailable if it is too old."""
+    newest = _pair(str(version["ApiVersion"]))
+    oldest = _pair(str(version.get("MinAPIVersion") or "1.12"))
+    if newest < API_LOWEST:
+        raise EngineUnavailable(
+            f"Docker Engine {version.get('Version', '')} is too old: 20.10 or newer is needed",
+            next_step="Install a newer Docker Engine.",
+        )
+    major, minor = max(oldest, min(newest, API_PREFERRED))
+    return f"{major}.{minor}"
+
+
+def _pair(text: str) -> tuple[int, int]:
+    major, minor = text.split(".")[:2]
+    return int(major), int(minor)
+
+
+def _worth_repeating(method: str) -> Any:
+    def decide(error: Exception) -> bool:
+        if isinstance(error, Answer):
+            return method == "GET" and error.status >= 500
+        return isinstance(error, EngineUnavailable)
+
+    return decide

@@ -1,0 +1,165 @@
+"""Keeping JupyterHub in step with the roster and with what `firstbell.hub.control` asks for, while the hub runs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from jupyterhub import orm, roles
+from jupyterhub.utils import maybe_future
+
+from firstbell.config.roster import parse_roster
+from firstbell.errors import CourseFileError
+from firstbell.hub.people import Order, PeopleStore
+from firstbell.hub.sessions import end_sessions, remove_user, stop_servers
+from firstbell.model.course import Course
+from firstbell.model.roster import Roster
+
+LOG = logging.getLogger("firstbell.people")
+
+INTERVAL = 2.0
+"""Seconds between two looks; removal is done within a few of them (what must hold is 60 s)."""
+SETTLED = 1.0
+"""Seconds for which a changed file must look the same before it is read: it may be half-written."""
+
+_Signature = tuple[int, int, int]
+
+
+class RosterFile:
+    """The roster as it was last good. A file that is missing or malformed changes nothing and is logged once.
+
+    The last good one is also kept in the store, so that it holds over a restart of the hub.
+    """
+
+    def __init__(self, path: Path, store: PeopleStore, clock: Callable[[], float] = time.monotonic) -> None:
+        self._path = path
+        self._store = store
+        self._clock = clock
+        self._read: _Signature | None = None
+        self._seen: tuple[_Signature, float] | None = None
+        self._roster = self._kept()
+
+    def current(self) -> Roster:
+        """The roster; looks at the file (one `stat`) and reads it if it has changed."""
+        signature = self._signature()
+        if signature is not None and signature != self._read and self._is_settled(signature):
+            self._read = signature
+            self._take()
+        return self._roster or Roster()
+
+    @property
+    def is_known(self) -> bool:
+        """Whether there has ever been a good roster; nobody may be removed before."""
+        return self._roster is not None
+
+    def _signature(self) -> _Signature | None:
+        try:
+            stat = self._path.stat()
+        except OSError:
+            return None
+        return (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+
+    def _is_settled(self, signature: _Signature) -> bool:
+        now = self._clock()
+        if self._read is None and not self.is_known:
+            return True
+        if self._seen is None or self._seen[0] != signature:
+            self._seen = (signature, now)
+        return now - self._seen[1] >= SETTLED
+
+    def _take(self) -> None:
+        try:
+            text = self._path.read_text(encoding="utf-8-sig")
+            if not text.strip():
+                raise CourseFileError("the roster is empty", where=str(self._path))
+            self._roster = parse_roster(text, str(self._path))
+        except (OSError, UnicodeDecodeError, CourseFileError) as error:
+            LOG.error("The roster is kept as it was, the new one cannot be used: %s", error)
+        else:
+            self._store.keep("roster", text)
+
+    def _kept(self) -> Roster | None:
+        text = self._store.kept("roster")
+        return parse_roster(text, "the last good roster") if text else None
+
+
+class PeopleWatch:
+    """A task beside the hub that carries out orders and, with login roster, the roster's changes."""
+
+    def __init__(self, app: Any, course: Course, store: PeopleStore, roster: RosterFile | None) -> None:
+        self._app = app
+        self._course = course
+        self._store = store
+        self._roster = roster
+
+    async def run(self) -> None:
+        """Look every few seconds until cancelled. No failure ends it."""
+        while True:
+            try:
+                await self.look()
+            except Exception:
+                LOG.exception("Looking after people failed; trying again")
+                self._app.db.rollback()
+            await asyncio.sleep(INTERVAL)
+
+    async def look(self) -> None:
+        """One round."""
+        for order in self._store.orders():
+            await self._carry_out(order)
+        if self._roster is not None:
+            roster = self._roster.current()
+            if self._roster.is_known:
+                await self._agree(roster)
+
+    async def _carry_out(self, order: Order) -> None:
+        user = self._find(order.username)
+        if user is not None:
+            if order.verb == "end-sessions":
+                end_sessions(user)
+            elif order.verb == "stop":
+                await stop_servers(self._app, user)
+        self._store.done(order)
+
+    async def _agree(self, roster: Roster) -> None:
+        staff = set(self._course.access.staff) | {p.username for p in roster.people if p.role.is_staff}
+        expected = {p.username for p in roster.people} | set(self._course.access.staff)
+        present = {name: admin for name, admin in self._app.db.query(orm.User.name, orm.User.admin)}
+        for name in sorted(expected - present.keys()):
+            await self._add(name)
+        for name in sorted(expected):
+            if present.get(name, False) != (name in staff):
+                self._set_admin(name, name in staff)
+        for name in sorted(present.keys() - expected):
+            await self._remove(name)
+
+    def _find(self, name: str) -> Any:
+        orm_user = orm.User.find(self._app.db, name)
+        return self._app.users[orm_user] if orm_user else None
+
+    async def _add(self, name: str) -> None:
+        orm_user = orm.User(name=name)
+        self._app.db.add(orm_user)
+        roles.assign_default_roles(self._app.db, entity=orm_user)
+        self._app.db.commit()
+        await maybe_future(self._app.authenticator.add_user(self._app.users[orm_user]))
+
+    def _set_admin(self, name: str, admin: bool) -> None:
+        user = self._find(name)
+        user.admin = admin
+        roles.assign_default_roles(self._app.db, entity=user.orm_user)
+        self._app.db.commit()
+        LOG.info("%s %s staff", name, "is now" if admin else "is no longer")
+
+    async def _remove(self, name: str) -> None:
+        self._store.forget(name)
+        try:
+            await remove_user(self._app, self._find(name))
+        except Exception:
+            LOG.exception("%s left the roster and is locked out, but the server could not be stopped yet", name)
+            self._app.db.rollback()
+        else:
+            LOG.info("%s left the roster: sessions ended, server stopped, files kept", name)

@@ -1,0 +1,164 @@
+"""What makes the start short. Nothing that a user sees is taken away; it is loaded when it is first used.
+
+Every trick stands alone, says what it saves, and is dropped without a word where a version of Jupyter has no such place:
+then the start is as slow as Jupyter's own, and as right. Figures: CPU on the machine of docs/launcher.md.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import importlib.util
+import shutil
+import sys
+import types
+from typing import Any, Iterator
+
+# Optional checkers that `jsonschema` looks for when imported. Without them it accepts more strings as "date-time" or "uri";
+# Jupyter's own schemas rely on none. `rfc3987_syntax` alone compiles a grammar: 0.7 to 1.4 s, 15 MB.
+_FORMAT_CHECKERS = frozenset(
+    ("fqdn", "idna", "isoduration", "jsonpointer", "rfc3339_validator", "rfc3986_validator", "rfc3987")
+    + ("rfc3987_syntax", "uri_template", "webcolors")
+)
+
+# Language servers that jupyter_lsp would find, by module and by program. Where the image has none, jupyter_lsp has nothing
+# to offer, and looking for them costs 0.1 s.
+_LANGUAGE_MODULES = ("pylsp", "jedi_language_server", "pyls")
+_LANGUAGE_PROGRAMS = (
+    "bash-language-server", "dockerfile-language-server-nodejs", "javascript-typescript-langserver", "julia-language-server",
+    "pyright-langserver", "basedpyright-langserver", "R", "sql-language-server", "texlab", "typescript-language-server",
+    "vscode-json-languageserver", "yaml-language-server",
+)  # fmt: skip
+
+
+def begin() -> None:
+    """Before the first import of Jupyter."""
+    # A collection finds nothing while modules load, and looks at ever more objects: 0.05 s.
+    gc.disable()
+    with contextlib.suppress(Exception), _hidden(_FORMAT_CHECKERS):
+        importlib.import_module("jsonschema")
+    with contextlib.suppress(Exception):
+        _import_lab()
+
+
+def end() -> None:
+    """When the server answers."""
+    # What is loaded now stays: leave it out of all later collections.
+    gc.freeze()
+    gc.enable()
+
+
+def extensions(found: dict[str, bool]) -> dict[str, bool]:
+    """The server extensions to load, from those that the image enables."""
+    chosen = dict(found)
+    if not _has_language_server():
+        chosen.pop("jupyter_lsp", None)
+    if not chosen.get("nbclassic"):
+        # Serves the settings and paths of notebook < 7 to nbclassic. JupyterLab and Notebook 7 import what they need of
+        # it themselves.
+        chosen.pop("notebook_shim", None)
+    return chosen
+
+
+def _has_language_server() -> bool:
+    return any(importlib.util.find_spec(name) for name in _LANGUAGE_MODULES) or any(
+        shutil.which(program) for program in _LANGUAGE_PROGRAMS
+    )
+
+
+def _import_lab() -> None:
+    """Imports JupyterLab without its HTTP clients and without asking node.js."""
+    if not importlib.util.find_spec("jupyterlab"):
+        return
+    # `requests` (0.1 s) fetches extension block lists, where a site has some; `httpx` (0.2 s, with TLS and rich) is for
+    # the extension manager's search. Both are used as `module.name`, so they can come when the name is asked for.
+    with _later("requests"), _later("httpx"):
+        commands = importlib.import_module("jupyterlab.commands")
+        # Importing labapp runs `node jlpm config` (0.3 s, where there is a node) for the registry of source builds.
+        ask_node = getattr(commands, "_yarn_config", None)
+        if ask_node is not None:
+            commands._yarn_config = lambda logger: {"yarn config": {}, "npm config": {}}  # type: ignore[attr-defined]
+        try:
+            importlib.import_module("jupyterlab.labapp")
+        finally:
+            if ask_node is not None:
+                commands._yarn_config = ask_node  # type: ignore[attr-defined]
+
+
+@contextlib.contextmanager
+def _hidden(names: frozenset[str]) -> Iterator[None]:
+    """Within, importing any of ``names`` fails as if it were not installed (unless it is loaded already)."""
+
+    class Finder:
+        @staticmethod
+        def find_spec(name: str, path: Any = None, target: Any = None) -> None:
+            if name in names:
+                raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+    finder: Any = Finder()
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
+
+
+@contextlib.contextmanager
+def _later(name: str) -> Iterator[None]:
+    """Within, ``import name`` binds a stand-in that loads the module when one of its attributes is first used."""
+    if name in sys.modules or importlib.util.find_spec(name) is None:
+        yield
+        return
+    stand_in = _StandIn(name)
+    sys.modules[name] = stand_in
+    try:
+        yield
+    finally:
+        if sys.modules.get(name) is stand_in:
+            del sys.modules[name]
+
+
+class _StandIn(types.ModuleType):
+    """A module that is loaded at the first use of an attribute."""
+
+    def _module(self) -> types.ModuleType:
+        name = self.__name__
+        if sys.modules.get(name) is self:
+            del sys.modules[name]
+        return importlib.import_module(name)
+
+    def __getattr__(self, attribute: str) -> Any:
+        if attribute.startswith("__") and attribute != "__version__":
+            raise AttributeError(attribute)
+        if attribute == "__version__" and self.__name__ not in _really_loaded():
+            from importlib.metadata import version
+
+            return version(self.__name__)
+        if attribute == "AsyncClient" and self.__name__ not in _really_loaded():
+            return _ClientLater
+        return getattr(self._module(), attribute)
+
+
+def _really_loaded() -> set[str]:
+    return {name for name in ("httpx", "requests") if not isinstance(sys.modules.get(name, _StandIn("")), _StandIn)}
+
+
+class _ClientLater:
+    """An ``httpx.AsyncClient`` that is made when first used: making one reads all certificates of the machine (0.05 s)."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.__dict__["_make"] = lambda: importlib.import_module("httpx").AsyncClient(*args, **kwargs)
+
+    def __getattr__(self, attribute: str) -> Any:
+        client = self.__dict__.get("_client")
+        if client is None:
+            client = self.__dict__["_client"] = self.__dict__["_make"]()
+        return getattr(client, attribute)
+
+    async def __aenter__(self) -> Any:
+        return await self.__getattr__("__aenter__")()
+
+    async def __aexit__(self, *error: Any) -> Any:
+        return await self.__getattr__("__aexit__")(*error)
+

@@ -1,0 +1,110 @@
+"""From the process's start to the running server: the order matters, so it stands here in one place."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import tempfile
+import time
+from typing import Any
+
+from . import content, lean, packages, settings
+from .stops import EX_CANTCREAT, EX_CONFIG, EX_UNAVAILABLE, Stop
+
+
+def main() -> int:
+    """Runs the server until it is told to stop; returns the exit code."""
+    began = _process_start()
+    try:
+        _run(began)
+    except Stop as stop:
+        print(f"firstbell: {stop.message}", file=sys.stderr)
+        return stop.code
+    return 0
+
+
+def _run(began: float) -> None:
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # until Jupyter has its own: nothing to clean up yet
+    told = settings.load()
+    if os.geteuid() == 0 and not told.allow_root:
+        raise Stop(EX_CONFIG, "a server must not run as root; the course's image or settings start it as root")
+    _need_jupyter_server()
+    home = _home()
+    listener = _listen(told.ip, told.port)
+    content.seed(told.project, home)
+    ways = _packages(home)
+    _environment(told, ways)
+    os.chdir(home)
+    lean.begin()
+    from . import server
+
+    server.build(told, ways, listener, began).start()
+
+
+def _need_jupyter_server() -> None:
+    from importlib.util import find_spec
+
+    if find_spec("jupyter_server") is None:
+        raise Stop(
+            EX_CONFIG,
+            f"this image's Python ({sys.executable}) has no jupyter_server; add jupyterlab to the image's packages",
+        )
+
+
+def _home() -> str:
+    home = os.path.expanduser("~")
+    if not os.path.isdir(home):
+        raise Stop(EX_CANTCREAT, f"the home {home} does not exist")
+    if not os.access(home, os.W_OK | os.X_OK):
+        owner = os.stat(home).st_uid
+        raise Stop(EX_CANTCREAT, f"the home {home} cannot be written: it is uid {owner}'s, this server is uid {os.geteuid()}")
+    return home
+
+
+def _listen(ip: str, port: int) -> socket.socket:
+    """The listening socket, before anything slow: connections wait in its queue until the server can serve them."""
+    family = socket.AF_INET6 if ":" in ip else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((ip, port))
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        raise Stop(EX_UNAVAILABLE, f"port {port} of {ip} cannot be used: {error.strerror}") from error
+    listener.setblocking(False)
+    return listener
+
+
+def _packages(home: str) -> packages.Packages:
+    try:
+        ways = packages.prepare(home)
+    except OSError as error:
+        # A full home must open all the same, or its owner could not make room.
+        print(f"firstbell: pip install will not work in this home: {error.strerror}", file=sys.stderr)
+        return packages.Packages(sys.executable, "")
+    sys.path[:] = packages.reorder(sys.path, ways.library)
+    return ways
+
+
+def _environment(told: settings.Settings, ways: packages.Packages) -> None:
+    os.environ.update(told.env)  # what JupyterHub gives its servers; kernels and extensions expect it
+    os.environ.update(ways.env)
+    if "JUPYTER_RUNTIME_DIR" not in os.environ:
+        # Connection files are of this container's processes: no leftovers in the home, no file server in between.
+        os.environ["JUPYTER_RUNTIME_DIR"] = tempfile.mkdtemp(prefix="jupyter-runtime-")
+    for name in ("JUPYTER_TOKEN", "JUPYTER_TOKEN_FILE", "JUPYTERHUB_SERVICE_URL"):
+        os.environ.pop(name, None)
+
+
+def _process_start() -> float:
+    """Monotonic time at which this process was started, from Linux's /proc; elsewhere: now."""
+    try:
+        with open("/proc/self/stat", "rb") as file:
+            ticks = int(file.read().rpartition(b")")[2].split()[19])
+        age: Any = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+        return time.monotonic() - float(age)
+    except (OSError, ValueError, AttributeError, IndexError):
+        return time.monotonic()

@@ -1,0 +1,114 @@
+"""A real course, brought up by the real command, on a port of its own; taken down with all that was in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+FIRSTBELL = Path(sys.executable).parent / "firstbell"
+PROJECT = Path(__file__).parent / "project"
+"""A project of one notebook and no packages: plain Jupyter, the same image for every story."""
+
+
+@dataclass(frozen=True)
+class RunningCourse:
+    """A course folder whose course is up."""
+
+    folder: Path
+    name: str
+    url: str
+
+    def cli(
+        self, *words: str, check: bool = True, stdin: str = "", **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `firstbell WORDS` in the course's folder."""
+        result = subprocess.run(
+            [FIRSTBELL, *words], cwd=self.folder, input=stdin, capture_output=True, text=True,
+            env={**os.environ, **environment}, timeout=900, check=False,
+        )  # fmt: skip
+        assert not check or result.returncode == 0, f"firstbell {' '.join(words)}\n{result.stdout}\n{result.stderr}"
+        return result
+
+    def up(self, **environment: str) -> None:
+        """Bring it up (again)."""
+        self.cli("up", "--yes", **environment)
+
+    def container(self, role: str) -> str:
+        """The container of hub, proxy, edge or guard."""
+        return f"firstbell-{self.name}-{role}"
+
+    def servers(self) -> list[dict[str, Any]]:
+        """`docker inspect` of every server."""
+        names = docker("ps", "-aq", "--filter", f"label=firstbell.course={self.name}", "--filter",
+                       "label=firstbell.role=server").split()  # fmt: skip
+        return json.loads(docker("inspect", *names)) if names else []
+
+    def server_of(self, user: str) -> dict[str, Any]:
+        """`docker inspect` of a user's server."""
+        return next(s for s in self.servers() if s["Config"]["Labels"]["firstbell.user"] == user)
+
+    def pid(self, role: str, program: str) -> int:
+        """The process, as this machine numbers it, of a part's program (its init is another)."""
+        rows = docker("top", self.container(role), "-eo", "pid,args").splitlines()[1:]
+        return next(int(row.split()[0]) for row in rows if program in row and "docker-init" not in row)
+
+
+def docker(*words: str, check: bool = True) -> str:
+    """The docker command; its output."""
+    result = subprocess.run(["docker", *words], capture_output=True, text=True, timeout=120, check=False)
+    assert not check or result.returncode == 0, f"docker {' '.join(words)}\n{result.stderr}"
+    return result.stdout.strip()
+
+
+def free_port() -> int:
+    """A port nobody listens on now."""
+    with socket.socket() as trial:
+        trial.bind(("127.0.0.1", 0))
+        return int(trial.getsockname()[1])
+
+
+def write_course(folder: Path, name: str, *, top: str = "", access: str = "", server: str = "", rest: str = "") -> str:
+    """Write a firstbell.toml for the plain project; the course's URL."""
+    url = f"http://127.0.0.1:{free_port()}"
+    project = "" if "image =" in server or "project =" in server else f'project = "{PROJECT}"\n'
+    address = "" if "url =" in top else f'url = "{url}"\n'
+    (folder / "firstbell.toml").write_text(
+        f'name = "{name}"\n{address}{top}\n[access]\n{access}\n[server]\n{project}{server}\n{rest}\n'
+    )
+    return url
+
+
+@contextmanager
+def running(folder: Path, name: str, **tables: str) -> Iterator[RunningCourse]:
+    """A course brought up and, at the end, removed with its homes; what a killed test left is removed first."""
+    url = write_course(folder, name, **tables)
+    course = RunningCourse(folder, name, url)
+    remove(name)
+    try:
+        course.up()
+        yield course
+    finally:
+        remove(name)
+
+
+def remove(name: str) -> None:
+    """Everything that carries the course's label, images excepted."""
+    label = f"label=firstbell.course={name}"
+    for _ in range(2):  # a hub still alive in the first round could start one more
+        if containers := docker("ps", "-aq", "--filter", label).split():
+            docker("rm", "-f", *containers, check=False)
+    if networks := docker("network", "ls", "-q", "--filter", label).split():
+        docker("network", "rm", *networks, check=False)
+    if volumes := docker("volume", "ls", "-q", "--filter", label).split():
+        docker("volume", "rm", *volumes, check=False)
+    from firstbell.plan.network import table_name
+
+    subprocess.run(["nft", "delete", "table", "inet", table_name(name)], capture_output=True, check=False)
