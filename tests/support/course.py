@@ -7,7 +7,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,19 +27,25 @@ class RunningCourse:
     url: str
 
     def cli(
-        self, *words: str, check: bool = True, stdin: str = "", **environment: str
+        self, *words: str, check: bool = True, stdin: str = "", environment: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
         """Run `firstbell WORDS` in the course's folder."""
         result = subprocess.run(
-            [FIRSTBELL, *words], cwd=self.folder, input=stdin, capture_output=True, text=True,
-            env={**os.environ, **environment}, timeout=900, check=False,
-        )  # fmt: skip
+            [FIRSTBELL, *words],
+            cwd=self.folder,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            env={**os.environ, **(environment or {})},
+            timeout=900,
+            check=False,
+        )
         assert not check or result.returncode == 0, f"firstbell {' '.join(words)}\n{result.stdout}\n{result.stderr}"
         return result
 
-    def up(self, **environment: str) -> None:
+    def up(self) -> None:
         """Bring it up (again)."""
-        self.cli("up", "--yes", **environment)
+        self.cli("up", "--yes")
 
     def container(self, role: str) -> str:
         """The container of hub, proxy, edge or guard."""
@@ -96,6 +102,7 @@ def running(folder: Path, name: str, **tables: str) -> Iterator[RunningCourse]:
         course.up()
         yield course
     finally:
+        course.cli("down", "--delete-homes", "--yes", "--name", name, check=False)
         remove(name)
 
 
@@ -109,6 +116,3 @@ def remove(name: str) -> None:
         docker("network", "rm", *networks, check=False)
     if volumes := docker("volume", "ls", "-q", "--filter", label).split():
         docker("volume", "rm", *volumes, check=False)
-    from firstbell.plan.network import table_name
-
-    subprocess.run(["nft", "delete", "table", "inet", table_name(name)], capture_output=True, check=False)

@@ -70,8 +70,13 @@ def understood(where: str = "") -> Iterator[None]:
 
 
 def _unavailable(why: str, where: str) -> EngineUnavailable:
+    denied = "permission denied" in why.lower()
     return EngineUnavailable(
-        f"the Docker Engine is not available: {why}", where=where, next_step=HOW_TO_SEE_THE_ENGINE
+        f"the Docker Engine is not available: {why}",
+        where=where,
+        next_step="Let this account use it: `sudo usermod -aG docker $USER`, then log in again."
+        if denied
+        else HOW_TO_SEE_THE_ENGINE,
     )
 
 
@@ -188,7 +193,6 @@ class Api:
 
     def _open(self) -> Docker:
         host = self.host or None
-        # Connections are not kept: dockerd closes idle ones when it restarts, and a fresh one on a socket costs nothing.
         try:
             return Docker(url=host, api_version="v1.41")
         except (AssertionError, ValueError, TypeError, DockerError) as error:

@@ -1,0 +1,119 @@
+"""A ContainerSpec as the body of `POST /containers/create`. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import firstbell
+from firstbell.model.container import HOST_NETWORK, ContainerSpec, Limits, Mount, MountKind, NetworkSpec
+from firstbell.model.names import LABEL_SPEC, LABEL_VERSION
+
+_LOG_FILES = 2
+
+
+def create_body(spec: ContainerSpec, *, with_stdin: bool = False) -> dict[str, Any]:
+    """What Docker is asked for: nothing of the image's entrypoint, command or health check remains."""
+    return {
+        "Image": spec.image,
+        "Entrypoint": list(spec.command),
+        "Cmd": [],
+        "Labels": labels(spec),
+        "Env": [f"{key}={value}" for key, value in sorted(spec.env.items())],
+        "User": spec.user,
+        "WorkingDir": spec.workdir,
+        "Hostname": "" if spec.network == HOST_NETWORK else spec.hostname,
+        "StopTimeout": spec.stop_grace,
+        "StopSignal": "SIGTERM",
+        "Healthcheck": {"Test": ["NONE"]},
+        "OpenStdin": with_stdin,
+        "StdinOnce": with_stdin,
+        "AttachStdin": with_stdin,
+        "AttachStdout": True,
+        "AttachStderr": True,
+        "ExposedPorts": {f"{port}/tcp": {} for _, _, port in spec.ports},
+        "HostConfig": _host_config(spec),
+    }
+
+
+def labels(spec: ContainerSpec) -> dict[str, str]:
+    """The specification's labels with its hash and our version."""
+    return {**spec.labels, LABEL_SPEC: spec.spec_hash, LABEL_VERSION: firstbell.__version__}
+
+
+def _host_config(spec: ContainerSpec) -> dict[str, Any]:
+    return {
+        "CapDrop": ["ALL"],
+        "CapAdd": list(spec.capabilities),
+        "SecurityOpt": ["no-new-privileges"],
+        "Privileged": False,
+        "Init": True,
+        "RestartPolicy": {"Name": spec.restart.value},
+        "GroupAdd": list(spec.groups),
+        "NetworkMode": spec.network,
+        "PortBindings": _port_bindings(spec),
+        "Mounts": [_mount(mount) for mount in spec.mounts if mount.kind is not MountKind.TMPFS],
+        "Tmpfs": {mount.target: _tmpfs(mount) for mount in spec.mounts if mount.kind is MountKind.TMPFS},
+        **_limits(spec.limits),
+    }
+
+
+def _limits(limits: Limits) -> dict[str, Any]:
+    bounds: dict[str, Any] = {
+        "LogConfig": {
+            "Type": "json-file",
+            "Config": {"max-size": str(limits.log_bytes), "max-file": str(_LOG_FILES)},
+        }
+    }
+    if limits.memory:
+        # Equal means: no swap on top.
+        bounds |= {"Memory": limits.memory, "MemorySwap": limits.memory}
+    if limits.cpu:
+        bounds["NanoCpus"] = int(limits.cpu * 1e9)
+    if limits.pids:
+        bounds["PidsLimit"] = limits.pids
+    return bounds
+
+
+def _mount(mount: Mount) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "Type": mount.kind.value,
+        "Source": mount.source,
+        "Target": mount.target,
+        "ReadOnly": mount.read_only,
+    }
+    if mount.kind is MountKind.VOLUME:
+        # What the image has at the target must not leak into somebody's home.
+        entry["VolumeOptions"] = {"NoCopy": True}
+    return entry
+
+
+def _tmpfs(mount: Mount) -> str:
+    options = ["rw", "nosuid", "nodev", "mode=1777"]
+    if mount.read_only:
+        options[0] = "ro"
+    return ",".join([*options, *([f"size={mount.size}"] if mount.size else [])])
+
+
+def _port_bindings(spec: ContainerSpec) -> dict[str, list[dict[str, str]]]:
+    bindings: dict[str, list[dict[str, str]]] = {}
+    for address, host_port, port in spec.ports:
+        bindings.setdefault(f"{port}/tcp", []).append({"HostIp": address, "HostPort": str(host_port)})
+    return bindings
+
+
+ISOLATION = "com.docker.network.bridge.enable_icc"
+
+
+def network_body(spec: NetworkSpec) -> dict[str, Any]:
+    """The body of `POST /networks/create`."""
+    return {
+        "Name": spec.name,
+        "CheckDuplicate": True,
+        "Driver": "bridge",
+        "Labels": {**spec.labels, LABEL_VERSION: firstbell.__version__},
+        "IPAM": {"Config": [{"Subnet": spec.subnet}] if spec.subnet else []},
+        "Options": {
+            ISOLATION: str(spec.inter_container).lower(),
+            "com.docker.network.bridge.name": spec.bridge,
+        },
+    }

@@ -1,0 +1,158 @@
+"""The daemon's JSON as our values. Pure; whatever is malformed raises KeyError, TypeError or ValueError."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from firstbell.model.container import frozen
+from firstbell.model.names import PREFIX
+from firstbell.model.observed import (
+    ContainerState,
+    EngineFacts,
+    Event,
+    ImageState,
+    NetworkState,
+    Phase,
+    Usage,
+    VolumeState,
+)
+
+Json = Mapping[str, Any]
+
+_PHASES = {
+    "created": Phase.CREATED,
+    "running": Phase.RUNNING,
+    "restarting": Phase.EXITED,
+    "paused": Phase.PAUSED,
+    "exited": Phase.EXITED,
+    "dead": Phase.EXITED,
+    "removing": Phase.EXITED,
+}
+_NO_TIME = "0001-01-01T00:00:00Z"
+
+
+def container(inspected: Json) -> ContainerState:
+    """From `GET /containers/NAME/json`."""
+    state = inspected["State"]
+    phase = _PHASES.get(state["Status"], Phase.UNKNOWN)
+    ended = phase is Phase.EXITED
+    started = state.get("StartedAt") or ""
+    return ContainerState(
+        name=inspected["Name"].lstrip("/"),
+        phase=phase,
+        id=inspected["Id"],
+        image=inspected["Config"]["Image"],
+        labels=frozen(inspected["Config"].get("Labels")),
+        address=_address(inspected["NetworkSettings"]["Networks"]),
+        exit_code=int(state["ExitCode"]) if ended else None,
+        oom_killed=bool(state.get("OOMKilled")),
+        error=state.get("Error") or "",
+        started_at="" if started == _NO_TIME else started,
+    )
+
+
+def listed_container(entry: Json) -> ContainerState:
+    """From one entry of `GET /containers/json`; enough for a container that runs."""
+    return ContainerState(
+        name=entry["Names"][0].lstrip("/"),
+        phase=_PHASES.get(entry["State"], Phase.UNKNOWN),
+        id=entry["Id"],
+        image=entry["Image"],
+        labels=frozen(entry.get("Labels")),
+        address=_address(entry["NetworkSettings"]["Networks"]),
+    )
+
+
+def _address(networks: Json | None) -> str:
+    return next((str(n["IPAddress"]) for n in (networks or {}).values() if n.get("IPAddress")), "")
+
+
+def volume(entry: Json) -> VolumeState:
+    """From an entry of `GET /volumes`."""
+    return VolumeState(entry["Name"], frozen(entry.get("Labels")), entry.get("CreatedAt") or "")
+
+
+def subnets(entry: Json) -> tuple[str, ...]:
+    """The IPv4 and IPv6 subnets of an entry of `GET /networks`."""
+    return tuple(c["Subnet"] for c in (entry["IPAM"].get("Config") or ()) if c.get("Subnet"))
+
+
+def network(entry: Json) -> NetworkState:
+    """From an entry of `GET /networks` or from `GET /networks/NAME`."""
+    config = next(iter(entry["IPAM"].get("Config") or ()), {})
+    # A gateway comes with a prefix length where the person chose it as CIDR.
+    gateway = (config.get("Gateway") or "").partition("/")[0]
+    return NetworkState(entry["Name"], gateway, config.get("Subnet") or "", frozen(entry.get("Labels")))
+
+
+def image(ref: str, inspected: Json) -> ImageState:
+    """From `GET /images/REF/json`."""
+    config = inspected.get("Config") or {}
+    pairs = (item.partition("=") for item in config.get("Env") or ())
+    return ImageState(
+        ref=ref,
+        id=inspected["Id"],
+        env=frozen({key: value for key, _, value in pairs}),
+        user=config.get("User") or "",
+        workdir=config.get("WorkingDir") or "",
+        labels=frozen(config.get("Labels")),
+        size=int(inspected["Size"]),
+        created_at=inspected.get("Created") or "",
+    )
+
+
+def listed_images(entry: Json) -> tuple[ImageState, ...]:
+    """From an entry of `GET /images/json` with labels of ours: one value per tag, or one by its id."""
+    labels = frozen(entry.get("Labels"))
+    if not any(key.startswith(f"{PREFIX}.") for key in labels):
+        return ()
+    created = datetime.fromtimestamp(int(entry["Created"]), UTC).isoformat()
+    tags = [tag for tag in entry.get("RepoTags") or () if tag != "<none>:<none>"]
+    return tuple(
+        ImageState(ref, entry["Id"], labels=labels, size=int(entry["Size"]), created_at=created)
+        for ref in tags or [entry["Id"]]
+    )
+
+
+def facts(info: Json, version: Json) -> EngineFacts:
+    """From `GET /info` and `GET /version`."""
+    return EngineFacts(
+        version=version["Version"],
+        api_version=version["ApiVersion"],
+        operating_system=info["OperatingSystem"],
+        architecture=info["Architecture"],
+        cpus=int(info["NCPU"]),
+        memory=int(info["MemTotal"]),
+        storage_driver=info["Driver"],
+        data_root=info.get("DockerRootDir") or "",
+        swarm=(info.get("Swarm") or {}).get("LocalNodeState") == "active",
+        warnings=tuple(info.get("Warnings") or ()),
+    )
+
+
+def usage(name: str, stats: Json) -> Usage | None:
+    """From `GET /containers/NAME/stats`; None for a container that does not run."""
+    memory = stats["memory_stats"]
+    if "usage" not in memory:
+        return None
+    detail = memory.get("stats") or {}
+    cache = detail.get("total_inactive_file", detail.get("inactive_file", 0))  # cgroup v1, else v2
+    return Usage(
+        name=name,
+        memory=max(0, int(memory["usage"]) - int(cache)),
+        cpu_seconds=int(stats["cpu_stats"]["cpu_usage"]["total_usage"]) / 1e9,
+        pids=int(stats["pids_stats"].get("current") or 0),
+    )
+
+
+def event(message: Json) -> Event | None:
+    """From a line of `GET /events`; None for what tells nothing about a container's life."""
+    action = message.get("Action") or message["status"]
+    if action.startswith(("exec_", "health_status", "attach", "archive-path", "extract-to-dir", "resize", "top")):
+        return None
+    attributes = dict(message["Actor"]["Attributes"])
+    name = attributes.pop("name")
+    exit_code = attributes.pop("exitCode", None)
+    return Event(name, action, frozen(attributes), None if exit_code is None else int(exit_code))
