@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema
-from pydantic_core import CoreSchema, PydanticUndefined
+from pydantic_core import PydanticUndefined
 
 from firstbell.config import shape
 from firstbell.config.shape import Key
@@ -24,11 +24,9 @@ _WRITTEN = {("server", "project")}
 
 def reference_toml() -> str:
     """A course file with every key. Needed keys are written; the others are commented out, with their default."""
-    blocks = ["# Every key of a course file. A key behind a # has the value shown if you leave it out,", ""]
-    blocks[0:2] = [
+    blocks = [
         "# Every key of a course file (firstbell.toml).",
-        "# A line that begins with #key is optional: without it the value after “default” holds.",
-        "",
+        "# A line that begins with #key is optional: without it the default holds.",
     ]
     for key in _top_level():
         blocks += _key_lines(key)
@@ -84,9 +82,9 @@ class _Schema(GenerateJsonSchema):
             described.pop("default")
         return described
 
-    def nullable_schema(self, schema: CoreSchema) -> dict[str, Any]:  # type: ignore[override]
+    def nullable_schema(self, schema: Any) -> dict[str, Any]:
         """TOML has no null: leaving a key out is how it is said."""
-        return self.generate_inner(schema["schema"])  # type: ignore[typeddict-item,arg-type,index]
+        return self.generate_inner(schema["schema"])
 
 
 def _top_level() -> tuple[Key, ...]:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import posixpath
 import tarfile
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 
 from firstbell.model.container import File
+
+MOST = 1024**2
+"""Bytes of a file read out of an image; more is not ours to read."""
+_ROOM = 64 * 1024
+"""For a tar's own blocks."""
+_LINKS = 8
 
 
 def pack(files: Iterable[File]) -> bytes:
@@ -42,3 +50,22 @@ def member_at(data: bytes) -> tuple[tarfile.TarInfo, bytes]:
             raise tarfile.ReadError("empty archive")
         handle = tar.extractfile(member) if member.isreg() else None
         return member, handle.read() if handle else b""
+
+
+async def read_file(get: Callable[[str], AsyncGenerator[bytes, None]], path: str) -> bytes | None:
+    """The content of the file at `path`, symbolic links followed; None if there is none, or not a small file."""
+    for _ in range(_LINKS):
+        data = b""
+        try:
+            async with contextlib.aclosing(get(path)) as chunks:
+                async for chunk in chunks:
+                    data += chunk
+                    if len(data) > MOST + _ROOM:
+                        return None
+        except FileNotFoundError:
+            return None
+        member, content = member_at(data)
+        if not member.issym():
+            return content if member.isreg() and len(content) <= MOST else None
+        path = posixpath.normpath(posixpath.join(posixpath.dirname(path), member.linkname))
+    return None

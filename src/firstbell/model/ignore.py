@@ -45,12 +45,12 @@ class Ignore:
 def _rules(patterns: Iterable[str]) -> Iterator[tuple[bool, re.Pattern[str]]]:
     for pattern in patterns:
         takes_back = pattern.startswith("!")
-        clean = posixpath.normpath(pattern.removeprefix("!").strip().replace("\\", "\\\\")).lstrip("/")
+        clean = posixpath.normpath(pattern.removeprefix("!").strip()).lstrip("/")
         if clean not in {"", "."}:
             yield takes_back, re.compile(_translate(clean) + r"(/.*)?\Z", re.DOTALL)
 
 
-_TOKEN = re.compile(r"\*\*/|\*\*|\*|\?|\[\^?[^\]]+\]|.", re.DOTALL)
+_TOKEN = re.compile(r"\\.|\*\*/|\*\*|\*|\?|\[\^?[^\]]+\]|.", re.DOTALL)
 _WILDCARDS = {"**/": r"(?:.*/)?", "**": r".*", "*": r"[^/]*", "?": r"[^/]"}
 
 
@@ -59,4 +59,6 @@ def _translate(pattern: str) -> str:
 
 
 def _literal(token: str) -> str:
-    return token if token.startswith("[") and token.endswith("]") else re.escape(token)
+    if token.startswith("[") and len(token) > 1:
+        return token  # a class of characters is the same in both languages
+    return re.escape(token[-1])  # what a backslash stands before is meant as it is

@@ -168,7 +168,7 @@ class HubAuthorizer(Authorizer):  # type: ignore[misc,unused-ignore]
 def _refusal(handler: Any, status: int, message: str) -> web.HTTPError:
     # Error pages ask for the user; an answer must be there, or asking raises anew.
     handler.current_user = handler._jupyter_current_user = None
-    return web.HTTPError(status, "%s", message)
+    return web.HTTPError(status, message)
 
 
 def _is_websocket(request: Any) -> bool:

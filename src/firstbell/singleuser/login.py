@@ -15,7 +15,7 @@ import secrets
 from typing import Any
 from urllib.parse import unquote, urlencode, urlsplit
 
-from tornado import web
+from tornado import escape, web
 
 from . import xsrf
 from .hub import Hub, HubTrouble, Refused
@@ -121,9 +121,9 @@ class Login:
         try:
             token = await self.hub.exchange(code, self._verifier(state))
         except Refused as refused:
-            raise web.HTTPError(403, "%s", str(refused)) from refused
+            raise web.HTTPError(403, str(refused)) from refused
         except HubTrouble as trouble:
-            raise web.HTTPError(trouble.status, "%s", trouble.message) from trouble
+            raise web.HTTPError(trouble.status, trouble.message) from trouble
         self.set_token(handler, token)
         return safe_next(str(known.get("next", "")), self.settings.prefix)
 
@@ -156,8 +156,7 @@ class CallbackHandler(web.RequestHandler):
         error = kwargs.get("exc_info", (None, None))[1]
         text = "Something went wrong."
         if isinstance(error, web.HTTPError) and error.log_message:
-            text = (error.log_message % error.args) if error.args else error.log_message
-            text = text[0].upper() + text[1:] + "."
+            text = escape.xhtml_escape(error.log_message[:1].upper() + error.log_message[1:] + ".")
         title = "Login not finished"
         self.finish(_PAGE.format(title=title, text=text, url=self.login.settings.prefix))
 

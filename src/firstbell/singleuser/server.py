@@ -46,7 +46,6 @@ _LOCKED: dict[str, Any] = {
     "sock": "",
     "port_retries": 0,
     "open_browser": False,
-    "no_browser_open_file": True,
     "quit_button": False,  # the hub's "Stop My Server" is the one that works
     "answer_yes": True,
     "trust_xheaders": True,
@@ -80,6 +79,7 @@ class HubServerApp(ServerApp):  # type: ignore[misc,unused-ignore]
 
     def init_configurables(self) -> None:
         self._lock()  # extensions have had their say meanwhile
+        self.no_browser_open_file = True
         own = self.config.ServerApp.get("kernel_spec_manager_class") or os.environ.get("JUPYTER_GATEWAY_URL")
         if not own and self.packages.python != sys.executable:
             self.kernel_spec_manager_class = _kernel_specs(self.packages.python)
@@ -135,7 +135,7 @@ class HubServerApp(ServerApp):  # type: ignore[misc,unused-ignore]
         values.update(allow_root=self.settings.allow_root, cookie_secret=cookie_secret(self.settings.token))
         if self.settings.root_dir:
             values["root_dir"] = os.path.expanduser(self.settings.root_dir)
-        known = {name: value for name, value in values.items() if self.has_trait(name)}
+        known = {name: value for name, value in values.items() if name in self.trait_names(config=True)}
         # Under both names, because a section of the subclass would win over ServerApp's.
         self.update_config(Config({"ServerApp": known, "HubServerApp": known}))
 

@@ -2,15 +2,21 @@
 
 import numpy as np
 
+TO_DO = "still to do; replace the three dots."
+
 
 def _say(name, problem):
     print(f"✗ {name}: {problem}" if problem else f"✓ {name}: well done.")
 
 
+def _is_missing(value):
+    return value is ... or value is None
+
+
 def _number(value, expected):
     """What is wrong with a number, or nothing."""
-    if value is ... or value is None:
-        return "still to do; replace the three dots."
+    if _is_missing(value):
+        return TO_DO
     try:
         value = float(value)
     except (TypeError, ValueError):
@@ -23,8 +29,8 @@ def _number(value, expected):
 def share_wet(weather, wet, share):
     """1. `wet` marks each day with any rain; `share` is their share."""
     expected = weather["rain_mm"] > 0
-    if wet is ...:
-        problem = "still to do; replace the three dots."
+    if _is_missing(wet):
+        problem = TO_DO
     elif np.shape(wet) != expected.shape:
         problem = f"wants an entry for each of the {len(expected)} days, but its shape is {np.shape(wet)}."
     elif not np.array_equal(np.asarray(wet), expected.to_numpy()):
@@ -40,10 +46,12 @@ def rain_by_month(weather, rain):
     rain_mm = weather["rain_mm"]
     total = rain_mm.groupby(rain_mm.index.month).sum().to_numpy()
     years = rain_mm.index.year.nunique()
-    if rain is ...:
-        problem = "still to do; replace the three dots."
+    if _is_missing(rain):
+        problem = TO_DO
     elif np.shape(rain) != (12,):
         problem = f"wants twelve numbers, but its shape is {np.shape(rain)}."
+    elif not np.issubdtype(np.asarray(rain).dtype, np.number):
+        problem = "wants twelve numbers, but not all of these are."
     elif np.allclose(rain, total, rtol=1e-3):
         problem = f"this is all {years} Januaries (and so on) added up; what is an average one?"
     elif np.allclose(rain, rain_mm.groupby(rain_mm.index.month).mean(), rtol=1e-3):
@@ -70,8 +78,10 @@ def longest_run(function):
             got = function(values)
         except Exception as error:  # a student's function may raise anything
             return _say("longest_run", f"longest_run({values}) stops with {type(error).__name__}: {error}")
-        if got is None:
+        if _is_missing(got):
             return _say("longest_run", "returns nothing yet.")
+        if not isinstance(got, (int, np.integer)):
+            return _say("longest_run", f"wants a whole number, but returns something of type {type(got).__name__}.")
         if got != expected:
             return _say("longest_run", f"longest_run({values}) should be {expected}, but is {got}.")
     return _say("longest_run", None)

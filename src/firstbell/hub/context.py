@@ -1,0 +1,34 @@
+"""What handlers, authenticators and spawners of this hub share; found in the tornado settings as `firstbell`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from firstbell.engine.base import Engine
+from firstbell.hub.people import PeopleStore
+from firstbell.hub.room import Room
+from firstbell.hub.server_parts import ServerParts
+from firstbell.hub.start_queue import StartQueue
+from firstbell.hub.starts import Starts
+from firstbell.model.course import Course
+from firstbell.model.roster import Person
+from firstbell.model.runtime import Runtime
+
+SETTING = "firstbell"
+
+
+@dataclass(frozen=True, slots=True)
+class HubContext:
+    """One per hub process."""
+
+    course: Course
+    runtime: Runtime
+    engine: Engine
+    store: PeopleStore
+    room: Room
+    queue: StartQueue
+    starts: Starts
+    parts: ServerParts
+    person: Callable[[str], Person | None]
+    """Somebody of the roster; None where there is no roster or they are not in it."""

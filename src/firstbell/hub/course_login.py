@@ -1,0 +1,52 @@
+"""What every login of ours has in common: our pages, the room's capacity, staff that can also be taken back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from firstbell.hub import pages
+
+if TYPE_CHECKING:
+    from jupyterhub.auth import Authenticator
+
+    _Base = Authenticator
+else:
+    _Base = object
+
+
+class CourseLogin(_Base):
+    """A mixin for JupyterHub authenticators."""
+
+    def get_handlers(self, app: Any) -> list[Any]:
+        """Our routes first: JupyterHub takes the first that matches."""
+        return [*pages.common_handlers(), *super().get_handlers(app)]
+
+    def is_admin(self, handler: Any, authentication: dict[str, Any]) -> bool | None:
+        """Staff of the course, at every login anew: JupyterHub's own answer could only ever add admins."""
+        del handler
+        return authentication["name"] in self.admin_users
+
+    def full_name(self, username: str) -> str:
+        """The person's name, where the login knows one."""
+        del username
+        return ""
+
+    def pre_spawn_start(self, user: Any, spawner: Any) -> None:
+        """Capacity, for every way to start a server: page, API, or somebody else's doing. Raises SpawnException."""
+        context = user.settings.get(pages.SETTINGS_KEY)
+        if context is not None and not context.room.admit(user.name):
+            raise pages.room_full()
+        super().pre_spawn_start(user, spawner)
+
+
+class Proved:
+    """Says that a handler of ours has proved who somebody is. A form cannot send one: it sends texts."""
+
+    def __init__(self, username: str) -> None:
+        self.username = username
+
+
+def proved_name(data: Any) -> str | None:
+    """The user name if `data`, given to `login_user`, carries a proof."""
+    proof = data.get("proved") if isinstance(data, dict) else None
+    return proof.username if isinstance(proof, Proved) else None

@@ -1,0 +1,209 @@
+"""Pages and small endpoints that every kind of login shares: the room, the start of a server, static files, logout."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jupyterhub._xsrf_utils import _set_xsrf_cookie
+from jupyterhub.handlers import BaseHandler
+from jupyterhub.handlers.login import LogoutHandler
+from jupyterhub.handlers.pages import SpawnHandler
+from jupyterhub.spawner import SpawnException
+from jupyterhub.utils import url_path_join
+from tornado import web
+from tornado.httputil import url_concat
+from traitlets.config import Config
+
+from firstbell.hub.room import Standing
+from firstbell.model.course import Course
+
+if TYPE_CHECKING:
+    from firstbell.hub.context import HubContext
+    from firstbell.hub.people import PeopleStore
+
+HERE = Path(__file__).parent
+TEMPLATES = HERE / "templates"
+STATIC = HERE / "static"
+SETTINGS_KEY = "firstbell"
+COOKIE_DAYS = 400
+"""As long as browsers keep a cookie at most."""
+
+Route = tuple[str, type[web.RequestHandler]] | tuple[str, type[web.RequestHandler], dict[str, Any]]
+
+
+def page_config(course: Course) -> Config:
+    """What the pages need of JupyterHub: where templates are, what they may name, cookies that stay at home."""
+    config = Config()
+    config.JupyterHub.template_paths = [str(TEMPLATES)]
+    config.JupyterHub.template_vars = template_vars(course)
+    config.JupyterHub.tornado_settings = {"cookie_options": {"samesite": "Lax"}}
+    return config
+
+
+def template_vars(course: Course) -> dict[str, Any]:
+    """Names for the templates."""
+    login = course.access.login
+    return {
+        "course_title": course.shown_title,
+        "course_name": course.name,
+        "login_kind": login if login in {"seminar", "roster"} else "external",
+        "assets": {path.name: f"firstbell/static/{path.name}?v={_hash(path)}" for path in sorted(STATIC.iterdir())},
+        "now": lambda _user: datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+    }
+
+
+def _hash(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+
+
+def room_full() -> SpawnException:
+    """What a start is refused with while no seat is free; the error page then shows the way to the waiting page."""
+    return SpawnException("All seats are taken at the moment.", reason="room-full", status_code=503)
+
+
+class Page(BaseHandler):
+    """A page of ours: kept out of caches and out of Referer headers."""
+
+    @property
+    def firstbell(self) -> HubContext:
+        """What the parts of the hub share."""
+        context: HubContext = self.settings[SETTINGS_KEY]
+        return context
+
+    @property
+    def course(self) -> Course:
+        """The course."""
+        return self.firstbell.course
+
+    @property
+    def store(self) -> PeopleStore:
+        """What is remembered of people."""
+        return self.firstbell.store
+
+    def set_default_headers(self) -> None:
+        super().set_default_headers()
+        self.set_header("Cache-Control", "no-store")
+        self.set_header("Referrer-Policy", "no-referrer")
+
+    async def show(self, template: str, status: int = 200, **names: Any) -> None:
+        """Finish with a template whose form can be sent for an hour from now."""
+        self.set_status(status)
+        token = self.xsrf_token
+        if not self.current_user and self.request.headers.get("Sec-Fetch-Mode", "navigate") == "navigate":
+            _set_xsrf_cookie(self, self._xsrf_token_id, cookie_path=self.hub.base_url, xsrf_token=token)
+        await self.finish(await self.render_template(template, **names))
+
+    def remember(self, name: str, value: str) -> None:
+        """Set a long-lived cookie that scripts and other sites' requests do not get."""
+        extra = {"secure": True} if self.course.is_https else {}
+        self._set_cookie(
+            name, value, encrypted=False, path=self.hub.base_url, expires_days=COOKIE_DAYS, samesite="Lax", **extra
+        )
+
+    def remove_cookie(self, name: str) -> None:
+        """Forget it."""
+        self.clear_cookie(name, path=self.hub.base_url)
+
+    def cookie_values(self, name: str) -> list[str]:
+        """All values under that name, the most specific path first: an older one must not hide the right one."""
+        chunks = (chunk.strip().partition("=") for chunk in self.request.headers.get("Cookie", "").split(";"))
+        return [value.strip('"') for key, _, value in chunks if key == name]
+
+    def hub_url(self, *parts: str) -> str:
+        """A path under the hub."""
+        return url_path_join(self.hub.base_url, *parts)
+
+    def with_next(self, url: str) -> str:
+        """`url`, with the present `next` (if it stays on this site) carried along."""
+        onwards = self._validate_next_url(self.get_argument("next", ""))
+        return url_concat(url, {"next": onwards}) if onwards else url
+
+
+class StartPage(SpawnHandler, Page):
+    """`/hub/spawn`: as JupyterHub's, but through the room's door first, and failing on one page only."""
+
+    async def _wrap_spawn_single_user(  # the one place of JupyterHub's where both GET and POST start a server
+        self, user: Any, server_name: str, display_name: str, spawner: Any, pending_url: str, options: Any = None
+    ) -> None:
+        if not self.firstbell.room.admit(user.name):
+            self.redirect(self.with_next(self.hub_url("room")))
+            return
+        try:
+            await super()._wrap_spawn_single_user(user, server_name, display_name, spawner, pending_url, options)
+        except web.HTTPError:
+            if not spawner._failed:
+                raise
+            self.redirect(pending_url)
+
+
+class RoomPage(Page):
+    """`/hub/room`: the waiting page of a full room. Without script it asks again by itself."""
+
+    @web.authenticated
+    async def get(self) -> None:
+        """Wait here, or go on if a seat is free."""
+        standing = self.firstbell.room.stand(self.current_user.name)
+        onwards = self.with_next(self.hub_url("spawn"))
+        if standing.may_enter:
+            self.redirect(onwards)
+            return
+        await self.show("room.html", standing=standing, onwards=onwards)
+
+
+class RoomStanding(Page):
+    """`/hub/room/standing`: the heartbeat of the waiting page."""
+
+    def get_content_type(self) -> str:
+        return "application/json"
+
+    async def get(self) -> None:
+        """Place, number of waiting people, capacity."""
+        if self.current_user is None:
+            self.set_status(403)
+            await self.finish(json.dumps({"login": True}))
+            return
+        standing: Standing = self.firstbell.room.stand(self.current_user.name)
+        answer = {"place": standing.place, "waiting": standing.waiting, "capacity": standing.capacity}
+        await self.finish(json.dumps(answer))
+
+
+class RoomLeave(Page):
+    """`/hub/room/leave`: sent by the waiting page as it is closed."""
+
+    async def post(self) -> None:
+        """The place is given up in a few seconds."""
+        if self.current_user is not None:
+            self.firstbell.room.leave(self.current_user.name)
+        self.set_status(204)
+
+
+class LogoutPage(LogoutHandler, Page):
+    """`/hub/logout`: says that you are out, and how to come back, instead of logging straight in again."""
+
+    async def render_logout_page(self) -> None:
+        await self.show("logout.html")
+
+
+class StaticFiles(web.StaticFileHandler):
+    """Style, script and icons; the address carries a hash, so browsers may keep them."""
+
+    def set_extra_headers(self, path: str) -> None:
+        del path
+        self.set_header("X-Content-Type-Options", "nosniff")
+
+
+def common_handlers() -> list[Route]:
+    """Routes under the hub's prefix that every login has; they come before JupyterHub's own."""
+    return [
+        (r"/spawn", StartPage),
+        (r"/spawn/([^/]+)", StartPage),
+        (r"/spawn/([^/]+)/([^/]+)", StartPage),
+        (r"/room", RoomPage),
+        (r"/room/standing", RoomStanding),
+        (r"/room/leave", RoomLeave),
+        (r"/firstbell/static/(.*)", StaticFiles, {"path": str(STATIC)}),
+    ]

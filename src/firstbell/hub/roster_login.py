@@ -1,0 +1,68 @@
+"""Login `roster`: the people of a list, each with a password that they set by a personal link."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from jupyterhub.auth import Authenticator
+from traitlets import Unicode
+
+from firstbell.hub.course_login import CourseLogin, proved_name
+from firstbell.hub.pages import SETTINGS_KEY, LogoutPage
+from firstbell.hub.password_login import InvitePage, PasswordCheck, PasswordPage
+from firstbell.hub.roster_sync import RosterFile
+from firstbell.model.roster import Person
+from firstbell.model.runtime import ROSTER_FILE
+
+
+class RosterLogin(CourseLogin, Authenticator):
+    """Who is on the roster (or staff of the course) and knows their password may enter; an empty roster is nobody."""
+
+    roster_path = Unicode(ROSTER_FILE, config=True, help="The roster's CSV file, as the hub sees it.")
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.password_check = PasswordCheck()
+        self._roster: RosterFile | None = None
+
+    @property
+    def roster(self) -> RosterFile:
+        """The roster; found at first use, as JupyterHub makes authenticators before the hub is complete."""
+        if self._roster is None:
+            self._roster = RosterFile(Path(self.roster_path), self.parent.tornado_settings[SETTINGS_KEY].store)
+        return self._roster
+
+    def get_handlers(self, app: Any) -> list[Any]:
+        """Our routes."""
+        ours = [(r"/login", PasswordPage), (r"/logout", LogoutPage), (r"/invite/([^/]+)", InvitePage)]
+        return [*ours, *super().get_handlers(app)]
+
+    async def authenticate(self, handler: Any, data: Any) -> dict[str, Any] | None:
+        """The name a page of ours has proved, or that belongs to the password."""
+        name = proved_name(data) or await self.password_check.username(handler, data)
+        return {"name": name} if name else None
+
+    def check_allowed(self, username: str, authentication: Any = None) -> bool:
+        """Whether the roster (or the course's staff) has that name, now."""
+        del authentication
+        return username in self.admin_users or self._person(username) is not None
+
+    def is_admin(self, handler: Any, authentication: dict[str, Any]) -> bool:
+        """Staff of the course, instructors and assistants of the roster."""
+        del handler
+        person = self._person(authentication["name"])
+        return authentication["name"] in self.admin_users or bool(person and person.role.is_staff)
+
+    async def refresh_user(self, user: Any, handler: Any = None) -> bool:
+        """Whether somebody's session still counts: not once they are off the list."""
+        del handler
+        return self.check_allowed(user.name)
+
+    def full_name(self, username: str) -> str:
+        """The person's name in the roster."""
+        person = self._person(username)
+        return person.name if person else ""
+
+    def _person(self, username: str) -> Person | None:
+        return self.roster.current().person(username)

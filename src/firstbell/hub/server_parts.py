@@ -1,0 +1,48 @@
+"""What goes into every server's container and costs reading: the launcher, the authorities, the image's accounts."""
+
+from __future__ import annotations
+
+import asyncio
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from firstbell.engine.base import Engine
+from firstbell.model.container import File
+from firstbell.model.runtime import LAUNCHER_DIR
+from firstbell.plan.accounts import GROUP, PASSWD, Accounts
+
+
+class ServerParts:
+    """Read once per hub: a course's image changes only together with its hub."""
+
+    def __init__(self, engine: Engine, image: str, ca_file: Path | None) -> None:
+        self._engine = engine
+        self._image = image
+        self._lock = asyncio.Lock()
+        self._accounts: Accounts | None = None
+        self.launcher = launcher_files()
+        self.authorities = ca_file.read_bytes() if ca_file else b""
+
+    async def accounts(self) -> Accounts:
+        """The image's own users and groups. Raises EngineUnavailable, StartFailed."""
+        async with self._lock:
+            if self._accounts is None:
+                found = await self._engine.read_image_files(self._image, (PASSWD, GROUP))
+                self._accounts = Accounts(found.get(PASSWD, b"").decode(errors="replace"), found.get(GROUP, b"").decode(errors="replace"))
+            return self._accounts
+
+
+def launcher_files() -> tuple[File, ...]:
+    """The launcher's package, root's own, as it goes into a container."""
+    return tuple(_tree(files("firstbell") / "singleuser", LAUNCHER_DIR))
+
+
+def _tree(folder: Traversable, target: str) -> list[File]:
+    found = [File(target, None, 0o755)]
+    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        if entry.name == "__pycache__":
+            continue
+        path = f"{target}/{entry.name}"
+        found += _tree(entry, path) if entry.is_dir() else [File(path, entry.read_bytes(), 0o644)]
+    return found

@@ -1,0 +1,55 @@
+"""The starts under way: where a server's own report and a container's death find whoever waits for them."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Start:
+    """One start that waits for its server. `stirred` is set when it should look at its container at once."""
+
+    user: str
+    container: str
+    token: str = field(repr=False)
+    ready: asyncio.Future[None]
+    stirred: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Starts:
+    """All of them, by user: a user has one server."""
+
+    def __init__(self) -> None:
+        self._by_user: dict[str, Start] = {}
+
+    def begin(self, user: str, container: str, token: str) -> Start:
+        """Register a start; `token` is the server's own, which proves that a report is its."""
+        start = Start(user, container, token, asyncio.get_running_loop().create_future())
+        self._by_user[user] = start
+        return start
+
+    def end(self, start: Start) -> None:
+        """Nobody waits any more."""
+        if self._by_user.get(start.user) is start:
+            del self._by_user[start.user]
+
+    def report_ready(self, user: str, token: str) -> bool:
+        """The server of `user` says that it serves; whether somebody waited for it and the token is that server's."""
+        start = self._by_user.get(user)
+        if start is None or not start.token or not hmac.compare_digest(start.token.encode(), token.encode()):
+            return False
+        if not start.ready.done():
+            start.ready.set_result(None)
+        return True
+
+    def stir(self, container: str) -> None:
+        """Something happened to that container."""
+        for start in self._by_user.values():
+            if start.container == container:
+                start.stirred.set()
+
+    def containers(self) -> frozenset[str]:
+        """Names of the containers that are being started."""
+        return frozenset(start.container for start in self._by_user.values())

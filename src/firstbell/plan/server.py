@@ -1,0 +1,129 @@
+"""What a server is: the one place that says it, for every engine. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from firstbell.model import names
+from firstbell.model.container import ContainerSpec, File, Limits, Mount, frozen
+from firstbell.model.course import Course
+from firstbell.model.names import Role
+from firstbell.model.runtime import (
+    HOME_DIR,
+    LAUNCHER_DIR,
+    PROJECT_DIR,
+    SERVER_CA_FILE,
+    SERVER_FILE,
+    SERVER_PORT,
+    Runtime,
+)
+from firstbell.plan.accounts import GROUP, PASSWD, Accounts, with_person
+from firstbell.plan.home import home_mount
+
+_CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
+_ALWAYS_DIRECT = ("localhost", "127.0.0.1")
+_STOP_GRACE = 10
+"""Seconds for kernels to end; Jupyter itself takes one or two."""
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """For whom a server is."""
+
+    user: str
+    uid: int
+    gid: int
+
+
+@dataclass(frozen=True, slots=True)
+class ServerInputs:
+    """All that a server is made from."""
+
+    course: Course
+    runtime: Runtime
+    who: Who
+    hub_env: Mapping[str, str] = field(repr=False)
+    """JupyterHub's `Spawner.get_env()`: tokens, URLs, scopes."""
+    ready_url: str
+    hub_version: str
+    accounts: Accounts
+    """The image's own."""
+    launcher: tuple[File, ...]
+    authorities: bytes = b""
+
+
+def container_name(course: Course, user: str) -> str:
+    """The name of a user's server container."""
+    return names.container(course.name, Role.SERVER, user)
+
+
+def server_spec(inputs: ServerInputs) -> ContainerSpec:
+    """The container of a user's server. Secrets are in files of its own, never in what an inspection shows."""
+    course, who = inputs.course, inputs.who
+    accounts, account = with_person(inputs.accounts, who.user, who.uid, who.gid)
+    return ContainerSpec(
+        name=container_name(course, who.user),
+        image=inputs.runtime.image,
+        command=("python3", LAUNCHER_DIR),
+        labels=frozen(names.labels(course.name, Role.SERVER, who.user)),
+        env=frozen(environment(inputs, account)),
+        user=f"{who.uid}:{who.gid}",
+        workdir=HOME_DIR,
+        hostname=course.name,
+        mounts=(home_mount(course, who.user),),
+        files=_files(inputs, accounts),
+        network=inputs.runtime.network,
+        limits=Limits(memory=course.server.memory, cpu=course.server.cpu, pids=course.server.pids),
+        stop_grace=_STOP_GRACE,
+    )
+
+
+def environment(inputs: ServerInputs, account: str) -> dict[str, str]:
+    """The variables of kernels and terminals; the course's own come last but for who and where one is."""
+    defaults = {"LANG": "C.UTF-8", "TZ": inputs.course.time_zone}
+    trust = dict.fromkeys(_CA_VARIABLES, SERVER_CA_FILE) if inputs.authorities else {}
+    who = {"HOME": HOME_DIR, "USER": account, "LOGNAME": account}
+    return defaults | trust | _proxy(inputs.runtime) | dict(inputs.course.server.environment) | who
+
+
+def server_settings(inputs: ServerInputs) -> dict[str, Any]:
+    """What the launcher reads at its start; `singleuser/settings.py` is the other side of it."""
+    server = inputs.course.server
+    return {
+        "env": dict(inputs.hub_env),
+        "ip": "0.0.0.0",  # noqa: S104 - the container's own addresses, on a network where nobody else reaches them
+        "port": SERVER_PORT,
+        "ready_url": inputs.ready_url,
+        "hub_version": inputs.hub_version,
+        "open": server.open,
+        "interface": server.interface,
+        "project": PROJECT_DIR if inputs.runtime.has_project else "",
+        "title": inputs.course.shown_title,
+    }
+
+
+def _files(inputs: ServerInputs, accounts: Accounts) -> tuple[File, ...]:
+    who = inputs.who
+    told = json.dumps(server_settings(inputs), sort_keys=True).encode()
+    trust = (File(SERVER_CA_FILE, inputs.authorities),) if inputs.authorities else ()
+    return (
+        File(PASSWD, accounts.passwd.encode()),
+        File(GROUP, accounts.group.encode()),
+        File(LAUNCHER_DIR.rpartition("/")[0], None, 0o755),
+        *inputs.launcher,
+        File(SERVER_FILE, told, 0o400, who.uid, who.gid),
+        *trust,
+        File(HOME_DIR, None, 0o700, who.uid, who.gid),
+    )
+
+
+def _proxy(runtime: Runtime) -> dict[str, str]:
+    pairs = dict(runtime.proxy_environment)
+    if not pairs:
+        return {}
+    direct = [pairs.get("no_proxy", ""), *_ALWAYS_DIRECT, runtime.gateway]
+    value = ",".join(dict.fromkeys(host for host in direct if host))
+    return pairs | {"no_proxy": value, "NO_PROXY": value}
