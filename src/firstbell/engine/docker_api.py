@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from typing import Any
 
 import aiohttp
@@ -145,6 +145,15 @@ class Api:
                     async with asyncio.timeout(head_deadline or self.deadline):
                         response = await stack.enter_async_context(self._response(method, path, params, data))
                     yield response
+
+    async def pieces(self, response: aiohttp.ClientResponse, size: int) -> AsyncGenerator[bytes, None]:
+        """The body in pieces; as long as it takes, but no piece may take longer than a change."""
+        while True:
+            async with asyncio.timeout(self.change_deadline):
+                piece = await response.content.read(size)
+            if not piece:
+                return
+            yield piece
 
     @contextlib.asynccontextmanager
     async def hijack(self, path: str, params: Mapping[str, Any], body: Any = None) -> AsyncIterator[Stream]:

@@ -20,7 +20,6 @@ from firstbell.model.observed import ContainerState, Phase
 _TAR_CHUNK = 256 * 1024
 _SOMEBODY_ELSE = 5.0
 """Seconds given to another process that is starting the same container; after that it is an orphan."""
-_ROUNDS = 4
 
 
 async def state(api: Api, name: str) -> ContainerState:
@@ -44,31 +43,32 @@ async def start(api: Api, spec: ContainerSpec, stage: Stage = ignore) -> Contain
     found = await state(api, spec.name)
     if _is_as_wanted(found, spec):
         return found
-    for _ in range(_ROUNDS):
-        await _clear_the_way(api, spec, found)
+    for last in (False, False, True):
+        await make_way(api, spec, found)
         stage("create")
         try:
             async with created(api, spec) as identity:
                 await _fill_and_start(api, identity, spec, stage)
                 return await state(api, spec.name)
         except _NameTaken:
+            if last:
+                raise
             found = await _after_somebody_else(api, spec)
             if _is_as_wanted(found, spec):
                 return found
-    raise StartFailed(
-        f"another command keeps starting {spec.name}", where=spec.name, next_step="Wait for it, then try again."
-    )
+    raise AssertionError  # the last round returns or raises
 
 
 def _is_as_wanted(found: ContainerState, spec: ContainerSpec) -> bool:
     return found.phase is Phase.RUNNING and found.spec_hash == spec.spec_hash
 
 
-class _NameTaken(Exception):
+class _NameTaken(StartFailed):
     """Somebody else made a container of the name after we had looked."""
 
 
-async def _clear_the_way(api: Api, spec: ContainerSpec, found: ContainerState) -> None:
+async def make_way(api: Api, spec: ContainerSpec, found: ContainerState) -> None:
+    """Remove what has the name: an orphan, or an older form. Raises StartFailed if it is not ours."""
     if found.phase is Phase.MISSING:
         return
     if LABEL_COURSE not in found.labels:
@@ -108,14 +108,14 @@ async def created(api: Api, spec: ContainerSpec, *, with_stdin: bool = False) ->
     try:
         yield identity
     except BaseException as error:
-        await _undo(api, identity)
+        await discard(api, identity)
         if isinstance(error, Answer):
             raise docker_failure.of_start(error, spec) from error
         raise
 
 
-async def _undo(api: Api, identity: str) -> None:
-    """Remove what was made; if the daemon is gone, the next start of the name will."""
+async def discard(api: Api, identity: str) -> None:
+    """Remove what was made, also when cancelled; if the daemon is gone, the next start of the name will."""
     removal = asyncio.ensure_future(remove(api, identity))
     with contextlib.suppress(EngineUnavailable):
         try:
@@ -132,7 +132,12 @@ async def _create(api: Api, spec: ContainerSpec, *, with_stdin: bool) -> str:
         return await _post_create(api, spec.name, body)
     except Answer as answer:
         if answer.status == 409:
-            raise _NameTaken from answer
+            raise _NameTaken(
+                f"another command is starting {spec.name}",
+                where=spec.name,
+                next_step="Wait for it, then try again.",
+                evidence=(answer.message,),
+            ) from answer
         if answer.status == 400 and answer.says("range of cpus"):
             # More cores than the machine has are no bound at all; a laptop's course must run on it.
             del body["HostConfig"]["NanoCpus"]
@@ -212,7 +217,7 @@ async def get(api: Api, name: str, path: str) -> AsyncGenerator[bytes, None]:
     """See Engine.get."""
     try:
         async with api.stream("GET", f"containers/{name}/archive", params={"path": path}, deadline=None) as response:
-            async for chunk in response.content.iter_chunked(_TAR_CHUNK):
+            async for chunk in api.pieces(response, _TAR_CHUNK):
                 yield chunk
     except Answer as answer:
         if answer.status == 404:
@@ -235,6 +240,6 @@ async def read_image_files(api: Api, image: str, paths: Iterable[str]) -> dict[s
             content = await docker_tar.read_file(lambda at: get(api, identity, at), path)
             if content is not None:
                 found[path] = content
-        await _undo(api, identity)
+        await discard(api, identity)
     return found
 

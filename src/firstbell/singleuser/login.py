@@ -115,6 +115,9 @@ class Login:
         known = _json(handler.get_secure_cookie(name, max_age_days=STATE_SECONDS / 86400)) if state else {}
         handler.clear_cookie(name, path=self.settings.prefix)  # good for one try, whatever comes of it
         if not state or not xsrf.same(state, str(known.get("state", ""))):
+            if self.token(handler):
+                # One of many tabs that logged in at once, and another was first. Nothing is taken from this request.
+                return self.settings.prefix
             raise web.HTTPError(403, "this login was not begun in this browser, or too long ago")
         if handler.get_argument("error", "") or not code:
             raise web.HTTPError(403, "the hub did not let you in")

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import os
-import re
 import secrets
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -173,10 +173,10 @@ class Server:
         self.url = f"http://127.0.0.1:{self.port}/user/ada/"
         self.process: subprocess.Popen[str] | None = None
 
-    def start(self) -> None:
+    def start(self, settings: str | None = None) -> None:
         file = self.work / "server.json"
-        file.write_text(json.dumps(self.told))
-        env = dict(self.env, FIRSTBELL_SERVER=str(file))
+        file.write_text(json.dumps(self.told) if settings is None else settings)
+        env = {"FIRSTBELL_SERVER": str(file), **self.env}
         with (self.work / "log").open("a") as log:
             self.process = subprocess.Popen(
                 [self.python, str(LAUNCHER)], env=env, cwd=self.home, stdout=log, stderr=log, text=True
@@ -214,37 +214,42 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 class FakeHub:
-    """Answers the launcher's questions as the test wishes, and keeps what it was told."""
+    """Answers the launcher's questions as the test wishes, and keeps what it was told. Runs in threads."""
 
     def __init__(self, port: int) -> None:
         self.port = port
         self.status, self.body = 200, json.dumps(model("ada", "access:servers!server=ada/"))
         self.posts: list[tuple[str, Any]] = []
         self.questions = 0
-        self.server: asyncio.Server | None = None
 
-    async def __aenter__(self) -> FakeHub:
-        self.server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+    def __enter__(self) -> FakeHub:
+        fake = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                fake.questions += self.path.endswith("/user")
+                self.answer()
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                fake.posts.append((self.path, json.loads(body)))
+                self.answer()
+
+            def answer(self) -> None:
+                self.send_response(fake.status)
+                self.end_headers()
+                self.wfile.write(fake.body.encode())
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
         return self
 
-    async def __aexit__(self, *_: object) -> None:
-        assert self.server
-        self.server.close()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        method, path, _ = head.split(" ", 2)
-        length = re.search(r"content-length: (\d+)", head, re.IGNORECASE)
-        body = await reader.readexactly(int(length.group(1))) if length else b""
-        if method == "POST" and "oauth2" not in path:
-            self.posts.append((path, json.loads(body)))
-        self.questions += path.endswith("/user")
-        answer = self.body.encode()
-        writer.write(f"HTTP/1.1 {self.status} X\r\nContent-Length: {len(answer)}\r\nConnection: close\r\n\r\n".encode())
-        writer.write(answer)
-        with contextlib.suppress(OSError):
-            await writer.drain()
-        writer.close()
+    def __exit__(self, *_: object) -> None:
+        self.server.shutdown()
+        self.server.server_close()
 
 
 def model(name: str, *scopes: str) -> dict[str, Any]:

@@ -218,7 +218,9 @@ def test_a_login_begun_in_another_browser_is_refused(hub: Any, ada: Any) -> None
     victim = httpx.get(hub.url + link)
     assert victim.status_code == 403
     assert eve.http.get(link, follow_redirects=False).status_code == 302, "the right browser gets in"
-    assert eve.http.get(link, follow_redirects=False).status_code == 403, "once"
+    again = eve.http.get(link, follow_redirects=False)
+    assert again.headers["location"] == "/user/ada/"
+    assert "jupyterhub-user-ada=" not in again.headers.get("set-cookie", ""), "a code is good for one login"
 
 
 def test_a_code_without_its_verifier_is_worth_nothing(hub: Any, ada: Any) -> None:
@@ -254,7 +256,7 @@ def test_next_leads_nowhere_else(hub: Any, ada: Any) -> None:
     assert answer.headers["location"] == "/user/ada/lab/tree/x"
     for path in ("//evil.example/", "/user/ada//evil.example/"):
         answer = ada.http.get(hub.url + path, follow_redirects=False)
-        assert "evil.example" not in answer.headers.get("location", "").partition("?")[0].partition("/user/ada")[0]
+        assert re.match(r"/[^/\\]|$", answer.headers.get("location", "")), answer.headers
 
 
 def test_paths_of_others_are_not_served(hub: Any, ada: Any) -> None:
@@ -287,9 +289,9 @@ def test_many_tabs_log_in_at_once(hub: Any, ada: Any) -> None:
     tabs = hub.person("ada").login()
     starts = [tabs.http.get(f"/user/ada/lab/tree/{n}", follow_redirects=False) for n in range(30)]
     assert len(tabs.cookie_header("/user/ada/lab")) < 8000
-    for start in starts[-5:]:
-        assert tabs.http.get(start.headers["location"]).status_code in (200, 403)
-    assert tabs.http.get(starts[-1].headers["location"]).status_code == 200
+    pages = [tabs.http.get(start.headers["location"]) for start in starts]
+    assert [page.status_code for page in pages[-5:]] == [200] * 5
+    assert pages[-1].url.path == "/user/ada/lab/tree/29"
 
 
 def test_logging_out_at_the_hub_works_at_once(hub: Any) -> None:

@@ -1,0 +1,1 @@
+"""Firstbell side by side with JupyterHub + DockerSpawner, on one machine, in one run."""

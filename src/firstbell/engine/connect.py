@@ -1,0 +1,42 @@
+"""From the course file's words to an engine."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from firstbell.engine.base import Engine
+from firstbell.engine.docker import DockerEngine
+from firstbell.errors import CourseFileError
+
+
+async def connect(kind: str, host: str = "") -> Engine:
+    """An engine of the kind at `host`; with "" that of DOCKER_HOST, or the local socket.
+
+    Makes no call: an engine that is away raises EngineUnavailable at the first verb, and serves again once it is
+    back. Raises CourseFileError for a kind or an address that cannot be.
+    """
+    if kind != "docker":
+        raise CourseFileError(
+            f'engine kind "{kind}" is not known', where="[engine] kind", next_step='Write kind = "docker".'
+        )
+    address = host or os.environ.get("DOCKER_HOST", "")
+    if address.startswith("ssh://"):
+        raise CourseFileError(
+            f"{address}: an engine cannot be reached through ssh:// yet",
+            where="[engine] host",
+            next_step="Run firstbell on that machine, or forward its socket: "
+            "`ssh -NL /tmp/docker.sock:/var/run/docker.sock HOST` and host = \"unix:///tmp/docker.sock\".",
+        )
+    if address and not address.startswith(("unix://", "tcp://", "http://", "https://")):
+        raise CourseFileError(
+            f'"{address}" is no address of an engine',
+            where="[engine] host",
+            next_step='Write for example host = "unix:///var/run/docker.sock".',
+        )
+    return DockerEngine(address, log_folder=state_folder())
+
+
+def state_folder() -> Path:
+    """Where this person's logs of builds are kept (XDG base directories)."""
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "firstbell"

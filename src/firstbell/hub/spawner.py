@@ -1,0 +1,173 @@
+"""JupyterHub's face of our servers: what it asks of a spawner, answered from the engine."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from typing import Any
+
+from jupyterhub import __version__ as hub_version
+from jupyterhub.spawner import Spawner, SpawnException
+from jupyterhub.utils import url_path_join
+from tornado.web import HTTPError
+
+from firstbell.errors import EngineUnavailable
+from firstbell.hub import starting, tokens
+from firstbell.hub.causes import Cause
+from firstbell.hub.context import SETTING, HubContext
+from firstbell.hub.ready import READY_PATH
+from firstbell.hub.stages import Stages
+from firstbell.hub.starting import ServerFailed, Times, Wanted
+from firstbell.model.observed import ContainerState, Phase
+from firstbell.model.runtime import SERVER_PORT
+from firstbell.plan.server import container_name
+
+LOG = logging.getLogger("firstbell.spawner")
+
+NO_OPTIONS = "what a server is made of is for the course to say: no options can be chosen"
+_NOT_IN_ENV = ("JPY_API_TOKEN", "JUPYTERHUB_SERVICE_URL", "JUPYTERHUB_ADMIN_ACCESS")
+_STOP_GRACE = 10
+_POLL_DEADLINE = 10.0
+_GONE = {Phase.EXITED, Phase.MISSING}
+
+
+class FirstbellSpawner(Spawner):  # type: ignore[misc]
+    """One user's server. It has no settings of its own: the course says everything."""
+
+    _stages: Stages | None = None
+    _container = ""
+    """The container that runs; empty while none does. Saved, so that a cut start is told from a finished one."""
+    _engine_was_away = False
+
+    @property
+    def context(self) -> HubContext:
+        """What the parts of the hub share."""
+        found: HubContext = self.user.settings[SETTING]
+        return found
+
+    @property
+    def container(self) -> str:
+        """The name of the user's container, whether there is one or not."""
+        return container_name(self.context.course, self.user.name)
+
+    @property
+    def was_started(self) -> bool:
+        """Whether the database knows of a start that came to its end."""
+        return bool(self._container)
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Find the container of a hub before this one."""
+        super().load_state(state)
+        self._container = state.get("container", "")
+
+    def get_state(self) -> dict[str, Any]:
+        """What a later hub needs."""
+        state: dict[str, Any] = super().get_state()
+        return state | ({"container": self._container} if self._container else {})
+
+    def clear_state(self) -> None:
+        """Nothing runs any more."""
+        super().clear_state()
+        self._container = ""
+
+    def options_from_query(self, query_data: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - JupyterHub's signature
+        """A link may carry anything; none of it changes the server."""
+        return {}
+
+    def run_options_from_form(self, form_data: dict[str, Any]) -> dict[str, Any]:
+        """Refuse the options of a hand-made form: there is no such form."""
+        if set(form_data) - {"_xsrf"}:
+            raise HTTPError(400, NO_OPTIONS)
+        return {}
+
+    def get_env(self) -> dict[str, str]:
+        """JupyterHub's variables for the launcher, without the deprecated and the misleading ones."""
+        env: dict[str, str] = super().get_env()
+        return {name: value for name, value in env.items() if name not in _NOT_IN_ENV}
+
+    async def progress(self) -> AsyncIterator[dict[str, Any]]:
+        """The start in words, for the page that waits."""
+        if self._stages is not None:
+            async for event in self._stages.events():
+                yield event
+
+    async def start(self) -> str:
+        """The URL of the started server. Raises SpawnException with the cause."""
+        context, user = self.context, self.user.name
+        if not context.room.admit(user):
+            raise SpawnException("The room is full. You get in as soon as a seat is free.", reason="full", status_code=503)
+        self._stages, times = Stages(user, context.queue), Times()
+        wanted = Wanted(
+            user=user,
+            token=self.api_token,
+            hub_env=self.get_env(),
+            ready_url=url_path_join(self.hub.url, READY_PATH),
+            hub_version=hub_version,
+        )
+        try:
+            address = await starting.start_server(context, wanted, self._stages, times)
+        except ServerFailed as failed:
+            LOG.error("The server of %s did not start (%s): %s", user, times, failed.cause.text)
+            raise as_spawn_exception(failed.cause) from failed
+        LOG.info("The server of %s is up: %s", user, times)
+        self._container = self.container
+        return f"http://{address}:{SERVER_PORT}"
+
+    async def poll(self) -> int | None:
+        """None while the server runs, is frozen, or cannot be asked about; else its exit code. Never raises."""
+        try:
+            async with asyncio.timeout(_POLL_DEADLINE):
+                state = await self.context.engine.state(self.container)
+        except Exception as error:
+            self._engine_away(error)
+            return None
+        self._engine_was_away = False
+        return exit_status(state)
+
+    async def stop(self, now: bool = False) -> None:
+        """End the container: kernels get some seconds to end by themselves, unless `now`."""
+        await self.context.engine.stop(self.container, 0 if now else _STOP_GRACE)
+        self._container = ""
+
+    async def run_post_stop_hook(self) -> None:
+        """Called by JupyterHub after every end: remove what a dead server leaves, container and tokens."""
+        await starting.discard(self.context, self.container)
+        tokens.forget_server_tokens(self.user)
+
+    async def get_url(self) -> str:
+        """Where the server is now; a restarted daemon gives out new addresses."""
+        known: str = self.server.url
+        try:
+            state = await self.context.engine.state(self.container)
+        except EngineUnavailable:
+            return known
+        return url_of(state, known)
+
+    def _engine_away(self, error: Exception) -> None:
+        if not self._engine_was_away:
+            LOG.warning("Nobody can say how the server of %s is, so it counts as running: %s", self.user.name, error)
+        self._engine_was_away = True
+
+
+def exit_status(state: ContainerState) -> int | None:
+    """What JupyterHub's `poll` means by it: a number only for a server that certainly does not run."""
+    if state.phase not in _GONE:
+        return None
+    return state.exit_code if state.exit_code is not None else 1
+
+
+def url_of(state: ContainerState, known: str) -> str:
+    """The server's URL after its container's present address, where it has one."""
+    if not state.address:
+        return known
+    path = "/" + known.split("://", 1)[-1].partition("/")[2]
+    return f"http://{state.address}:{SERVER_PORT}{path}"
+
+
+def as_spawn_exception(cause: Cause) -> SpawnException:
+    """The cause as JupyterHub shows it, on the waiting page and on the page after it."""
+    error = SpawnException(cause.what, reason=cause.reason, message_html=cause.markup, log_message=cause.text, status_code=500)
+    error.jupyterhub_message = cause.text
+    error.jupyterhub_html_message = cause.markup
+    return error

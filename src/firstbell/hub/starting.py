@@ -1,0 +1,218 @@
+"""The start of one server, from somebody's turn in the queue to an answering Jupyter, and its end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from firstbell.errors import EngineUnavailable, HomeMissing, StartFailed
+from firstbell.hub import causes
+from firstbell.hub.causes import Cause
+from firstbell.hub.context import HubContext
+from firstbell.hub.stages import Stages
+from firstbell.hub.starts import Start
+from firstbell.model.observed import ContainerState, Phase
+from firstbell.plan.home import directory_helper, home_directory, home_volume
+from firstbell.plan.server import ServerInputs, Who, container_name, server_spec
+
+LOOK_EVERY = 5.0
+"""Seconds between looks at a starting container, for the case that no event told of its end."""
+_LOOK_DEADLINE = 10.0
+_HOME_DEADLINE = 60.0
+_LOG_DEADLINE = 5.0
+_ALIVE = {Phase.CREATED, Phase.RUNNING, Phase.PAUSED, Phase.UNKNOWN}
+
+
+class ServerFailed(Exception):
+    """A server did not start; `cause` says why."""
+
+    def __init__(self, cause: Cause) -> None:
+        super().__init__(cause.text)
+        self.cause = cause
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A start that somebody asked for."""
+
+    user: str
+    token: str = field(repr=False)
+    """The server's own, by which it reports."""
+    hub_env: Mapping[str, str] = field(repr=False)
+    ready_url: str
+    hub_version: str
+
+
+@dataclass(slots=True)
+class Times:
+    """Seconds that each stage of a start took."""
+
+    queued: float = 0.0
+    home: float = 0.0
+    engine: float = 0.0
+    boot: float = 0.0
+    _mark: float = field(default_factory=time.monotonic, repr=False)
+
+    def lap(self) -> float:
+        """Seconds since the last lap."""
+        now = time.monotonic()
+        passed, self._mark = now - self._mark, now
+        return passed
+
+    def __str__(self) -> str:
+        return f"queue {self.queued:.2f} s, home {self.home:.2f} s, engine {self.engine:.2f} s, Jupyter {self.boot:.2f} s"
+
+
+async def start_server(context: HubContext, wanted: Wanted, stages: Stages, times: Times) -> str:
+    """The address of the started server. Raises ServerFailed; whatever was made is gone then, but for the home."""
+    name = container_name(context.course, wanted.user)
+    start = context.starts.begin(wanted.user, name, wanted.token)
+    try:
+        async with context.queue.turn(wanted.user):
+            times.queued = times.lap()
+            return await _start(context, wanted, start, stages, times)
+    except ServerFailed:
+        await discard(context, name)
+        raise
+    except (StartFailed, EngineUnavailable, OSError, TimeoutError) as error:
+        await discard(context, name)
+        raise ServerFailed(causes.of_error(error)) from error
+    except BaseException:
+        # Cancelled, or our own mistake: nothing may stay behind either way.
+        await asyncio.shield(discard(context, name))
+        raise
+    finally:
+        context.starts.end(start)
+
+
+async def discard(context: HubContext, name: str, grace: int = 0) -> None:
+    """Remove a container; one that cannot be removed now is found by the next look for strangers."""
+    with contextlib.suppress(EngineUnavailable):
+        await context.engine.stop(name, grace)
+
+
+async def last_words(context: HubContext, name: str) -> list[str]:
+    """The last log lines; none if they cannot be had in a moment."""
+    lines: list[str] = []
+    with contextlib.suppress(EngineUnavailable, TimeoutError):
+        async with asyncio.timeout(_LOG_DEADLINE):
+            lines += [line async for line in context.engine.logs(name, tail=causes.LINES)]
+    return lines
+
+
+def who_is(context: HubContext, user: str) -> Who:
+    """The user with the ids their server runs as: those of the roster, else the course's."""
+    person, server = context.person(user), context.course.server
+    uid = person.uid if person and person.uid is not None else server.uid
+    gid = person.gid if person and person.gid is not None else server.gid
+    return Who(user, uid, gid)
+
+
+async def _start(context: HubContext, wanted: Wanted, start: Start, stages: Stages, times: Times) -> str:
+    who = who_is(context, wanted.user)
+    stages("home")
+    accounts = await context.parts.accounts()
+    await _have_home(context, who)
+    times.home = times.lap()
+    spec = server_spec(
+        ServerInputs(
+            course=context.course,
+            runtime=context.runtime,
+            who=who,
+            hub_env=wanted.hub_env,
+            ready_url=wanted.ready_url,
+            hub_version=wanted.hub_version,
+            accounts=accounts,
+            launcher=context.parts.launcher,
+            authorities=context.parts.authorities,
+        )
+    )
+    state = await context.engine.start(spec, stages)
+    times.engine = times.lap()
+    stages("boot")
+    await _ready(context, start)
+    times.boot = times.lap()
+    stages("ready")
+    return state.address or (await context.engine.state(spec.name)).address
+
+
+async def _have_home(context: HubContext, who: Who) -> None:
+    """See that the home exists. Raises HomeMissing where it did once and does not now: never an empty one instead."""
+    had = context.store.has_home(who.user)
+    async with asyncio.timeout(_HOME_DEADLINE):
+        if context.course.homes.directory:
+            await _have_directory(context, who, had=had)
+        else:
+            await _have_volume(context, who, had=had)
+    if not had:
+        context.store.record_home(who.user)
+
+
+async def _have_volume(context: HubContext, who: Who, *, had: bool) -> None:
+    volume = home_volume(context.course, who.user)
+    made = await context.engine.ensure_volume(volume)
+    if made and had:
+        await context.engine.remove_volume(volume.name)
+        raise _missing(f"the volume {volume.name} is gone", who.user)
+
+
+async def _have_directory(context: HubContext, who: Who, *, had: bool) -> None:
+    folder = Path(home_directory(context.course, who.user))
+    if await asyncio.to_thread(folder.is_dir):
+        return
+    if had:
+        raise _missing(f"the folder {folder} is gone", who.user)
+    result = await context.engine.run(
+        directory_helper(context.course, who.user, context.runtime.image, who.uid, who.gid), deadline=_HOME_DEADLINE
+    )
+    if result.exit_code and not await asyncio.to_thread(folder.is_dir):
+        raise HomeMissing(f"the folder {folder} could not be made", where=str(folder), evidence=result.lines)
+
+
+def _missing(what: str, user: str) -> HomeMissing:
+    return HomeMissing(
+        what,
+        next_step=f"Restore it with `firstbell homes import {user}`, or, if it was deleted on purpose, let this person "
+        f"begin anew with `firstbell homes delete {user}`.",
+    )
+
+
+async def _ready(context: HubContext, start: Start) -> None:
+    """Wait for the server's own report. Raises ServerFailed when the container ends, or the course's time is over."""
+    limit = context.course.server.timeout
+    until = time.monotonic() + limit
+    while not start.ready.done():
+        left = until - time.monotonic()
+        if left <= 0:
+            raise ServerFailed(causes.of_timeout(limit, await last_words(context, start.container)))
+        start.stirred.clear()
+        await _first_of(start, min(LOOK_EVERY, left))
+        if not start.ready.done():
+            await _still_alive(context, start)
+
+
+async def _first_of(start: Start, seconds: float) -> None:
+    stirred = asyncio.ensure_future(start.stirred.wait())
+    try:
+        await asyncio.wait({start.ready, stirred}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stirred.cancel()
+
+
+async def _still_alive(context: HubContext, start: Start) -> None:
+    try:
+        async with asyncio.timeout(_LOOK_DEADLINE):
+            state = await context.engine.state(start.container)
+    except (EngineUnavailable, TimeoutError):
+        return  # says nothing about the server
+    if state.phase not in _ALIVE:
+        raise ServerFailed(await cause_of_end(context, state))
+
+
+async def cause_of_end(context: HubContext, state: ContainerState) -> Cause:
+    """Why that container ended, with its last words."""
+    return causes.of_end(state, await last_words(context, state.name), context.course.server.memory)
