@@ -127,8 +127,9 @@ class Browser:
     def call_apis(self, lab: Page) -> None:
         """Ask what Lab asks while it draws its first screen; marks `api` when all is answered."""
         base = self._server_url(lab)
+        headers = self._script_headers(urlsplit(base).path, lab.url)
         with ThreadPoolExecutor(_CONNECTIONS) as pool:
-            answers = list(pool.map(lambda path: self._http.get(base + path, headers=_FETCH), _LAB_CALLS))
+            answers = list(pool.map(lambda path: self._http.get(base + path, headers=headers), _LAB_CALLS))
         self._mark("api")
         failed = [f"{a.status_code} {a.url}" for a in answers if a.status_code != httpx.codes.OK]
         if failed:
@@ -137,8 +138,7 @@ class Browser:
     def stop_server(self, lab: Page) -> None:
         """Stop the own server through the hub's API, as the button on its home page does."""
         user = self.user(lab)
-        token = self._cookie("_xsrf", "hub/")
-        headers = _FETCH | {"X-XSRFToken": token, "Referer": urljoin(self.url, "hub/home")}
+        headers = self._script_headers("hub/", urljoin(self.url, "hub/home"))
         answer = self._http.delete(urljoin(self.url, f"hub/api/users/{user}/server"), headers=headers)
         if answer.status_code not in (httpx.codes.ACCEPTED, httpx.codes.NO_CONTENT):
             raise NotMeasured(f"the server was not stopped: {answer.status_code} {answer.text[:200]}")
@@ -159,7 +159,8 @@ class Browser:
 
     def _wait_for_server(self, page: Page) -> str:
         """Follow the spawn page's events until one is `ready`; the address that event names, if any."""
-        with self._http.stream("GET", self._events_url(page), headers=_FETCH | {"Accept": "text/event-stream"}) as events:
+        headers = _FETCH | {"Accept": "text/event-stream", "Referer": page.url}
+        with self._http.stream("GET", self._events_url(page), headers=headers) as events:
             for line in events.iter_lines():
                 if not line.startswith("data:"):
                     continue
@@ -182,6 +183,10 @@ class Browser:
 
     def _server_url(self, lab: Page) -> str:
         return lab.url.split("/user/")[0] + f"/user/{urlsplit(lab.url).path.split('/user/')[1].split('/')[0]}/"
+
+    def _script_headers(self, path: str, page: str) -> dict[str, str]:
+        """What a page's script sends: where it is, and the token of the cookie that is set for `path`."""
+        return _FETCH | {"X-XSRFToken": self._cookie("_xsrf", path), "Referer": page}
 
     def _cookie(self, name: str, path: str) -> str:
         where = urlsplit(urljoin(self.url, path)).path

@@ -63,9 +63,12 @@ class Engine:
         column = top["Titles"].index("RSS")
         return sum(int(process[column]) for process in top["Processes"]) * 1024
 
-    def image_of(self, container: str) -> str:
-        """The reference of the image a container was made of."""
-        return str(self.call("GET", f"/containers/{container}/json")["Config"]["Image"])
+    def image_with(self, **labels: str) -> str:
+        """The reference of the newest image that carries all the labels."""
+        wanted = [f"{key.replace('_', '.')}={value}" for key, value in labels.items()]
+        found = self.call("GET", "/images/json", filters={"label": wanted})
+        tagged = [image for image in found if image["RepoTags"]]
+        return str(max(tagged, key=lambda image: image["Created"])["RepoTags"][0])
 
     def listening_at(self, container: str) -> float | None:
         """When its log first said that it listens (seconds since the epoch); None if it never did."""

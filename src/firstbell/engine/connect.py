@@ -26,7 +26,7 @@ async def connect(kind: str, host: str = "") -> Engine:
             f"{address}: an engine cannot be reached through ssh:// yet",
             where="[engine] host",
             next_step="Run firstbell on that machine, or forward its socket: "
-            "`ssh -NL /tmp/docker.sock:/var/run/docker.sock HOST` and host = \"unix:///tmp/docker.sock\".",
+            '`ssh -NL /tmp/docker.sock:/var/run/docker.sock HOST` and host = "unix:///tmp/docker.sock".',
         )
     if address and not address.startswith(("unix://", "tcp://", "http://", "https://")):
         raise CourseFileError(

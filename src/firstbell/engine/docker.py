@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from pathlib import Path
+from typing import Self
 from weakref import WeakValueDictionary
 
 from firstbell.engine import (
@@ -38,14 +39,12 @@ class DockerEngine:
     changes get four times as much. `log_folder` keeps the full logs of builds; None keeps none.
     """
 
-    def __init__(
-        self, host: str = "", *, deadline: float = READ_DEADLINE, log_folder: Path | None = None
-    ) -> None:
+    def __init__(self, host: str = "", *, deadline: float = READ_DEADLINE, log_folder: Path | None = None) -> None:
         self._api = Api(host, deadline=deadline)
         self._log_folder = log_folder
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    async def __aenter__(self) -> DockerEngine:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -205,8 +205,8 @@ class Api:
         try:
             return Docker(url=host, api_version="v1.41")
         except (AssertionError, ValueError, TypeError, DockerError) as error:
-            if host:
-                raise _unavailable(f"{host} cannot be used ({error})", host) from error
+            if host or isinstance(error, DockerError):
+                raise _unavailable(f"{host or 'the Docker context'} cannot be used ({error})", host or "") from error
             return Docker(url="unix:///var/run/docker.sock", api_version="v1.41")
 
 

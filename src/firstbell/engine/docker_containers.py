@@ -178,9 +178,7 @@ async def _fill_and_start(api: Api, identity: str, spec: ContainerSpec, stage: S
 async def stop(api: Api, name: str, grace: int) -> None:
     """See Engine.stop."""
     try:
-        await api.json(
-            "POST", f"containers/{name}/stop", params={"t": grace}, deadline=grace + api.change_deadline
-        )
+        await api.json("POST", f"containers/{name}/stop", params={"t": grace}, deadline=grace + api.change_deadline)
     except Answer as answer:
         if is_missing(answer):
             return
@@ -242,4 +240,3 @@ async def read_image_files(api: Api, image: str, paths: Iterable[str]) -> dict[s
                 found[path] = content
         await discard(api, identity)
     return found
-

@@ -81,7 +81,7 @@ def subnets(entry: Json) -> tuple[str, ...]:
 
 def network(entry: Json) -> NetworkState:
     """From an entry of `GET /networks` or from `GET /networks/NAME`."""
-    config = next(iter(entry["IPAM"].get("Config") or ()), {})
+    config: Json = next(iter(entry["IPAM"].get("Config") or ()), {})
     # A gateway comes with a prefix length where the person chose it as CIDR.
     gateway = (config.get("Gateway") or "").partition("/")[0]
     return NetworkState(entry["Name"], gateway, config.get("Subnet") or "", frozen(entry.get("Labels")))

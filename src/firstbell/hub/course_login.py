@@ -33,8 +33,7 @@ class CourseLogin(_Base):
 
     def pre_spawn_start(self, user: Any, spawner: Any) -> None:
         """Capacity, for every way to start a server: page, API, or somebody else's doing. Raises SpawnException."""
-        context = user.settings.get(pages.SETTINGS_KEY)
-        if context is not None and not context.room.admit(user.name):
+        if not user.settings[pages.SETTINGS_KEY].room.admit(user.name):
             raise pages.room_full()
         super().pre_spawn_start(user, spawner)
 

@@ -40,7 +40,7 @@ def page_config(course: Course) -> Config:
     config = Config()
     config.JupyterHub.template_paths = [str(TEMPLATES)]
     config.JupyterHub.template_vars = template_vars(course)
-    config.JupyterHub.tornado_settings = {"cookie_options": {"samesite": "Lax"}}
+    config.JupyterHub.tornado_settings.update({"cookie_options": {"samesite": "Lax"}})
     return config
 
 
@@ -62,7 +62,7 @@ def _hash(path: Path) -> str:
 
 def room_full() -> SpawnException:
     """What a start is refused with while no seat is free; the error page then shows the way to the waiting page."""
-    return SpawnException("All seats are taken at the moment.", reason="room-full", status_code=503)
+    return SpawnException("All seats are taken at the moment.", reason="full", status_code=503)
 
 
 class Page(BaseHandler):
@@ -95,7 +95,7 @@ class Page(BaseHandler):
         token = self.xsrf_token
         if not self.current_user and self.request.headers.get("Sec-Fetch-Mode", "navigate") == "navigate":
             _set_xsrf_cookie(self, self._xsrf_token_id, cookie_path=self.hub.base_url, xsrf_token=token)
-        await self.finish(await self.render_template(template, **names))
+        self.finish(await self.render_template(template, **names))
 
     def remember(self, name: str, value: str) -> None:
         """Set a long-lived cookie that scripts and other sites' requests do not get."""
@@ -164,11 +164,11 @@ class RoomStanding(Page):
         """Place, number of waiting people, capacity."""
         if self.current_user is None:
             self.set_status(403)
-            await self.finish(json.dumps({"login": True}))
+            self.finish(json.dumps({"login": True}))
             return
         standing: Standing = self.firstbell.room.stand(self.current_user.name)
         answer = {"place": standing.place, "waiting": standing.waiting, "capacity": standing.capacity}
-        await self.finish(json.dumps(answer))
+        self.finish(json.dumps(answer))
 
 
 class RoomLeave(Page):

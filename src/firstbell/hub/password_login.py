@@ -66,7 +66,7 @@ class PasswordPage(SmallForm, LoginHandler):
     async def post(self) -> None:
         if not self.get_argument("username", ""):
             self.set_status(403)
-            await self.finish(await self._render(login_error="Please enter your user name and your password."))
+            self.finish(await self._render(login_error="Please enter your user name and your password."))
             return
         await super().post()
 
@@ -76,7 +76,7 @@ class StaffPage(PasswordPage):
 
     async def get(self) -> None:
         """Ask for name and password."""
-        await self.finish(await self._render(username=self.get_argument("username", "")))
+        self.finish(await self._render(username=self.get_argument("username", "")))
 
 
 class InvitePage(SmallForm):

@@ -118,7 +118,7 @@ class WelcomePage(LoginHandler, SeatHandler):
             raise web.HTTPError(429, refusal.message) from None
         if seat is None:
             self.set_status(403)
-            await self.finish(await self._render(login_error="That is not the passcode. Please try again."))
+            self.finish(await self._render(login_error="That is not the passcode. Please try again."))
             return
         user = await self.sit_down(seat)
         if user is None:

@@ -29,7 +29,9 @@ class ServerParts:
         async with self._lock:
             if self._accounts is None:
                 found = await self._engine.read_image_files(self._image, (PASSWD, GROUP))
-                self._accounts = Accounts(found.get(PASSWD, b"").decode(errors="replace"), found.get(GROUP, b"").decode(errors="replace"))
+                self._accounts = Accounts(
+                    found.get(PASSWD, b"").decode(errors="replace"), found.get(GROUP, b"").decode(errors="replace")
+                )
             return self._accounts
 
 

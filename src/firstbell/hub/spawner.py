@@ -16,6 +16,7 @@ from firstbell.errors import EngineUnavailable
 from firstbell.hub import starting, tokens
 from firstbell.hub.causes import Cause
 from firstbell.hub.context import SETTING, HubContext
+from firstbell.hub.pages import room_full
 from firstbell.hub.ready import READY_PATH
 from firstbell.hub.stages import Stages
 from firstbell.hub.starting import ServerFailed, Times, Wanted
@@ -96,7 +97,7 @@ class FirstbellSpawner(Spawner):  # type: ignore[misc]
         """The URL of the started server. Raises SpawnException with the cause."""
         context, user = self.context, self.user.name
         if not context.room.admit(user):
-            raise SpawnException("The room is full. You get in as soon as a seat is free.", reason="full", status_code=503)
+            raise room_full()
         self._stages, times = Stages(user, context.queue), Times()
         wanted = Wanted(
             user=user,
@@ -167,7 +168,9 @@ def url_of(state: ContainerState, known: str) -> str:
 
 def as_spawn_exception(cause: Cause) -> SpawnException:
     """The cause as JupyterHub shows it, on the waiting page and on the page after it."""
-    error = SpawnException(cause.what, reason=cause.reason, message_html=cause.markup, log_message=cause.text, status_code=500)
+    error = SpawnException(
+        cause.what, reason=cause.reason, message_html=cause.markup, log_message=cause.text, status_code=500
+    )
     error.jupyterhub_message = cause.text
     error.jupyterhub_html_message = cause.markup
     return error

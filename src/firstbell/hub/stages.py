@@ -53,7 +53,10 @@ class Stages:
     def event(self) -> dict[str, Any]:
         """Where the start is now."""
         if not self._stage:
-            return {"progress": 5, "message": waiting_words(self._queue.place(self._user), self._queue.estimate(self._user))}
+            return {
+                "progress": 5,
+                "message": waiting_words(self._queue.place(self._user), self._queue.estimate(self._user)),
+            }
         progress, words = _STAGES[self._stage]
         return {"progress": progress, "message": f"{words} …" if progress < 95 else words}
 

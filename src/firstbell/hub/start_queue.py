@@ -31,9 +31,7 @@ class StartQueue:
     queue rather than in it.
     """
 
-    def __init__(
-        self, slots: int, *, later: Later | None = None, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, slots: int, *, later: Later | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self.slots = slots
         self._free = slots
         self._waiting: OrderedDict[str, asyncio.Future[None]] = OrderedDict()

@@ -64,7 +64,9 @@ class Times:
         return passed
 
     def __str__(self) -> str:
-        return f"queue {self.queued:.2f} s, home {self.home:.2f} s, engine {self.engine:.2f} s, Jupyter {self.boot:.2f} s"
+        return (
+            f"queue {self.queued:.2f} s, home {self.home:.2f} s, engine {self.engine:.2f} s, Jupyter {self.boot:.2f} s"
+        )
 
 
 async def start_server(context: HubContext, wanted: Wanted, stages: Stages, times: Times) -> str:

@@ -31,6 +31,16 @@ class BuildImage:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckImage:
+    """See that a server can run in the course's image, before anything is replaced for it."""
+
+    ref: str
+
+    def __str__(self) -> str:
+        return f"check {self.ref}"
+
+
+@dataclass(frozen=True, slots=True)
 class EnsureNetwork:
     """Make the servers' network."""
 
@@ -108,6 +118,7 @@ class RemoveVolume:
 Step = (
     PullImage
     | BuildImage
+    | CheckImage
     | EnsureNetwork
     | EnsureVolume
     | StartContainer

@@ -27,6 +27,7 @@ from firstbell.model.observed import Observed, Phase
 from firstbell.model.runtime import Runtime
 from firstbell.model.steps import (
     BuildImage,
+    CheckImage,
     EnsureNetwork,
     EnsureVolume,
     PullImage,
@@ -75,11 +76,13 @@ class Inputs:
 def plan_up(inputs: Inputs, observed: Observed) -> tuple[Step, ...]:
     """The steps from what is observed to what the course says; none if it is so already."""
     made = course_runtime(inputs, observed)
+    containers = tuple(_container_steps(service_specs(inputs, made), observed))
     return (
         *_image_steps(inputs),
+        *([CheckImage(inputs.server_image)] if containers else []),
         *_network_steps(inputs.course, observed),
         *_volume_steps(inputs.course, observed),
-        *_container_steps(service_specs(inputs, made), observed),
+        *containers,
     )
 
 

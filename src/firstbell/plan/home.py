@@ -9,6 +9,8 @@ from firstbell.model.names import Role
 from firstbell.model.runtime import HOME_DIR
 
 _PARENT = "/homes"
+HELPER_SUFFIX = "-home"
+"""End of the names of containers that make folders; what is left of one is nobody's."""
 
 
 def home_volume(course: Course, user: str) -> VolumeSpec:
@@ -35,7 +37,7 @@ def directory_helper(course: Course, user: str, image: str, uid: int, gid: int) 
     no right to do it with.
     """
     return ContainerSpec(
-        name=names.container(course.name, Role.HELPER, user),
+        name=names.container(course.name, Role.HELPER, user) + HELPER_SUFFIX,
         image=image,
         command=("true",),
         labels=frozen(names.labels(course.name, Role.HELPER, user)),

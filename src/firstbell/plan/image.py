@@ -73,7 +73,7 @@ class FolderFacts:
     entries: tuple[Entry, ...] = ()
     """What belongs to the build, `.dockerignore` applied, by path."""
     texts: Mapping[str, str] = field(default_factory=frozen)
-    """The recognised files that exist, and the requirement files they include: line ends and byte order mark made plain."""
+    """The recognised files and the requirement files they include, as plain text (line ends, no byte order mark)."""
     ignore: tuple[str, ...] = ()
     """The patterns that were applied."""
 
@@ -127,9 +127,8 @@ def _generated(base: str, facts: FolderFacts) -> str:
         f"# {APT}\nRUN {BUILD_DIR}/apt-install {shlex.join(packages)}\n" if packages else "",
         project if local else "",
         _requirements(PROJECT_DIR if local else "") if REQUIREMENTS in facts.texts else "",
+        f'USER jovyan\nWORKDIR {HOME_DIR}\nCMD ["jupyter", "lab", "--ip=0.0.0.0", "--no-browser"]\n',
         "" if local else project,
-        f"USER jovyan\nWORKDIR {HOME_DIR}\n"
-        'CMD ["jupyter", "lab", "--ip=0.0.0.0", "--no-browser"]\n',
     )
     return "\n".join(part for part in parts if part)
 
@@ -150,11 +149,12 @@ RUN {BUILD_DIR}/uv-pip --system --require-hashes --no-deps -r /opt/firstbell/ser
 def _requirements(workdir: str) -> str:
     """One resolution with Jupyter's ranges: pins of the person win over ours, a contradiction fails the build."""
     cd = f"cd {workdir} && " if workdir else ""
-    return (
-        f"# {REQUIREMENTS}, resolved together with Jupyter\n"
-        "COPY .firstbell/python/ /opt/firstbell/python/\n"
-        f"RUN {cd}{BUILD_DIR}/uv-pip --system -r /opt/firstbell/python/{REQUIREMENTS} -r /opt/firstbell/server/server.in\n"
-    )
+    return f"""\
+# {REQUIREMENTS}, resolved together with Jupyter's own ranges
+COPY .firstbell/python/ /opt/firstbell/python/
+RUN {cd}{BUILD_DIR}/uv-pip --system \\
+    -r /opt/firstbell/python/{REQUIREMENTS} -r /opt/firstbell/server/server.in
+"""
 
 
 def _layer_files(facts: FolderFacts) -> Iterator[File]:
@@ -185,7 +185,9 @@ def apt_packages(facts: FolderFacts) -> tuple[str, ...]:
     return tuple(packages)
 
 
-_LOCAL = re.compile(r"(-e\s|--editable\b|\.{1,2}(/|\s|\[|$)|[\w.-]+/|file:|[^\s:]+\.(whl|tar\.gz|zip)\s*$)|\S+\s*@\s*file:")
+_LOCAL = re.compile(
+    r"(-e\s|--editable\b|\.{1,2}(/|\s|\[|$)|[\w.-]+/|file:|[^\s:]+\.(whl|tar\.gz|zip)\s*$)|\S+\s*@\s*file:"
+)
 
 
 def _needs_project(facts: FolderFacts) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from firstbell.model import names
-from firstbell.model.container import ContainerSpec, File, Limits, Mount, frozen
+from firstbell.model.container import ContainerSpec, File, Limits, frozen
 from firstbell.model.course import Course
 from firstbell.model.names import Role
 from firstbell.model.runtime import (

@@ -54,7 +54,6 @@ _LOCKED: dict[str, Any] = {
     "identity_provider_class": HubIdentityProvider,
     "authorizer_class": HubAuthorizer,
 }
-_LOCKED_WEB = ("cookie_secret", "xsrf_cookies", "disable_check_xsrf", "allow_unauthenticated_access")
 
 
 class HubServerApp(ServerApp):  # type: ignore[misc,unused-ignore]

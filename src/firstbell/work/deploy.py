@@ -21,6 +21,7 @@ from firstbell.model.names import Role
 from firstbell.model.observed import Observed, Phase
 from firstbell.model.steps import (
     BuildImage,
+    CheckImage,
     EnsureNetwork,
     EnsureVolume,
     PullImage,
@@ -113,8 +114,8 @@ async def _act(engine: Engine, course: Course, step: Step, show: Show) -> None:
             await build.get_base(engine, ref, course.network, show.on_progress)
         case BuildImage(spec=spec):
             await build.build(engine, spec, show.on_progress)
-            if course.server.project is not None and spec.tag.startswith(f"firstbell/{course.name}:"):
-                await build.check_image(engine, spec.tag)
+        case CheckImage(ref=ref):
+            await build.check_image(engine, ref, course.name)
         case EnsureNetwork(spec=spec):
             await engine.ensure_network(spec)
         case EnsureVolume(spec=spec):

@@ -11,22 +11,16 @@ from urllib.parse import urlsplit
 from firstbell.engine.base import Engine
 from firstbell.errors import FirstbellError
 from firstbell.model.course import CertificateFiles, Course
-from firstbell.model.image import BuildSpec
 from firstbell.plan.deploy import Inputs
-from firstbell.plan.hub_image import hub_build
-from firstbell.plan.image import course_build
 from firstbell.plan.network import WayOut
-from firstbell.work import build, wheel
+from firstbell.work import build
 
 
 async def gather(engine: Engine, course: Course) -> Inputs:
     """Everything `plan/deploy.py` wants to know that is not on the engine."""
-    name, content = await asyncio.to_thread(wheel.own_wheel)
-    hub_image = hub_build(course, content, name)
-    course_image: BuildSpec | None = None
-    if course.server.project is not None:
-        facts = await asyncio.to_thread(build.read_folder, course.server.project)
-        course_image = course_build(course, facts)
+    hub_image, course_image = await asyncio.gather(
+        asyncio.to_thread(build.plan_hub_image, course), asyncio.to_thread(build.plan_course_image, course)
+    )
     server_image = course_image.tag if course_image else course.server.image
     base, server, hub = await asyncio.gather(
         *(engine.image(ref) for ref in (course.server.base, server_image, hub_image.tag))
@@ -42,7 +36,7 @@ async def gather(engine: Engine, course: Course) -> Inputs:
         socket=path,
         socket_gid=Path(path).stat().st_gid if Path(path).exists() else 0,
         roster_csv=course.access.roster.read_bytes() if course.access.login == "roster" else b"",
-        ca_bundle=course.network.ca_bundle.read_bytes() if course.network.ca_bundle else b"",
+        ca_bundle=build.read_ca_bundle(course.network),
         cert=course.tls.cert.read_bytes() if isinstance(course.tls, CertificateFiles) else b"",
         key=course.tls.key.read_bytes() if isinstance(course.tls, CertificateFiles) else b"",
         way_out=await asyncio.to_thread(way_out, course),

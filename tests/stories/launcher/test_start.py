@@ -7,7 +7,6 @@ import os
 import socket
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -156,14 +155,3 @@ def test_a_users_configuration_does_not_open_the_server(server: Any, fake_hub: A
         assert server.token not in page.text
 
 
-def wheel(folder: Path, version: str) -> str:
-    """A small package with a module and a console script."""
-    file = folder / f"chalk-{version}-py3-none-any.whl"
-    info = f"chalk-{version}.dist-info"
-    with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("chalk.py", f"version = {version!r}\ndef main(): print('chalk', version)\n")
-        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: chalk\nVersion: {version}\n")
-        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: t\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        archive.writestr(f"{info}/entry_points.txt", "[console_scripts]\nchalk = chalk:main\n")
-        archive.writestr(f"{info}/RECORD", "")
-    return str(file)

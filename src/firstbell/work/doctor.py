@@ -1,0 +1,262 @@
+"""Gathers what `plan/doctor.py` judges: the engine, disks, ports, names, certificates, the clock, registries."""
+
+from __future__ import annotations
+
+import asyncio
+import email.utils
+import fcntl
+import os
+import shutil
+import socket
+import ssl
+import subprocess
+import urllib.error
+import urllib.request
+from collections.abc import Awaitable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+from firstbell.engine.base import Engine
+from firstbell.errors import FirstbellError
+from firstbell.model import names
+from firstbell.model.course import CertificateFiles, Course
+from firstbell.model.names import Role
+from firstbell.model.observed import EngineFacts, Observed
+from firstbell.model.runtime import HUB_PORT, PROXY_API_PORT, PROXY_PORT, Runtime
+from firstbell.plan.doctor import Disk, Finding, MachineFacts, Reach, findings, is_local
+from firstbell.work.certificate import judge
+from firstbell.work.lock import lock_folder
+
+_REGISTRY = "registry-1.docker.io"
+"""Where the engine looks for an image whose name has no host."""
+_DEADLINE = 8.0
+
+T = TypeVar("T")
+
+
+async def examine(engine: Engine, course: Course | None) -> tuple[Finding, ...]:
+    """All findings on this machine, and with a course on what it needs. An engine that is down is a finding."""
+    refusal: FirstbellError | None = None
+    facts, observed = None, None
+    try:
+        facts = await engine.facts()
+        observed = await engine.observe("")
+    except FirstbellError as error:
+        refusal = error
+    gathered = await _gather(course, facts, observed)
+    has_base, has_image = await _images(engine, course, facts)
+    machine = MachineFacts(
+        engine=facts,
+        engine_refusal=refusal.what if refusal else "",
+        engine_remedy=(refusal.next_step if refusal else "") or "docker version",
+        has_base=has_base,
+        has_image=has_image,
+        locks=held_locks(lock_folder()),
+        now=datetime.now(UTC),
+        **gathered,
+    )
+    return findings(course, machine, observed)
+
+
+async def _images(engine: Engine, course: Course | None, facts: EngineFacts | None) -> tuple[bool, bool]:
+    if course is None or facts is None:
+        return False, False
+    base = await engine.image(course.server.base)
+    image = await engine.image(course.server.image) if course.server.image else None
+    return base is not None, image is not None
+
+
+async def _gather(course: Course | None, facts: EngineFacts | None, observed: Observed | None) -> dict[str, object]:
+    """Everything that needs no engine, at the same time: each look has its own deadline and never raises."""
+    folders = [facts.data_root] if facts and facts.data_root and not facts.is_desktop else ["/"]
+    missing: tuple[str, ...] = ()
+    if course and course.homes.directory:
+        if Path(course.homes.directory).is_dir():
+            folders.append(course.homes.directory)
+        else:
+            missing = (course.homes.directory,)
+    local: dict[str, object] = {
+        "disks": tuple(d for d in map(disk, dict.fromkeys(folders)) if d),
+        "missing_directories": missing,
+        "swap": swap(),
+        "clock_synchronised": synchronised(),
+    }
+    if course is None:
+        return local
+    reaches, addresses = await asyncio.gather(_reaches(course), _resolve(course.host))
+    is_files = isinstance(course.tls, CertificateFiles) and course.is_https
+    return local | {
+        "taken_ports": _taken(course, observed),
+        "url_addresses": addresses,
+        "own_addresses": () if is_local(course.host) else own_addresses(addresses),
+        "certificate": judge(course.tls, course.host)
+        if is_files and isinstance(course.tls, CertificateFiles)
+        else None,
+        "reaches": tuple(reach for reach, _ in reaches),
+        "clock_skew": next((skew for _, skew in reaches if skew is not None), None),
+    }
+
+
+def disk(path: str) -> Disk | None:
+    """The file system of `path`; None if it cannot be asked (a data root that only root may see counts as its parent)."""
+    for folder in (Path(path), *Path(path).parents):
+        try:
+            stat = os.statvfs(folder)
+        except OSError:
+            continue
+        block = stat.f_frsize
+        return Disk(path, stat.f_bavail * block, stat.f_blocks * block, stat.f_favail, stat.f_files)
+    return None
+
+
+def swap() -> int | None:
+    """Bytes of swap; None where there is no /proc."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("SwapTotal:")), None)
+
+
+def synchronised() -> bool | None:
+    """What systemd says of the clock; None where it cannot be asked."""
+    program = shutil.which("timedatectl")
+    if program is None or not Path("/run/systemd/system").is_dir():
+        return None
+    try:
+        result = subprocess.run(
+            [program, "show", "-p", "NTPSynchronized", "--value"], capture_output=True, text=True, timeout=5, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return {"yes": True, "no": False}.get(result.stdout.strip())
+
+
+def _taken(course: Course, observed: Observed | None) -> tuple[tuple[str, int], ...]:
+    wanted = [("127.0.0.1" if is_local(course.host) else "0.0.0.0", course.port)]  # noqa: S104 - only to try it
+    network = observed.network(names.network(course.name)) if observed else None
+    if network and network.gateway:
+        runtime = Runtime(course.name, "", "", network.name, network.gateway)
+        wanted += [
+            (runtime.loopback, PROXY_PORT),
+            (runtime.loopback, PROXY_API_PORT),
+            (runtime.gateway, HUB_PORT),
+        ]
+    return tuple((address, port) for address, port in wanted if is_taken(address, port))
+
+
+def is_taken(address: str, port: int) -> bool:
+    """Whether something listens there. A port we may not bind, or an address that is not ours yet, counts as free."""
+    with socket.socket() as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind((address, port))
+        except PermissionError:
+            return _answers(address, port)
+        except OSError as error:
+            return error.strerror == os.strerror(98)
+    return False
+
+
+def _answers(address: str, port: int) -> bool:
+    try:
+        with socket.create_connection((address.replace("0.0.0.0", "127.0.0.1"), port), timeout=1):  # noqa: S104
+            return True
+    except OSError:
+        return False
+
+
+async def _resolve(host: str) -> tuple[str, ...]:
+    if is_local(host):
+        return ()
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(_DEADLINE):
+            found = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, TimeoutError, UnicodeError):
+        return ()
+    return tuple(dict.fromkeys(str(item[4][0]) for item in found))
+
+
+def own_addresses(candidates: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of the addresses that are this machine's: only they can be bound."""
+    return tuple(a for a in candidates if _can_bind(a))
+
+
+def _can_bind(address: str) -> bool:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        with socket.socket(family) as trial:
+            trial.bind((address, 0))
+    except OSError:
+        return False
+    return True
+
+
+async def _reaches(course: Course) -> list[tuple[Reach, float | None]]:
+    wanted = [("the base image's registry", f"https://{registry_of(course.server.base)}/v2/")]
+    if course.server.image:
+        wanted.append(("the image's registry", f"https://{registry_of(course.server.image)}/v2/"))
+    network = course.network
+    mirrors = (
+        ("the apt mirror", network.apt),
+        ("the Python package index", network.pypi),
+        ("the npm registry", network.npm),
+    )
+    wanted += [(what, url) for what, url in mirrors if url]
+    bundle = str(network.ca_bundle) if network.ca_bundle else None
+    jobs: list[Awaitable[tuple[Reach, float | None]]] = [
+        asyncio.to_thread(reach, what, url, network.proxy, bundle) for what, url in dict.fromkeys(wanted)
+    ]
+    return list(await asyncio.gather(*jobs))
+
+
+def registry_of(image: str) -> str:
+    """The host an image's name begins with, as Docker reads names: it has a dot or a port, or is localhost."""
+    head, slash, _ = image.partition("/")
+    is_host = bool(slash) and ("." in head or ":" in head or head == "localhost")
+    return head if is_host and head != "docker.io" else _REGISTRY
+
+
+def reach(what: str, url: str, proxy: str, bundle: str | None) -> tuple[Reach, float | None]:
+    """Ask `url` once; whether anything answers (also with 401 or 404), and by how much our clock is ahead of it."""
+    handlers: list[urllib.request.BaseHandler] = [
+        urllib.request.ProxyHandler({"http": proxy, "https": proxy} if proxy else None),
+        urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=bundle)),
+    ]
+    try:
+        with urllib.request.build_opener(*handlers).open(url, timeout=_DEADLINE) as response:
+            return Reach(what, url, answers=True), _skew(response.headers.get("Date"))
+    except urllib.error.HTTPError as error:
+        with error:
+            return Reach(what, url, answers=error.code < 500, why=f"HTTP {error.code}"), _skew(
+                error.headers.get("Date")
+            )
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        return Reach(what, url, answers=False, why=str(reason)), None
+
+
+def _skew(date: str | None) -> float | None:
+    if not date:
+        return None
+    try:
+        return (datetime.now(UTC) - email.utils.parsedate_to_datetime(date)).total_seconds()
+    except (ValueError, TypeError):
+        return None
+
+
+def held_locks(folder: Path) -> tuple[tuple[str, str], ...]:
+    """Courses that a command holds now, with its process."""
+    held = []
+    for path in sorted(folder.glob("firstbell-*.lock")):
+        try:
+            with path.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            course = path.stem.removeprefix("firstbell-")
+            held.append((course, path.read_text(errors="replace").strip() or "unknown"))
+        except OSError:
+            continue
+    return tuple(held)
