@@ -120,8 +120,8 @@ class Browser:
             if "/spawn-pending/" not in page.url:
                 break
             self._mark("spawn page")
-            # As the page's script does: on `ready`, go where the event says or load the page again.
-            page = self._go("GET", self._wait_for_server(page) or page.url)
+            self._wait_for_server(page)
+            page = self._go("GET", page.url)  # both sides' scripts load the page again
         raise NotMeasured(f"no Lab page but {page.status} {page.url}: {page.excerpt}")
 
     def call_apis(self, lab: Page) -> None:
@@ -157,8 +157,8 @@ class Browser:
             method, fields, url = "GET", None, urljoin(url, answer.headers["location"])
         raise NotMeasured(f"{_HOPS} redirects, the last to {url}")
 
-    def _wait_for_server(self, page: Page) -> str:
-        """Follow the spawn page's events until one is `ready`; the address that event names, if any."""
+    def _wait_for_server(self, page: Page) -> None:
+        """Follow the spawn page's events until one is `ready`."""
         headers = _FETCH | {"Accept": "text/event-stream", "Referer": page.url}
         with self._http.stream("GET", self._events_url(page), headers=headers) as events:
             for line in events.iter_lines():
@@ -170,7 +170,7 @@ class Browser:
                     raise NotMeasured(f"the server failed to start: {event}")
                 if event.get("ready"):
                     self._mark("ready")
-                    return str(urljoin(page.url, event.get("url", "")))
+                    return
         raise NotMeasured(f"the events of {page.url} ended without an outcome")
 
     def _events_url(self, page: Page) -> str:

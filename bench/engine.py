@@ -14,8 +14,8 @@ from typing import Any
 import httpx
 
 _API = "http://docker/v1.41"
-_LISTENING = ("is running at", "Serving at", "listening")
-"""Words of jupyter_server and of servers built on it, once their port is open."""
+_LISTENING = ("is running at", "firstbell: serving")
+"""What jupyter_server and our launcher log when they begin to serve."""
 
 
 @dataclass(frozen=True, slots=True)

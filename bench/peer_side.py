@@ -128,7 +128,9 @@ def _image(course_image: str) -> str:
         given = [part for key, value in arguments.items() if value for part in ("--build-arg", f"{key}={value}")]
         labels = ["--label", f"firstbell.course={COURSE}"]
         build = ["docker", "build", "--quiet", "--network", "host", "--tag", tag, *labels, *given, context]
-        subprocess.run(build, check=True, stdout=subprocess.DEVNULL)
+        built = subprocess.run(build, check=False, capture_output=True, text=True)
+    if built.returncode:
+        raise RuntimeError(f"the peer's user image could not be built:\n{built.stdout[-2000:]}{built.stderr[-2000:]}")
     return tag
 
 

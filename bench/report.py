@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import subprocess
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -159,13 +160,8 @@ def write_page(visits: Sequence[Visit], found: Mapping[str, Any], csv_path: Path
     """Put the tables between the page's markers. Raises ValueError where a marker is missing."""
     page = PAGE.read_text()
     begin, end = page.index(_BEGIN) + len(_BEGIN), page.index(_END)
-    peer = found["peer"]
     text = f"""
-Measured {found["date"][:10]} on {found["cores"]} cores ({found["cpu"]}), {found["memory_gb"]:.0f} GB,
-{found["system"]}, Linux {found["kernel"]}, Docker Engine {found["docker"]} ({found["storage"]},
-cgroup v{found["cgroup"]}). Firstbell {found["firstbell"]} ({found["commit"]}) next to JupyterHub {peer["jupyterhub"]}, DockerSpawner
-{peer["dockerspawner"]} and configurable-http-proxy {peer["configurable-http-proxy"]}; {_runs(visits)} visits of each,
-taken in turn. Median, and in brackets the lowest and the highest.
+{textwrap.fill(_heading(visits, found), 118)}
 Every visit: [{csv_path.name}](../bench/results/{csv_path.name}).
 
 {table(visits)}
@@ -177,8 +173,19 @@ Where the time goes (medians):
     PAGE.write_text(page[:begin] + text + page[end:])
 
 
-def _runs(visits: Sequence[Visit]) -> int:
-    return len({v.run for v in visits})
+def _heading(visits: Sequence[Visit], found: Mapping[str, Any]) -> str:
+    peer = found["peer"]
+    machine = (
+        f"Measured {found['date'][:10]} on {found['cores']} cores ({found['cpu']}), {found['memory_gb']:.0f} GB, "
+        f"{found['system']}, Linux {found['kernel']}, Docker Engine {found['docker']} ({found['storage']}, "
+        f"cgroup v{found['cgroup']})."
+    )
+    programs = (
+        f"Firstbell {found['firstbell']} ({found['commit']}) next to JupyterHub {peer['jupyterhub']}, DockerSpawner "
+        f"{peer['dockerspawner']} and configurable-http-proxy {peer['configurable-http-proxy']}; "
+        f"{len({v.run for v in visits})} visits of each, taken in turn."
+    )
+    return f"{machine} {programs} Median, and in brackets the lowest and the highest."
 
 
 def _spread(values: Sequence[float], unit: str) -> str:

@@ -30,7 +30,23 @@ from firstbell.model.observed import ContainerState, ImageState
 
 ROOT = "firstbell-test/busybox-root:1"
 IMAGE = "firstbell-test/busybox:1"
-COMMANDS = ("sh", "sleep", "echo", "cat", "true", "false", "id", "ls", "wc", "nc", "seq", "mkdir", "printf", "yes", "head")
+COMMANDS = (
+    "sh",
+    "sleep",
+    "echo",
+    "cat",
+    "true",
+    "false",
+    "id",
+    "ls",
+    "wc",
+    "nc",
+    "seq",
+    "mkdir",
+    "printf",
+    "yes",
+    "head",
+)
 EXHAUST_MEMORY = "#!/bin/sh\nx=0123456789\nwhile :; do x=$x$x; done\n"
 
 
@@ -126,7 +142,10 @@ def _busybox_root() -> bytes:
                 member = tarfile.TarInfo(f"bin/{command}")
                 member.type, member.linkname = tarfile.SYMTYPE, "busybox"
                 tar.addfile(member)
-            files = {"etc/passwd": ("root:x:0:0:root:/:/bin/sh\n", 0o644), "bin/exhaust-memory": (EXHAUST_MEMORY, 0o755)}
+            files = {
+                "etc/passwd": ("root:x:0:0:root:/:/bin/sh\n", 0o644),
+                "bin/exhaust-memory": (EXHAUST_MEMORY, 0o755),
+            }
             for name, (text, mode) in files.items():
                 member = tarfile.TarInfo(name)
                 member.mode, member.size = mode, len(text)

@@ -25,7 +25,7 @@ from firstbell.hub.room import Room, active_names
 from firstbell.hub.roster_sync import PeopleWatch, RosterFile
 from firstbell.hub.routes import RouteWatch
 from firstbell.hub.server_parts import ServerParts
-from firstbell.hub.settings import Paths, settings
+from firstbell.hub.settings import Kept, settings
 from firstbell.hub.start_queue import StartQueue, slots_for
 from firstbell.hub.starts import Starts
 from firstbell.hub.watch import ContainerWatch, adopt
@@ -33,7 +33,7 @@ from firstbell.model import runtime as places
 from firstbell.model.course import Course
 from firstbell.model.runtime import Runtime
 
-_LONGEST_PAUSE = 30.0
+COOKIE_SECRET_FILE = "cookie.secret"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +85,12 @@ class FirstbellHub(JupyterHub):  # type: ignore[misc]
         course = from_wire(self._places.course.read_bytes(), self._places.secrets.read_bytes())
         runtime = runtime_from_wire(self._places.runtime.read_bytes())
         self.context = await self._context_of(course, runtime)
-        paths = Paths(self._places.state, secrets.token(self._places.shared / proxy.TOKEN_FILE))
-        secrets.read_or_create(paths.cookie_secret)
-        self.update_config(settings(course, runtime, paths))
+        kept = Kept(
+            state=self._places.state,
+            cookie_secret=secrets.read_or_create(self._places.state / COOKIE_SECRET_FILE),
+            proxy_token=secrets.token(self._places.shared / proxy.TOKEN_FILE),
+        )
+        self.update_config(settings(course, runtime, kept))
         await super().initialize(argv if argv is not None else [])
 
     def load_config_file(self, *_: Any, **__: Any) -> None:
@@ -99,6 +102,7 @@ class FirstbellHub(JupyterHub):  # type: ignore[misc]
         ours = logging.getLogger("firstbell")
         ours.parent = self.log
         ours.setLevel(self.log.level)
+        self.log.addFilter(_without_session_ids)
 
     def init_tornado_settings(self) -> None:
         """Let handlers, authenticators and spawners find what they share."""
@@ -160,6 +164,11 @@ class FirstbellHub(JupyterHub):  # type: ignore[misc]
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _without_session_ids(record: logging.LogRecord) -> bool:
+    # JupyterHub says for each XSRF cookie it sets to whose session it belongs, id included.
+    return not (isinstance(record.msg, str) and "xsrf cookie for" in record.msg)
 
 
 def main() -> None:

@@ -52,11 +52,11 @@ class Clock:
 
 async def watch(idle: float, url: str, token: str) -> None:
     """Stop what is idle, over and over, until cancelled. No failure ends it."""
-    from jupyterhub_idle_culler import cull_idle  # takes a while: the hub is starting meanwhile
-
     clock = Clock(idle)
     while True:
         await asyncio.sleep(every(idle))
+        from jupyterhub_idle_culler import cull_idle  # late: the hub that has just started needs the processor more
+
         if not clock.is_trusted():
             continue
         try:

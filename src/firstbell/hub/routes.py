@@ -41,15 +41,15 @@ class WatchedProxy(ConfigurableHTTPProxy):  # type: ignore[misc]
         routes = {}
         for path, facts in answer.items():
             spec, target = self._routespec_from_chp_path(path), facts.get("target", "")
-            if spec == "/" and target == self.hub.host:
+            if spec == "/" and target == self.hub.host and "jupyterhub" not in facts:
                 continue
             data = {name: facts[name] for name in facts if name not in {"target", "jupyterhub"}}
             routes[spec] = {"routespec": spec, "target": target, "data": data}
         return routes
 
     async def has_hub_route(self) -> bool | None:
-        """Whether the hub's route is there; None if the proxy does not say. Cheap: one route is asked for."""
-        url = url_path_join(self.api_url, "api/routes", self._routespec_to_chp_path(self.hub.routespec))
+        """Whether the route to the hub's pages is there; None if the proxy does not say. Cheap: one route is asked for."""
+        url = url_path_join(self.api_url, "api/routes", self._routespec_to_chp_path(self.hub.base_url))
         try:
             async with asyncio.timeout(PROBE_DEADLINE):
                 answer = await fetch(url, headers={"Authorization": f"token {self.auth_token}"})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from traitlets.config import Config
@@ -19,34 +19,29 @@ from firstbell.model.runtime import SERVER_PORT, Runtime
 _HOUR = 3600
 _DAYS_LOGGED_IN = 30
 IDLE_SERVICE = "idle"
+QUICK_START = 1.0
+"""Seconds for which a click waits for the server itself: a start on an idle machine takes less, and then neither the
+page with the progress nor its event stream has to be made. After that the click gets the page."""
+DATABASE = "jupyterhub.sqlite"
 
 
 @dataclass(frozen=True, slots=True)
-class Paths:
-    """Where the hub keeps what outlives it."""
+class Kept:
+    """What outlives a hub: the folder of its state, and two secrets."""
 
     state: Path
-    proxy_token: str
-    """The token itself."""
-
-    @property
-    def database(self) -> Path:
-        """JupyterHub's."""
-        return self.state / "jupyterhub.sqlite"
-
-    @property
-    def cookie_secret(self) -> Path:
-        """What login cookies are sealed with."""
-        return self.state / "cookie.secret"
+    cookie_secret: bytes = field(repr=False)
+    """What login cookies are sealed with."""
+    proxy_token: str = field(repr=False)
 
 
-def settings(course: Course, runtime: Runtime, paths: Paths) -> Config:
+def settings(course: Course, runtime: Runtime, kept: Kept) -> Config:
     """All of it. Raises CourseFileError where a login cannot be had."""
     config = Config()
     for part in (
         _addresses(course, runtime),
-        _lasting(paths),
-        _proxy(runtime, course, paths),
+        _lasting(kept),
+        _proxy(runtime, course, kept),
         _spawning(course),
         _sessions(),
         _services(course),
@@ -64,36 +59,34 @@ def _addresses(course: Course, runtime: Runtime) -> Config:
     config.JupyterHub.bind_url = f"{runtime.proxy_url}{course.base_url}"
     config.JupyterHub.hub_bind_url = runtime.hub_url
     config.JupyterHub.hub_connect_url = runtime.hub_url
-    config.JupyterHub.hub_routespec = f"{course.base_url}hub/"
     # Edge and proxy pass the visitor's address on; nobody else reaches the hub but servers, which may not lie.
     config.JupyterHub.trusted_downstream_ips = ["127.0.0.1", "::1", runtime.loopback, runtime.gateway]
     return config
 
 
-def _lasting(paths: Paths) -> Config:
+def _lasting(kept: Kept) -> Config:
     config = Config()
-    config.JupyterHub.db_url = f"sqlite:///{paths.database}"
+    config.JupyterHub.db_url = f"sqlite:///{kept.state / DATABASE}"
     # `people` commands and backups read beside the hub: wait for a lock rather than fail.
     config.JupyterHub.db_kwargs = {"connect_args": {"timeout": 15, "factory": HubConnection}}
     config.JupyterHub.upgrade_db = True
-    config.JupyterHub.cookie_secret_file = str(paths.cookie_secret)
+    config.JupyterHub.cookie_secret = kept.cookie_secret
     # A hub that stops leaves everybody at work; the next one finds them.
     config.JupyterHub.cleanup_servers = False
     config.JupyterHub.cleanup_proxy = False
     return config
 
 
-def _proxy(runtime: Runtime, course: Course, paths: Paths) -> Config:
+def _proxy(runtime: Runtime, course: Course, kept: Kept) -> Config:
     config = Config()
     config.JupyterHub.proxy_class = WatchedProxy
     config.ConfigurableHTTPProxy.should_start = False
     config.ConfigurableHTTPProxy.api_url = runtime.proxy_api_url
-    config.ConfigurableHTTPProxy.auth_token = paths.proxy_token
+    config.ConfigurableHTTPProxy.auth_token = kept.proxy_token
     # A hundred routes after a proxy's restart: in two rounds rather than ten.
     config.ConfigurableHTTPProxy.concurrency = 50
-    # The hub's own route is /hub/, so that one small request tells whether the proxy has lost its routes; the rest
-    # of the site goes to the hub by these.
-    config.Proxy.extra_routes = {course.base_url: runtime.hub_url}
+    # Leads where the hub's own route leads; a single one can be asked for, so it tells whether the routes are lost.
+    config.Proxy.extra_routes = {f"{course.base_url}hub/": runtime.hub_url}
     return config
 
 
@@ -105,9 +98,7 @@ def _spawning(course: Course) -> Config:
     hub.concurrent_spawn_limit = 0
     hub.active_server_limit = 0
     hub.allow_named_servers = False
-    # A click goes to the page with the progress at once, instead of hanging for ten seconds.
-    hub.tornado_settings.slow_spawn_timeout = 0
-    hub.tornado_settings.slow_stop_timeout = 1
+    hub.tornado_settings = {"slow_spawn_timeout": QUICK_START, "cookie_options": {"samesite": "Lax"}}
     # Many look alike after a bad image or a stopped daemon; that is no reason for the hub to end itself.
     spawner.consecutive_failure_limit = 0
     # Includes waiting in the queue; each stage has its own deadline.

@@ -118,7 +118,10 @@ class HubIdentityProvider(IdentityProvider):  # type: ignore[misc,unused-ignore]
             if not known:
                 ask_class()  # API handlers raise 403 here
                 request = handler.request
-                page = request.method in ("GET", "HEAD") and request.headers.get("Sec-Fetch-Mode", "navigate") == "navigate"
+                page = (
+                    request.method in ("GET", "HEAD")
+                    and request.headers.get("Sec-Fetch-Mode", "navigate") == "navigate"
+                )
                 if not page or _is_websocket(request):
                     raise web.HTTPError(403)
                 known.append(self.login.start(handler))

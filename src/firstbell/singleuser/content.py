@@ -71,11 +71,13 @@ def _deliver(source: str, target: str, project: str) -> str:
         return _deliver_link(source, target, project)
     if not stat.S_ISREG(kind):
         return ""
+    part = os.path.join(os.path.dirname(target), f".{os.path.basename(target)[:200]}{_PART}")
+    if os.path.lexists(part):
+        os.unlink(part)  # of a seeding cut short; never written to: it may be the very file by its second name
     if os.path.lexists(target):
         return _same(source, target)
     if not _make_folder(os.path.dirname(target)):
         return ""
-    part = os.path.join(os.path.dirname(target), f".{os.path.basename(target)[:200]}{_PART}")
     digest = _copy(source, part, kind)
     return digest if _place(part, target) else ""
 

@@ -161,4 +161,3 @@ class _ClientLater:
 
     async def __aexit__(self, *error: Any) -> Any:
         return await self.__getattr__("__aexit__")(*error)
-

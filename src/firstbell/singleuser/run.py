@@ -59,7 +59,9 @@ def _home() -> str:
         raise Stop(EX_CANTCREAT, f"the home {home} does not exist")
     if not os.access(home, os.W_OK | os.X_OK):
         owner = os.stat(home).st_uid
-        raise Stop(EX_CANTCREAT, f"the home {home} cannot be written: it is uid {owner}'s, this server is uid {os.geteuid()}")
+        raise Stop(
+            EX_CANTCREAT, f"the home {home} cannot be written: it is uid {owner}'s, this server is uid {os.geteuid()}"
+        )
     return home
 
 

@@ -208,7 +208,9 @@ def _check(app: HubServerApp) -> None:
         and not app.identity_provider.token
     )
     if not right:
-        raise Stop(EX_CONFIG, "a Jupyter configuration file replaces the hub's login; remove it from the image or ~/.jupyter")
+        raise Stop(
+            EX_CONFIG, "a Jupyter configuration file replaces the hub's login; remove it from the image or ~/.jupyter"
+        )
 
 
 def _within(find: Callable[..., Any], prefix: str) -> Callable[..., Any]:

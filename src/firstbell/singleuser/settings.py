@@ -83,7 +83,11 @@ def parse(raw: Any, path: str) -> Settings:
     missing = [name for name in _NEEDED if not env.get(name)]
     if missing:
         raise Stop(EX_CONFIG, f"the settings file {path} lacks {', '.join(missing)}: stop and start the server anew")
-    own = {name: raw[name] for name in ("ready_url", "hub_version", "open", "interface", "project", "title") if raw.get(name)}
+    own = {
+        name: raw[name]
+        for name in ("ready_url", "hub_version", "open", "interface", "project", "title")
+        if raw.get(name)
+    }
     try:
         return Settings(
             port=int(raw.get("port") or 8888),

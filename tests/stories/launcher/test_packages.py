@@ -25,7 +25,9 @@ def wheel(folder: Path, version: str) -> Path:
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("chalk.py", f"version = {version!r}\n\ndef main():\n    print('script', version)\n")
         archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: chalk\nVersion: {version}\n")
-        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: t\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(
+            f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: t\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
         archive.writestr(f"{info}/entry_points.txt", "[console_scripts]\nchalk = chalk:main\n")
         archive.writestr(f"{info}/RECORD", "")
     return file

@@ -19,9 +19,23 @@ async def run_cell(port: int, kernel: str, code: str, **headers: str) -> WebSock
     """Sends `code` to the kernel over its websocket, as JupyterLab does."""
     url = f"ws://127.0.0.1:{port}/user/ada/api/kernels/{kernel}/channels"
     socket = await websocket_connect(HTTPRequest(url, headers=headers))
-    header = {"msg_id": "1", "msg_type": "execute_request", "username": "", "session": "s", "version": "5.3", "date": ""}
+    header = {
+        "msg_id": "1",
+        "msg_type": "execute_request",
+        "username": "",
+        "session": "s",
+        "version": "5.3",
+        "date": "",
+    }
     content = {"code": code, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": False}
-    message = {"header": header, "parent_header": {}, "metadata": {}, "content": content, "channel": "shell", "buffers": []}
+    message = {
+        "header": header,
+        "parent_header": {},
+        "metadata": {},
+        "content": content,
+        "channel": "shell",
+        "buffers": [],
+    }
     await socket.write_message(json.dumps(message))
     return socket
 
@@ -140,7 +154,9 @@ async def test_ready_is_said_when_the_hub_comes_up(server: Any, fake_hub: Any) -
         (200, '{"name": "eve", "scopes": ["access:servers!user=eve"]}', 403),
     ],
 )
-async def test_no_answer_of_the_hub_is_taken_for_yes(server: Any, fake_hub: Any, status: int, body: str, expected: int) -> None:
+async def test_no_answer_of_the_hub_is_taken_for_yes(
+    server: Any, fake_hub: Any, status: int, body: str, expected: int
+) -> None:
     """Errors and nonsense of the hub open nothing, and count for nothing once it has recovered."""
     await up(server)
     with fake_hub:
@@ -181,7 +197,9 @@ async def test_the_end_is_graceful(server: Any, fake_hub: Any) -> None:
     with fake_hub:
         await up(server)
         kernel = await new_kernel(server)
-        socket = await run_cell(server.port, kernel, "import os; print(os.getpid())", Authorization=f"token {server.token}")
+        socket = await run_cell(
+            server.port, kernel, "import os; print(os.getpid())", Authorization=f"token {server.token}"
+        )
         pid = int(await output(socket))
         begun = time.monotonic()
         assert await asyncio.to_thread(server.stop) == 0

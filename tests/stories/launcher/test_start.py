@@ -153,5 +153,3 @@ def test_a_users_configuration_does_not_open_the_server(server: Any, fake_hub: A
         assert page.status_code == 200
         assert '"token": ""' in page.text
         assert server.token not in page.text
-
-
