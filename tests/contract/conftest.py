@@ -129,7 +129,7 @@ def _busybox_root() -> bytes:
         subprocess.run(["apt-get", "download", "-q", "busybox-static"], cwd=folder, check=True, capture_output=True)
         package = next(Path(folder).glob("*.deb"))
         subprocess.run(["dpkg-deb", "-x", package, f"{folder}/root"], check=True)
-        binary = next(Path(folder, "root").rglob("busybox"), None)
+        binary = next((path for path in Path(folder, "root").rglob("bin/busybox") if path.is_file()), None)
         assert binary
         buffer = io.BytesIO()
         with tarfile.open(fileobj=buffer, mode="w") as tar:

@@ -72,6 +72,12 @@ class Terminal:
             table.add_row(*[row[index] for index in shown])
         self.out.print(table)
 
+    def finding(self, mark: Text, what: str, where: str, remedy: str) -> None:
+        """One finding, with its remedy below."""
+        self.out.print(Text.assemble(mark, " ", _sentence(what), (f"  {where}" if where else "", "dim")))
+        if remedy:
+            self.out.print(Text.assemble(("  → ", "dim"), remedy))
+
     def error(self, error: FirstbellError) -> None:
         """What happened, where, the evidence, and what to do next."""
         self.err.print(Text.assemble(("Error: ", "bold red"), _sentence(error.what)))

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from firstbell.engine import docker_config
 from firstbell.engine.base import Stage, ignore
 from firstbell.engine.fake_knobs import Knobs
-from firstbell.engine.fake_process import KILLED, PROGRAMS, Process, Program, shell
+from firstbell.engine.fake_process import KILLED, NOT_FOUND, PROGRAMS, Process, Program, shell
 from firstbell.engine.fake_storage import Files, Layers
 from firstbell.errors import HomeMissing, PortTaken, StartFailed
 from firstbell.model.container import ContainerSpec, MountKind, frozen
@@ -144,10 +144,6 @@ class Containers(Knobs):
             raise StartFailed(
                 f"the network {spec.network} is missing", where=spec.name, next_step="Run `firstbell up`."
             )
-        if spec.command[0] not in self.programs:
-            raise StartFailed(
-                f"the image {spec.image} cannot run {spec.command[0]}", where=spec.name, next_step="Check the image."
-            )
         taken = {port[:2] for c in self._running() for port in c.spec.ports}
         if any(port[:2] in taken for port in spec.ports):
             raise PortTaken(f"a port of {spec.name} is taken by another program", where=spec.name, next_step="Stop it.")
@@ -192,8 +188,10 @@ class Containers(Knobs):
         process = container.process
         if process is None:
             return
-        code = await self.programs[process.argv[0]](process)
-        self._ended(container, code)
+        program = self.programs.get(process.argv[0])
+        if program is None:
+            process.say(f"[FATAL tini (7)] exec {process.argv[0]} failed: No such file or directory")
+        self._ended(container, await program(process) if program else NOT_FOUND)
 
     def _ended(self, container: Container, code: int) -> None:
         oom = bool(container.process and container.process.oom_killed)
@@ -256,7 +254,7 @@ class Containers(Knobs):
         out: tuple[list[str], list[str]] = ([], [])
         process = self._process(container, argv, stdin, out)
         if argv[0] not in self.programs:
-            return RunResult(127, stderr=f"{argv[0]}: not found".encode())
+            return RunResult(NOT_FOUND, stderr=f"{argv[0]}: not found".encode())
         try:
             async with asyncio.timeout(deadline):
                 code = await self.programs[argv[0]](process)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 KILLED = 137
 TERMINATED = 143
+NOT_FOUND = 127
 
 
 @dataclass(slots=True)

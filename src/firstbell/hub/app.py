@@ -102,7 +102,8 @@ class FirstbellHub(JupyterHub):  # type: ignore[misc]
         ours = logging.getLogger("firstbell")
         ours.parent = self.log
         ours.setLevel(self.log.level)
-        self.log.addFilter(_without_session_ids)
+        for handler in self.log.handlers:
+            handler.addFilter(_without_session_ids)
 
     def init_tornado_settings(self) -> None:
         """Let handlers, authenticators and spawners find what they share."""

@@ -51,10 +51,12 @@ class Clock:
 
 
 async def watch(idle: float, url: str, token: str) -> None:
-    """Stop what is idle, over and over, until cancelled. No failure ends it."""
-    clock = Clock(idle)
+    """Stop what is idle, over and over, as long as the hub lives. No failure ends it."""
+    clock, hub = Clock(idle), os.getppid()
     while True:
         await asyncio.sleep(every(idle))
+        if os.getppid() != hub:
+            return  # the hub was killed; the next one brings its own
         from jupyterhub_idle_culler import cull_idle  # late: the hub that has just started needs the processor more
 
         if not clock.is_trusted():

@@ -51,6 +51,7 @@ def template_vars(course: Course) -> dict[str, Any]:
         "course_title": course.shown_title,
         "course_name": course.name,
         "login_kind": login if login in {"seminar", "roster"} else "external",
+        "has_staff": bool(course.access.staff),
         "assets": {path.name: f"firstbell/static/{path.name}?v={_hash(path)}" for path in sorted(STATIC.iterdir())},
         "now": lambda _user: datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     }

@@ -13,6 +13,8 @@ from firstbell.hub.passwords import LONGEST, LONGEST_NAME, Passwords, TooManyTri
 
 LONGEST_FORM = 16 * 1024
 """Bytes of a login form; far more than name, password and token need."""
+_CURT = "Invalid username or password"
+"""JupyterHub's words."""
 
 
 class PasswordCheck:
@@ -61,6 +63,8 @@ class PasswordPage(SmallForm, LoginHandler):
     """`/hub/login` of a roster."""
 
     def _render(self, login_error: str | None = None, username: str | None = None, **names: Any) -> Any:
+        if login_error == _CURT:
+            login_error = "The user name or the password is not right. Please try again."
         return super()._render(login_error=login_error, username=username, asks_password=True, **names)
 
     async def post(self) -> None:

@@ -54,6 +54,7 @@ class SeminarLogin(CourseLogin, Authenticator):
             (r"/logout", LogoutPage),
             (r"/seat", SeatPage),
             (r"/rejoin", RejoinPage),
+            (r"/forget", ForgetPage),
         ]
         return [*ours, *PASSWORD_ROUTES, *super().get_handlers(app)]
 
@@ -162,7 +163,7 @@ class WelcomePage(LoginHandler, SeatHandler):
 
 
 class SeatPage(SeatHandler):
-    """`/hub/seat`: the code that brings another device to this seat; leaving; a new code."""
+    """`/hub/seat`: the code that brings another device to this seat, and a new one."""
 
     @web.authenticated
     async def get(self) -> None:
@@ -174,31 +175,31 @@ class SeatPage(SeatHandler):
         code = self.seats.code(seat)
         address = f"{self.course.public_url}hub/rejoin"
         link = f"{address}#{code}"  # after the hash: browsers keep it to themselves
-        await self.show(
-            "seat.html", seat=seat, code=code, address=address, link=link, qr=_qr(link), renewed=self._was_renewed()
-        )
-
-    def _was_renewed(self) -> bool:
-        return self.get_argument("renewed", "") == "1"
+        renewed = self.get_argument("renewed", "") == "1"
+        await self.show("seat.html", seat=seat, code=code, address=address, qr=_qr(link), renewed=renewed)
 
     @web.authenticated
     async def post(self) -> None:
-        """`leave`: forget the seat on this device. `renew`: a new code, and every other device is out."""
+        """A new code; this device stays, every other one is out."""
         seat = self.store.seat(self.current_user.name)
-        if seat is None or self.get_argument("do", "") not in {"leave", "renew"}:
-            raise web.HTTPError(400, "There is nothing to do for this seat.")
-        if self.get_argument("do") == "leave":
-            self.clear_login_cookie()
-            self.remove_cookie(self.cookie_name)
-            self._jupyterhub_user = None
-            await self.show("logout.html", forgotten=True)
-            return
-        user = self.current_user
+        if seat is None:
+            raise web.HTTPError(400, "You have no seat.")
         renewed = self.seats.renew(seat)
-        end_sessions(user)
+        end_sessions(self.current_user)
         self._jupyterhub_user = None
         await self.sit_down(renewed)
         self.redirect(self.hub_url("seat") + "?renewed=1")
+
+
+class ForgetPage(SeatHandler):
+    """`/hub/forget`: leave, and let this device forget the seat."""
+
+    async def post(self) -> None:
+        """Out of the hub, and nothing left in the browser."""
+        self.clear_login_cookie()
+        self.remove_cookie(self.cookie_name)
+        self._jupyterhub_user = None
+        await self.show("logout.html", forgotten=True)
 
 
 class RejoinPage(SeatHandler):

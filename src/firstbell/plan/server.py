@@ -6,10 +6,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 from firstbell.model import names
 from firstbell.model.container import ContainerSpec, File, Limits, frozen
-from firstbell.model.course import Course
+from firstbell.model.course import Course, Server
 from firstbell.model.names import Role
 from firstbell.model.runtime import (
     HOME_DIR,
@@ -98,11 +99,20 @@ def server_settings(inputs: ServerInputs) -> dict[str, Any]:
         "port": SERVER_PORT,
         "ready_url": inputs.ready_url,
         "hub_version": inputs.hub_version,
-        "open": server.open,
+        "open": first_page(server),
         "interface": server.interface,
         "project": PROJECT_DIR if inputs.runtime.has_project else "",
         "title": inputs.course.shown_title,
     }
+
+
+def first_page(server: Server) -> str:
+    """The page of the file to open at first, without the server's prefix; empty where the course names none."""
+    if not server.open:
+        return ""
+    if server.interface == "lab":
+        return f"lab/tree/{quote(server.open)}"
+    return f"{'notebooks' if server.open.endswith('.ipynb') else 'edit'}/{quote(server.open)}"
 
 
 def _files(inputs: ServerInputs, accounts: Accounts) -> tuple[File, ...]:

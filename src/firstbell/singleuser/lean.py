@@ -159,5 +159,5 @@ class _ClientLater:
     async def __aenter__(self) -> Any:
         return await self.__getattr__("__aenter__")()
 
-    async def __aexit__(self, *error: Any) -> Any:
+    async def __aexit__(self, *error: object) -> Any:
         return await self.__getattr__("__aexit__")(*error)

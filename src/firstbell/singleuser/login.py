@@ -29,7 +29,8 @@ _PAGE = "<!doctype html><meta charset=utf-8><title>{title}</title><h1>{title}</h
 
 def cookie_secret(token: str) -> bytes:
     """Signs this server's cookies. From the server's own token: new with every start by the hub, but a container that is
-    only restarted accepts the cookies it gave out, and no file in the home holds it."""
+    only restarted accepts the cookies it gave out, and no file in the home holds it.
+    """
     return hmac.new(token.encode(), b"firstbell cookie secret 1", hashlib.sha256).digest()
 
 
@@ -188,7 +189,7 @@ class LogoutHandler(web.RequestHandler):
 
 # jupyter_server >= 2.13 refuses handlers that say nothing about who may call them; this is the mark its decorator leaves.
 for _method in (CallbackHandler.get, LoginHandler.get, LogoutHandler.get):
-    setattr(_method, "__allow_unauthenticated", True)  # noqa: B010
+    setattr(_method, "__allow_unauthenticated", True)
 
 
 def _cookies(request: Any, name: str) -> list[str]:

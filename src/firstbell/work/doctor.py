@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import email.utils
+import errno
 import fcntl
 import os
 import shutil
@@ -13,15 +14,14 @@ import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Awaitable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
 
 from firstbell.engine.base import Engine
 from firstbell.errors import FirstbellError
 from firstbell.model import names
 from firstbell.model.course import CertificateFiles, Course
-from firstbell.model.names import Role
 from firstbell.model.observed import EngineFacts, Observed
 from firstbell.model.runtime import HUB_PORT, PROXY_API_PORT, PROXY_PORT, Runtime
 from firstbell.plan.doctor import Disk, Finding, MachineFacts, Reach, findings, is_local
@@ -31,8 +31,6 @@ from firstbell.work.lock import lock_folder
 _REGISTRY = "registry-1.docker.io"
 """Where the engine looks for an image whose name has no host."""
 _DEADLINE = 8.0
-
-T = TypeVar("T")
 
 
 async def examine(engine: Engine, course: Course | None) -> tuple[Finding, ...]:
@@ -44,17 +42,15 @@ async def examine(engine: Engine, course: Course | None) -> tuple[Finding, ...]:
         observed = await engine.observe("")
     except FirstbellError as error:
         refusal = error
-    gathered = await _gather(course, facts, observed)
+    machine = await _gather(course, facts, observed)
     has_base, has_image = await _images(engine, course, facts)
-    machine = MachineFacts(
+    machine = replace(
+        machine,
         engine=facts,
         engine_refusal=refusal.what if refusal else "",
         engine_remedy=(refusal.next_step if refusal else "") or "docker version",
         has_base=has_base,
         has_image=has_image,
-        locks=held_locks(lock_folder()),
-        now=datetime.now(UTC),
-        **gathered,
     )
     return findings(course, machine, observed)
 
@@ -67,35 +63,33 @@ async def _images(engine: Engine, course: Course | None, facts: EngineFacts | No
     return base is not None, image is not None
 
 
-async def _gather(course: Course | None, facts: EngineFacts | None, observed: Observed | None) -> dict[str, object]:
+async def _gather(course: Course | None, facts: EngineFacts | None, observed: Observed | None) -> MachineFacts:
     """Everything that needs no engine, at the same time: each look has its own deadline and never raises."""
     folders = [facts.data_root] if facts and facts.data_root and not facts.is_desktop else ["/"]
-    missing: tuple[str, ...] = ()
-    if course and course.homes.directory:
-        if Path(course.homes.directory).is_dir():
-            folders.append(course.homes.directory)
-        else:
-            missing = (course.homes.directory,)
-    local: dict[str, object] = {
-        "disks": tuple(d for d in map(disk, dict.fromkeys(folders)) if d),
-        "missing_directories": missing,
-        "swap": swap(),
-        "clock_synchronised": synchronised(),
-    }
+    homes = course.homes.directory if course else ""
+    is_missing = bool(homes) and not Path(homes).is_dir()
+    folders += [homes] if homes and not is_missing else []
+    local = MachineFacts(
+        disks=tuple(d for d in map(disk, dict.fromkeys(folders)) if d),
+        missing_directories=(homes,) if is_missing else (),
+        swap=swap(),
+        clock_synchronised=synchronised(),
+        locks=held_locks(lock_folder()),
+        now=datetime.now(UTC),
+    )
     if course is None:
         return local
     reaches, addresses = await asyncio.gather(_reaches(course), _resolve(course.host))
-    is_files = isinstance(course.tls, CertificateFiles) and course.is_https
-    return local | {
-        "taken_ports": _taken(course, observed),
-        "url_addresses": addresses,
-        "own_addresses": () if is_local(course.host) else own_addresses(addresses),
-        "certificate": judge(course.tls, course.host)
-        if is_files and isinstance(course.tls, CertificateFiles)
-        else None,
-        "reaches": tuple(reach for reach, _ in reaches),
-        "clock_skew": next((skew for _, skew in reaches if skew is not None), None),
-    }
+    files = course.tls if course.is_https and isinstance(course.tls, CertificateFiles) else None
+    return replace(
+        local,
+        taken_ports=_taken(course, observed),
+        url_addresses=addresses,
+        own_addresses=own_addresses(addresses),
+        certificate=judge(files, course.host) if files else None,
+        reaches=tuple(reach for reach, _ in reaches),
+        clock_skew=next((skew for _, skew in reaches if skew is not None), None),
+    )
 
 
 def disk(path: str) -> Disk | None:
@@ -155,7 +149,7 @@ def is_taken(address: str, port: int) -> bool:
         except PermissionError:
             return _answers(address, port)
         except OSError as error:
-            return error.strerror == os.strerror(98)
+            return error.errno == errno.EADDRINUSE
     return False
 
 

@@ -18,7 +18,7 @@ def course_lock(course: str) -> Iterator[None]:
 
     Raises CourseBusy at once if another command holds it.
     """
-    path = _directory() / f"firstbell-{course}.lock"
+    path = lock_folder() / f"firstbell-{course}.lock"
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
     try:
         try:
@@ -37,7 +37,8 @@ def course_lock(course: str) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _directory() -> Path:
+def lock_folder() -> Path:
+    """Where the locks lie."""
     # World-writable with the sticky bit on every Debian: root's command and a colleague's meet on one file.
     shared = Path("/run/lock")
     return shared if os.access(shared, os.W_OK) else Path(tempfile.gettempdir())

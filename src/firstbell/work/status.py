@@ -1,89 +1,92 @@
-"""How a course is right now: its parts, who is in, and what they use."""
+"""How a course is doing: its parts, who is in, what they use."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from firstbell.engine.base import Engine
+from firstbell.model import names
 from firstbell.model.course import Course
 from firstbell.model.names import Role
-from firstbell.model.observed import ContainerState, Observed, Phase
+from firstbell.model.observed import ContainerState, Observed, Phase, Usage
 
-PARTS = (Role.GUARD, Role.PROXY, Role.HUB, Role.EDGE)
+SERVICES = (Role.HUB, Role.PROXY, Role.EDGE, Role.GUARD)
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """A part of the course itself. `since` is RFC 3339, UTC."""
+class ServiceStatus:
+    """One of the course's own containers."""
 
     role: str
-    phase: Phase
-    since: str = ""
+    phase: str
+    since: str
+    """RFC 3339, UTC; empty if it never started."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServerStatus:
-    """Somebody's server. Memory in bytes, `since` RFC 3339, UTC."""
+    """Somebody's server. Memory in bytes; 0 where it is not known."""
 
     user: str
-    phase: Phase
+    phase: str
     since: str
     memory: int
     memory_limit: int
-    cpu_seconds: float
-    pids: int
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """A course at a moment."""
+    """A course at one moment."""
 
     course: str
     title: str
     url: str
-    parts: tuple[Part, ...]
+    services: tuple[ServiceStatus, ...]
     servers: tuple[ServerStatus, ...]
     capacity: int
-    homes: int
+    homes: int | None
+    """Volumes; None where homes are directories, which the engine does not count."""
+    memory_used: int
+    """Bytes used by servers and services together."""
     machine_memory: int
-    """Bytes of the engine's machine."""
+    machine_cpus: int
 
     @property
     def is_up(self) -> bool:
-        """Whether every part runs."""
-        return all(part.phase is Phase.RUNNING for part in self.parts)
+        """Whether every part of the course itself runs."""
+        return all(s.phase == Phase.RUNNING for s in self.services)
+
+    @property
+    def is_down(self) -> bool:
+        """Whether no part of it exists."""
+        return all(s.phase == Phase.MISSING for s in self.services)
 
 
 async def status(engine: Engine, course: Course) -> Status:
-    """Observe the course and measure its servers. Raises EngineUnavailable."""
+    """Observe the course. Raises EngineUnavailable."""
     observed = await engine.observe(course.name)
-    servers = observed.of_role(Role.SERVER.value)
-    used = {usage.name: usage for usage in await engine.usage(s.name for s in servers)}
-
-    def server(state: ContainerState) -> ServerStatus:
-        usage = used.get(state.name)
-        return ServerStatus(
-            user=state.user,
-            phase=state.phase,
-            since=state.started_at,
-            memory=usage.memory if usage else 0,
-            memory_limit=course.server.memory,
-            cpu_seconds=usage.cpu_seconds if usage else 0.0,
-            pids=usage.pids if usage else 0,
-        )
-
+    running = [c.name for c in observed.containers if c.phase is Phase.RUNNING]
+    usage = {u.name: u for u in await engine.usage(running)}
+    homes = sum(v.role == Role.HOME for v in observed.volumes)
     return Status(
         course=course.name,
         title=course.shown_title,
         url=course.public_url,
-        parts=tuple(_part(observed, role) for role in PARTS),
-        servers=tuple(sorted((server(s) for s in servers), key=lambda s: s.user)),
+        services=tuple(_service(course, observed, role) for role in SERVICES),
+        servers=tuple(_server(c, usage, course) for c in sorted(observed.of_role(Role.SERVER), key=lambda c: c.user)),
         capacity=course.access.capacity,
-        homes=sum(1 for v in observed.volumes if v.role == Role.HOME.value),
+        homes=None if course.homes.directory else homes,
+        memory_used=sum(u.memory for u in usage.values()),
         machine_memory=observed.engine.memory,
+        machine_cpus=observed.engine.cpus,
     )
 
 
-def _part(observed: Observed, role: Role) -> Part:
-    state = next(iter(observed.of_role(role.value)), None)
-    return Part(role.value, state.phase, state.started_at) if state else Part(role.value, Phase.MISSING)
+def _service(course: Course, observed: Observed, role: Role) -> ServiceStatus:
+    state = observed.container(names.container(course.name, role))
+    return ServiceStatus(role.value, state.phase.value, state.started_at)
+
+
+def _server(state: ContainerState, usage: dict[str, Usage], course: Course) -> ServerStatus:
+    memory = usage[state.name].memory if state.name in usage else 0
+    return ServerStatus(state.user, state.phase.value, state.started_at, memory, course.server.memory)

@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import time
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -98,7 +98,7 @@ async def test_a_busy_kernel_is_activity(hub: Any) -> None:
     port, kernel = hub.server_json("ada")["port"], ada.api("POST", "api/kernels", json={}).json()["id"]
     cookie = ada.cookie_header("/user/ada/api/kernels")
     await run_cell(port, kernel, "import time; time.sleep(30)", Cookie=cookie, Origin=f"http://127.0.0.1:{port}")
-    begun = datetime.now(timezone.utc)
+    begun = datetime.now(UTC)
 
     def moved() -> bool:
         stamp = hub.api("GET", "/users/ada").json()["servers"][""]["last_activity"]

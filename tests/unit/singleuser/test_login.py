@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tornado.httputil import HTTPHeaders, HTTPServerRequest
 
 from firstbell.singleuser import xsrf
 from firstbell.singleuser.login import cookie_secret, safe_next
-from tornado.httputil import HTTPHeaders, HTTPServerRequest
 
 PREFIX = "/user/ada/"
 

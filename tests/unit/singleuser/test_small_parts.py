@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 import types
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +103,7 @@ def app(last: datetime, terminals: dict[str, Any] | None = None, **states: str) 
 
 def test_what_counts_as_activity() -> None:
     """A busy kernel is activity now; else the latest of API, kernels and terminals; a future time is now."""
-    now = datetime.now(timezone.utc)
+    now = datetime.now(UTC)
     old = now - timedelta(hours=2)
     terminal = types.SimpleNamespace(last_activity=(now - timedelta(minutes=5)).replace(tzinfo=None))
     assert reports.last_activity(app(old, a="busy"), now) == now

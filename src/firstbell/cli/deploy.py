@@ -1,0 +1,193 @@
+"""`firstbell up`, `down`, `status`, `open`: a course as a whole."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from firstbell.cli.common import HERE, CourseArgument, DryRunOption, JsonOption, YesOption, engine_of, load
+from firstbell.cli.show import Terminal, ago, plural, size
+from firstbell.errors import StartFailed
+from firstbell.model.course import Course
+from firstbell.model.observed import Phase
+from firstbell.model.steps import RemoveVolume, Step
+from firstbell.work import deploy as work
+from firstbell.work.machine import Ask, ensure_engine
+from firstbell.work.roster_file import read_roster
+from firstbell.work.status import ServerStatus, Status
+from firstbell.work.status import status as observe_status
+
+
+def up(
+    course: CourseArgument = HERE, dry_run: DryRunOption = False, yes: YesOption = False, json: JsonOption = False
+) -> None:
+    """Bring a course up, or to what its file says now: only what changed is replaced. Ends with the URL."""
+    terminal = Terminal(json=json)
+    read = load(course, complete=True)
+    if read.access.login == "roster":
+        read_roster(read)
+    if dry_run:
+        _show_plan(terminal, asyncio.run(_plan_up(read)))
+        return
+    result = asyncio.run(_up(terminal, read, _asking(terminal, yes=yes)))
+    if json:
+        steps = [str(step) for step in result.steps]
+        terminal.data({"url": result.url, "steps": steps, "up_to_date": result.up_to_date, "seconds": result.seconds})
+        return
+    terminal.say("Up to date." if result.up_to_date else f"Ready after {result.seconds:.0f} s.", style="green")
+    terminal.say(result.url, style="bold")
+
+
+async def _plan_up(course: Course) -> tuple[Step, ...]:
+    async with engine_of(course) as engine:
+        _, steps = await work.plan_up(engine, course)
+        return steps
+
+
+async def _up(terminal: Terminal, course: Course, ask: Ask) -> work.UpResult:
+    with terminal.steps() as show:
+        await ensure_engine(course.engine.host, ask=ask, report=show.on_progress)
+        async with engine_of(course) as engine:
+            return await work.up(engine, course, show)
+
+
+def _asking(terminal: Terminal, *, yes: bool) -> Ask:
+    def ask(question: str, otherwise: str) -> None:
+        if not yes:
+            terminal.ask(question, otherwise)
+
+    return ask
+
+
+def down(
+    course: CourseArgument = HERE,
+    delete_homes: Annotated[
+        bool, typer.Option("--delete-homes", help="Delete everybody's files, too; asks for the course's name.")
+    ] = False,
+    confirm: Annotated[
+        str, typer.Option("--confirm", metavar="NAME", help="The course's name, for --delete-homes in a script.")
+    ] = "",
+    dry_run: DryRunOption = False,
+    yes: YesOption = False,
+    json: JsonOption = False,
+) -> None:
+    """End a course. Homes stay, unless --delete-homes; then --yes alone is not enough."""
+    terminal = Terminal(json=json)
+    read = load(course)
+    steps = asyncio.run(_plan_down(read, delete_homes))
+    if dry_run:
+        _show_plan(terminal, steps)
+        return
+    if steps:
+        _confirm_down(terminal, read, steps, yes=yes, confirm=confirm, delete_homes=delete_homes)
+    done = asyncio.run(_down(terminal, read, delete_homes))
+    if json:
+        terminal.data({"course": read.name, "steps": [str(step) for step in done], "homes_deleted": delete_homes})
+    else:
+        kept = "" if delete_homes else " Homes are kept."
+        terminal.say(("It is down." if done else "It was down already.") + kept, style="green")
+
+
+def _confirm_down(
+    terminal: Terminal, course: Course, steps: Sequence[Step], *, yes: bool, confirm: str, delete_homes: bool
+) -> None:
+    homes = sum(isinstance(step, RemoveVolume) and bool(step.user) for step in steps)
+    if not delete_homes:
+        if not yes and terminal.can_ask:
+            terminal.ask(f"End {course.name} for everybody who is in? Homes are kept.", "")
+        return
+    if confirm == course.name:
+        return
+    what = plural(homes, "home") if not course.homes.directory else "the homes"
+    terminal.ask_for_word(
+        f"This deletes {what} of {course.name} for good. Type its name to go on:",
+        course.name,
+        f"In a script: --delete-homes --confirm {course.name}",
+    )
+
+
+async def _plan_down(course: Course, delete_homes: bool) -> tuple[Step, ...]:
+    async with engine_of(course) as engine:
+        return await work.plan_down(engine, course, delete_homes=delete_homes)
+
+
+async def _down(terminal: Terminal, course: Course, delete_homes: bool) -> tuple[Step, ...]:
+    with terminal.steps() as show:
+        async with engine_of(course) as engine:
+            return await work.down(engine, course, show, delete_homes=delete_homes)
+
+
+def _show_plan(terminal: Terminal, steps: Sequence[Step]) -> None:
+    if terminal.is_json:
+        terminal.data({"steps": [str(step) for step in steps], "up_to_date": not steps})
+        return
+    for step in steps:
+        terminal.say(f"would {step}")
+    terminal.note(f"{plural(len(steps), 'step')}; nothing was done." if steps else "Nothing to do.")
+
+
+def status(course: CourseArgument = HERE, json: JsonOption = False) -> None:
+    """Show hub, proxy, edge, who is in, and memory. Exit code 5 if the course does not run."""
+    terminal = Terminal(json=json)
+    read = load(course)
+    now = asyncio.run(_status(read))
+    if json:
+        terminal.data(asdict(now) | {"up": now.is_up})
+    else:
+        _show_status(terminal, now)
+    if not now.is_up:
+        raise typer.Exit(StartFailed.exit_code)
+
+
+async def _status(course: Course) -> Status:
+    async with engine_of(course) as engine:
+        return await observe_status(engine, course)
+
+
+def _show_status(terminal: Terminal, now: Status) -> None:
+    terminal.say(f"{now.title}  {now.url}", style="bold")
+    if now.is_down:
+        homes = "" if now.homes is None else f" {plural(now.homes, 'home')} kept."
+        terminal.say(f"It is down.{homes.capitalize() if now.homes else ''}")
+        return
+    rows = [(s.role, _phase(s.phase), _since(s.since) if s.phase == Phase.RUNNING else "") for s in now.services]
+    terminal.table(("part", "state", "since"), rows)
+    terminal.say("")
+    running = [s for s in now.servers if s.phase == Phase.RUNNING]
+    if now.servers:
+        terminal.table(("user", "server", "since", "memory"), [_server_row(s) for s in now.servers])
+        terminal.say("")
+    homes = "" if now.homes is None else f", {plural(now.homes, 'home')}"
+    terminal.say(f"{len(running)} of {now.capacity} in{homes}")
+    terminal.say(f"Memory {size(now.memory_used)} of {size(now.machine_memory)}, {now.machine_cpus} cores")
+
+
+def _server_row(server: ServerStatus) -> tuple[str | Text, ...]:
+    memory = f"{size(server.memory)} of {size(server.memory_limit)}" if server.memory else ""
+    return server.user, _phase(server.phase), _since(server.since) if server.memory else "", memory
+
+
+def _phase(phase: str) -> Text:
+    return Text(phase, style={"running": "green", "missing": "red", "exited": "red"}.get(phase, "yellow"))
+
+
+def _since(stamp: str) -> str:
+    try:
+        started = datetime.fromisoformat(stamp[:19].rstrip("Z") + "+00:00")
+    except ValueError:
+        return ""
+    return ago((datetime.now(UTC) - started).total_seconds())
+
+
+def open_course(course: CourseArgument = HERE) -> None:
+    """Open the course's URL in a browser, and print it."""
+    terminal = Terminal()
+    read = load(course)
+    terminal.say(read.public_url)
+    terminal.open_browser(read.public_url)

@@ -1,0 +1,140 @@
+"""The `people` commands at work: the roster on disk, and the running hub's part in it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from firstbell.engine.base import Engine
+from firstbell.engine.waiting import until
+from firstbell.errors import CourseFileError, EngineUnavailable, FirstbellError, StartFailed
+from firstbell.model import names
+from firstbell.model.course import Course
+from firstbell.model.names import Role
+from firstbell.model.observed import Phase
+from firstbell.model.roster import Person, Roster
+from firstbell.plan.deploy import roster_file
+from firstbell.work.roster_file import read_roster
+
+_TAKEN_UP = 20.0
+"""Seconds for the hub to notice a new roster; it looks every two."""
+_CONTROL = ("python3", "-m", "firstbell.hub.control")
+
+
+@dataclass(frozen=True, slots=True)
+class PersonLine:
+    """Somebody of the course, and how far they have come; `state` and the rest are unknown while the hub is down."""
+
+    username: str
+    name: str = ""
+    email: str = ""
+    role: str = ""
+    section: str = ""
+    state: str = ""
+    """`new`, `invited`, `expired`, `joined`."""
+    running: bool | None = None
+    last_seen: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """A personal link: whoever has it is that person, once."""
+
+    username: str
+    name: str
+    email: str
+    section: str
+    link: str
+    expires: str
+
+
+async def list_people(engine: Engine, course: Course) -> tuple[tuple[PersonLine, ...], str]:
+    """Everybody, and why the hub could not be asked; empty if it could."""
+    roster = read_roster(course) if course.access.login == "roster" else Roster()
+    try:
+        told = {row["username"]: row for row in await _control(engine, course, "list")}
+        why = ""
+    except (EngineUnavailable, StartFailed) as error:
+        told, why = {}, error.what
+    lines = [_line(person, told.pop(person.username, None)) for person in roster.people]
+    return (*lines, *(PersonLine(**_known(row)) for row in told.values())), why
+
+
+def _line(person: Person, row: dict[str, Any] | None) -> PersonLine:
+    facts = _known(row) if row else {}
+    return PersonLine(
+        person.username,
+        person.name,
+        person.email,
+        person.role.value,
+        person.section,
+        facts.get("state", ""),
+        facts.get("running"),
+        facts.get("last_seen"),
+    )
+
+
+def _known(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: row[name] for name in PersonLine.__slots__ if name in row}
+
+
+async def push_roster(engine: Engine, course: Course, roster: Roster) -> str:
+    """Give the running hub the roster as it is on disk, and wait until it has taken it up.
+
+    Gives why that could not be; empty if it was. The next `up` brings the roster in any case.
+    """
+    name = names.container(course.name, Role.HUB)
+    wanted = {person.username for person in roster.people}
+
+    async def taken_up() -> bool:
+        listed = {row["username"] for row in await _control(engine, course, "list")}
+        return listed - set(course.access.staff) == wanted - set(course.access.staff)
+
+    try:
+        if (await engine.state(name)).phase is not Phase.RUNNING:
+            return "the course does not run"
+        await engine.put(name, [roster_file(course.access.roster.read_bytes())])
+        await until(taken_up, deadline=_TAKEN_UP, first=0.5, longest=2.0)
+    except TimeoutError:
+        return f"the hub has not taken it up after {_TAKEN_UP:.0f} s (firstbell logs hub)"
+    except (EngineUnavailable, StartFailed) as error:
+        return error.what
+    return ""
+
+
+async def invite(engine: Engine, course: Course, usernames: Iterable[str]) -> tuple[Invitation, ...]:
+    """New personal links; without names, for all who have not joined. Older links of these people stop working."""
+    return _invitations(await _control(engine, course, "invite", *usernames))
+
+
+async def reset(engine: Engine, course: Course, usernames: Sequence[str]) -> tuple[Invitation, ...]:
+    """Void passwords and sessions, and give new links."""
+    return _invitations(await _control(engine, course, "reset", *usernames))
+
+
+def _invitations(rows: list[dict[str, str]]) -> tuple[Invitation, ...]:
+    return tuple(Invitation(*(row.get(name, "") for name in Invitation.__slots__)) for row in rows)
+
+
+async def _control(engine: Engine, course: Course, verb: str, *usernames: str) -> Any:
+    """Ask the running hub. Raises StartFailed if it does not run, CourseFileError with its own refusal."""
+    name = names.container(course.name, Role.HUB)
+    if (await engine.state(name)).phase is not Phase.RUNNING:
+        raise StartFailed("the course does not run", where=name, next_step="Start it: firstbell up")
+    result = await engine.exec(name, [*_CONTROL, verb, "--", *usernames])
+    try:
+        answer = json.loads(result.stdout)
+    except ValueError:
+        raise StartFailed(
+            "the hub could not answer", where=name, evidence=result.lines, next_step="See: firstbell logs hub"
+        ) from None
+    if isinstance(answer, dict) and "error" in answer:
+        raise _refusal(answer["error"], result.exit_code)
+    return answer
+
+
+def _refusal(error: dict[str, str], code: int) -> FirstbellError:
+    kind = StartFailed if code == StartFailed.exit_code else CourseFileError
+    return kind(error.get("what", ""), where=error.get("where", ""), next_step=error.get("next_step", ""))
