@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import sys
 from contextlib import ExitStack
 from typing import Any
@@ -11,6 +12,8 @@ from bench import our_side, peer_side, report
 from bench.engine import Engine
 from bench.measure import Visit, visit
 from bench.side import ROOT, Side
+from firstbell.model.image import Progress
+from firstbell.work.machine import ensure_engine
 
 _WARM_UP = 0
 """The number of each side's first visit, which is not counted: it fills the page cache for those after it."""
@@ -19,6 +22,7 @@ _WARM_UP = 0
 def main() -> int:
     """Exit code 0 once it is measured; 1 with --check where a goal is missed."""
     options = _options()
+    asyncio.run(ensure_engine("", ask=_agree, report=_tell))
     engine = Engine()
     visits: list[Visit] = []
     timelines: dict[str, Any] = {}
@@ -72,6 +76,17 @@ def _options() -> argparse.Namespace:
     if options.runs < 1:
         parser.error("--runs must be at least 1")
     return options
+
+
+def _agree(question: str, instead: str) -> None:
+    """Whoever runs a benchmark wants what it needs."""
+    del instead
+    print(question, flush=True)
+
+
+def _tell(progress: Progress) -> None:
+    if not progress.is_output:
+        print(progress.text, flush=True)
 
 
 def _say(measured: Visit) -> None:

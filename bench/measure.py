@@ -114,7 +114,7 @@ def visit(engine: Engine, side: Side, run: int) -> tuple[Visit, list[tuple[float
     return measured, sorted((since(when), what) for when, what in line)
 
 
-def wait_for_quiet(deadline: float = 120) -> float:
+def wait_for_quiet(deadline: float = 60) -> float:
     """Wait until the machine has been quiet for a second, or until the deadline; the cores that were busy."""
     seen = [float(os.cpu_count() or 1)]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from bench.engine import Engine, wait_until
 from bench.side import ROOT, only
 
 COURSE = "bench"
-FIRSTBELL = str(ROOT / "firstbell")
+FIRSTBELL = str(Path(sys.executable).parent / "firstbell")
 _SERVICES = ("hub", "proxy", "edge")
 _FILE = """\
 name = "{name}"

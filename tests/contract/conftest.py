@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from firstbell.engine import docker_config
 from firstbell.engine.base import Engine
 from firstbell.engine.docker import DockerEngine
 from firstbell.engine.fake import FakeEngine
@@ -88,8 +89,15 @@ class Lab:
         if isinstance(self.engine, FakeEngine):
             self.engine.orphan(spec)
         else:
-            labels = [f"--label={key}={value}" for key, value in spec.labels.items()]
+            labels = [f"--label={key}={value}" for key, value in docker_config.labels(spec).items()]
             await docker("create", "--name", spec.name, *labels, spec.image, *spec.command)
+
+    async def plant(self, spec: ContainerSpec) -> None:
+        """A container that somebody else made."""
+        if isinstance(self.engine, FakeEngine):
+            self.engine.plant(spec)
+        else:
+            await docker("create", "--name", spec.name, spec.image, *spec.command)
 
     async def clean(self) -> None:
         seen = await self.engine.observe(self.course)

@@ -76,9 +76,9 @@ async def test_start_from_two_processes_at_once(docker_lab: Lab) -> None:
 
 
 async def test_a_container_of_somebody_else_is_never_replaced(lab: Lab) -> None:
-    """A container that does not carry our label stays, and the start says how to remove it."""
-    foreign = lab.spec(labels=frozen())
-    await lab.orphan(foreign)
+    """A container that Firstbell did not make stays, though its image has our labels, and the start says how to remove it."""
+    foreign = lab.spec()
+    await lab.plant(foreign)
     try:
         with pytest.raises(StartFailed, match="did not make") as caught:
             await lab.engine.start(lab.spec())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from firstbell.engine.waiting import until
 from firstbell.model.container import MIB, Limits, Restart
 
 from .conftest import Lab, inspect
@@ -55,10 +56,15 @@ async def test_neighbours_cannot_reach_each_other_but_the_host_can(docker_lab: L
     server = await docker_lab.engine.start(serve)
     peer = docker_lab.spec(name="b", **on)
     await docker_lab.engine.start(peer)
-    host = await docker_lab.engine.run(
-        docker_lab.spec("nc", "-w", "5", server.address, "8888", name="probe", network="host")
-    )
-    assert host.stdout == b"hello\n"
+    await until(lambda: listening(docker_lab, server.name), deadline=10)
+    probe = docker_lab.spec("nc", "-w", "5", server.address, "8888", name="probe", network="host")
+    assert (await docker_lab.engine.run(probe)).stdout == b"hello\n"
     inside = await docker_lab.engine.exec(peer.name, ["nc", "-w", "2", server.address, "8888"])
     assert inside.exit_code != 0
     assert inside.stdout == b""
+
+
+async def listening(lab: Lab, name: str) -> bool:
+    """Whether something listens on port 8888 (22B8) in the container."""
+    tables = await lab.engine.exec(name, ["sh", "-c", "cat /proc/net/tcp /proc/net/tcp6"])
+    return b":22B8 " in tables.stdout

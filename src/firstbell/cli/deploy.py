@@ -13,7 +13,7 @@ from rich.text import Text
 
 from firstbell.cli.common import HERE, CourseArgument, DryRunOption, JsonOption, YesOption, engine_of, load
 from firstbell.cli.show import Terminal, ago, plural, size
-from firstbell.errors import StartFailed
+from firstbell.errors import CourseFileError, StartFailed
 from firstbell.model.course import Course
 from firstbell.model.observed import Phase
 from firstbell.model.steps import RemoveVolume, Step
@@ -65,7 +65,7 @@ def _asking(terminal: Terminal, *, yes: bool) -> Ask:
     return ask
 
 
-def down(
+def down(  # noqa: PLR0917 - typer makes parameters of them
     course: CourseArgument = HERE,
     delete_homes: Annotated[
         bool, typer.Option("--delete-homes", help="Delete everybody's files, too; asks for the course's name.")
@@ -80,6 +80,12 @@ def down(
     """End a course. Homes stay, unless --delete-homes; then --yes alone is not enough."""
     terminal = Terminal(json=json)
     read = load(course)
+    if delete_homes and read.homes.directory:
+        raise CourseFileError(
+            f"this course keeps homes as folders of {read.homes.directory}, which down never deletes",
+            where="[homes] store",
+            next_step="Run it without --delete-homes, then delete the folders you no longer want.",
+        )
     steps = asyncio.run(_plan_down(read, delete_homes))
     if dry_run:
         _show_plan(terminal, steps)
@@ -104,9 +110,8 @@ def _confirm_down(
         return
     if confirm == course.name:
         return
-    what = plural(homes, "home") if not course.homes.directory else "the homes"
     terminal.ask_for_word(
-        f"This deletes {what} of {course.name} for good. Type its name to go on:",
+        f"This deletes {plural(homes, 'home')} of {course.name} for good. Type its name to go on:",
         course.name,
         f"In a script: --delete-homes --confirm {course.name}",
     )
@@ -179,7 +184,7 @@ def _phase(phase: str) -> Text:
 
 def _since(stamp: str) -> str:
     try:
-        started = datetime.fromisoformat(stamp[:19].rstrip("Z") + "+00:00")
+        started = datetime.fromisoformat(stamp[:19].rstrip("Z") + "Z")
     except ValueError:
         return ""
     return ago((datetime.now(UTC) - started).total_seconds())

@@ -16,14 +16,14 @@ from typer.exceptions import TyperException
 import firstbell
 from firstbell.cli import deploy, doctor, homes, init, logs, people, reference
 from firstbell.cli.show import Terminal
-from firstbell.errors import EXIT_CODES, FirstbellError
+from firstbell.errors import EXIT_CODES, Declined, FirstbellError
 
 _INTERRUPTED = 130
 
 
 def _epilog() -> str:
-    codes = "\n\n".join(f"{code:>3}  {meaning}" for code, meaning in EXIT_CODES.items())
-    return f"Exit codes:\n\n{codes}"
+    codes = "; ".join(f"[bold]{code}[/] {meaning.replace(';', ',')}" for code, meaning in EXIT_CODES.items())
+    return f"Exit codes: {codes}."
 
 
 app = typer.Typer(
@@ -78,6 +78,10 @@ def run(arguments: Sequence[str]) -> int:
         return error.exit_code
     except TyperException as error:
         return _wrong_usage(terminal, error)
+    except (EOFError, typer.Abort):
+        declined = Declined("no answer; nothing was changed")
+        terminal.error(declined)
+        return declined.exit_code
     except KeyboardInterrupt:
         code = _INTERRUPTED
     except Exception as error:  # the one place where anything may be caught
@@ -101,7 +105,7 @@ def _wrong_usage(terminal: Terminal, error: TyperException) -> int:
 
 def _unexpected(terminal: Terminal, error: Exception, arguments: Sequence[str]) -> int:
     """A mistake of ours: a short message, and all of it in a file that only this person can read."""
-    descriptor, name = tempfile.mkstemp(prefix="firstbell-", suffix=".log")
+    descriptor, name = tempfile.mkstemp(prefix="firstbell-", suffix=".log")  # mode 0600
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(f"firstbell {firstbell.__version__}, Python {sys.version}\nfirstbell {' '.join(arguments)}\n\n")
         file.write("".join(traceback.format_exception(error)))

@@ -68,7 +68,7 @@ async def _list(course: Course) -> tuple[tuple[work.PersonLine, ...], str]:
 
 
 @app.command()
-def add(
+def add(  # noqa: PLR0917 - typer makes parameters of them
     names: SomeNames,
     name: Annotated[str, typer.Option("--name", help="The person's name.")] = "",
     email: Annotated[str, typer.Option("--email", help="The person's e-mail address.")] = "",

@@ -34,8 +34,8 @@ def reference_commands(top: Any) -> str:
     lines = [
         "# The command line",
         "",
-        "This page is generated (`firstbell reference --commands`). COURSE is a `firstbell.toml` or the folder it is in;",
-        "without it the current folder is meant.",
+        "This page is generated (`firstbell reference --commands`). COURSE is a `firstbell.toml` or the folder it is",
+        "in; without it the current folder is meant.",
     ]
     for name, command in _commands(top, "firstbell"):
         lines += ["", f"## `{name}`", "", (command.help or "").strip(), "", *_parameters(command)]
@@ -57,6 +57,7 @@ def _parameters(command: Any) -> list[str]:
         is_option = parameter.param_type_name == "option"
         shown = ", ".join(parameter.opts) if is_option else (parameter.metavar or parameter.name.upper())
         if is_option and not parameter.is_flag:
-            shown += f" {parameter.metavar or parameter.type.name.upper()}"
+            shown += f" {parameter.metavar or parameter.name.upper()}"
+        shown = shown.replace("|", "\\|")
         rows.append(f"| `{shown}` | {getattr(parameter, 'help', None) or ''} |")
     return ["| | |", "|---|---|", *rows] if rows else []

@@ -89,7 +89,7 @@ class Terminal:
             self.err.print(Text.assemble(("  next:  ", "dim"), (error.next_step, "bold")))
 
     def ask(self, question: str, otherwise: str) -> None:
-        """Ask for a yes. Raises Declined, with `otherwise` as what to type, on any other answer or if nobody is there."""
+        """Ask for a yes. Raises Declined, with `otherwise` to type, on any other answer or if nobody is there."""
         if not self.can_ask:
             raise Declined(f"nobody is there to be asked: {question}", next_step=otherwise)
         answer = self.err.input(Text(f"{question} [y/N] ", style="bold"))

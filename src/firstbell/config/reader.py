@@ -20,7 +20,7 @@ from firstbell.config.locate import KeyPath, locate
 from firstbell.config.problems import Problem, explain, refusal
 from firstbell.config.shape import Key
 from firstbell.errors import CourseFileError
-from firstbell.model.course import Course
+from firstbell.model.course import Access, Course
 from firstbell.model.secret import Secret
 
 FILE_NAME = "firstbell.toml"
@@ -37,7 +37,8 @@ def read_course(path: Path, env: Mapping[str, str], *, complete: bool = True) ->
     false, for commands that only look at a course or take it down, secrets that are unset are empty and files that
     it names may be missing. Raises CourseFileError with every mistake of the file.
     """
-    file = path / FILE_NAME if path.is_dir() else path
+    is_folder = path.is_dir() or (not path.exists() and path.suffix != ".toml")
+    file = path / FILE_NAME if is_folder else path
     text = _read_text(file)
     raw = _parse(text, file)
     preparation = _Preparation(Path.cwd() / file.parent, env, complete)
@@ -108,8 +109,10 @@ class _Preparation:
 
     def run(self, raw: Mapping[str, Any]) -> dict[str, Any]:
         prepared = {name: self._value((name,), value) for name, value in raw.items()}
-        if isinstance(prepared.setdefault("network", {}), dict):
-            self._environment(prepared["network"])
+        if isinstance(network := prepared.setdefault("network", {}), dict):
+            self._environment(network)
+        if isinstance(access := prepared.setdefault("access", {}), dict) and "roster" not in access:
+            access["roster"] = self.folder.resolve() / Access().roster
         return prepared
 
     def _value(self, path: KeyPath, value: Any) -> Any:

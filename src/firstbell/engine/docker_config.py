@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Any
 
 import firstbell
@@ -104,6 +105,11 @@ def _port_bindings(spec: ContainerSpec) -> dict[str, list[dict[str, str]]]:
 ISOLATION = "com.docker.network.bridge.enable_icc"
 
 
+def first_host(subnet: str) -> str:
+    """The first address for hosts in a subnet (CIDR)."""
+    return str(next(ipaddress.ip_network(subnet, strict=False).hosts()))
+
+
 def network_body(spec: NetworkSpec) -> dict[str, Any]:
     """The body of `POST /networks/create`."""
     return {
@@ -111,7 +117,8 @@ def network_body(spec: NetworkSpec) -> dict[str, Any]:
         "CheckDuplicate": True,
         "Driver": "bridge",
         "Labels": {**spec.labels, LABEL_VERSION: firstbell.__version__},
-        "IPAM": {"Config": [{"Subnet": spec.subnet}] if spec.subnet else []},
+        # Docker would take the same gateway by itself, but then not tell it.
+        "IPAM": {"Config": [{"Subnet": spec.subnet, "Gateway": first_host(spec.subnet)}] if spec.subnet else []},
         "Options": {
             ISOLATION: str(spec.inter_container).lower(),
             "com.docker.network.bridge.name": spec.bridge,

@@ -14,7 +14,7 @@ from firstbell.engine.docker_api import Answer, Api, understood
 from firstbell.engine.waiting import until
 from firstbell.errors import EngineUnavailable, HomeMissing, StartFailed
 from firstbell.model.container import ContainerSpec, File, Limits, MountKind
-from firstbell.model.names import LABEL_COURSE, LABEL_ROLE, Role
+from firstbell.model.names import LABEL_COURSE, LABEL_ROLE, LABEL_SPEC, Role
 from firstbell.model.observed import ContainerState, Phase
 
 _TAR_CHUNK = 256 * 1024
@@ -71,7 +71,8 @@ async def make_way(api: Api, spec: ContainerSpec, found: ContainerState) -> None
     """Remove what has the name: an orphan, or an older form. Raises StartFailed if it is not ours."""
     if found.phase is Phase.MISSING:
         return
-    if LABEL_COURSE not in found.labels:
+    # Not the course's label: a container inherits its image's labels, and our images carry that one.
+    if LABEL_SPEC not in found.labels:
         raise StartFailed(
             f"a container named {spec.name} exists that Firstbell did not make",
             where=spec.name,

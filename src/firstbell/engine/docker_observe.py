@@ -10,7 +10,7 @@ from typing import Any
 from firstbell.engine import docker_read
 from firstbell.engine.docker_api import Answer, Api, understood
 from firstbell.engine.docker_containers import is_missing, state
-from firstbell.model.names import LABEL_COURSE
+from firstbell.model.names import LABEL_COURSE, LABEL_SPEC
 from firstbell.model.observed import ContainerState, EngineFacts, Observed, Phase, Usage
 
 _AT_ONCE = 8
@@ -28,10 +28,12 @@ async def observe(api: Api, course: str) -> Observed:
     """See Engine.observe. Of running containers, `started_at` is left out."""
     label = f"{LABEL_COURSE}={course}" if course else LABEL_COURSE
     ours = {"filters": json.dumps({"label": [label]})}
+    # The specification's label as well: whatever is run of our images inherits their labels, the course's too.
+    started = {"filters": json.dumps({"label": [label, LABEL_SPEC]})}
     with understood("observe"):
         engine, containers, volumes, networks, images = await asyncio.gather(
             facts(api),
-            api.json("GET", "containers/json", params={"all": 1, **ours}),
+            api.json("GET", "containers/json", params={"all": 1, **started}),
             api.json("GET", "volumes", params=ours),
             api.json("GET", "networks"),
             api.json("GET", "images/json"),

@@ -31,9 +31,12 @@ async def ensure_network(api: Api, spec: NetworkSpec) -> NetworkState:
             try:
                 await api.json("POST", "networks/create", body=docker_config.network_body(spec))
             except Answer as answer:
-                if answer.status != 409:
+                # Somebody else may have made it meanwhile; then it is as good as ours.
+                found = await _found(api, f"networks/{spec.name}")
+                if found is None:
                     raise docker_failure.of_network(answer, spec.name) from answer
-            found = await api.json("GET", f"networks/{spec.name}")
+            else:
+                found = await api.json("GET", f"networks/{spec.name}")
         _check_isolation(spec, found)
         return docker_read.network(found)
 

@@ -16,7 +16,7 @@ from firstbell.engine.fake_process import KILLED, NOT_FOUND, PROGRAMS, Process, 
 from firstbell.engine.fake_storage import Files, Layers
 from firstbell.errors import HomeMissing, PortTaken, StartFailed
 from firstbell.model.container import ContainerSpec, MountKind, frozen
-from firstbell.model.names import LABEL_COURSE
+from firstbell.model.names import LABEL_COURSE, LABEL_SPEC
 from firstbell.model.observed import (
     ContainerState,
     Event,
@@ -68,6 +68,11 @@ class Containers(Knobs):
         """What a start leaves that was killed after its create."""
         self._make(spec)
 
+    def plant(self, spec: ContainerSpec) -> None:
+        """A container that somebody else made, without our labels."""
+        container = self._make(spec)
+        container.state = replace(container.state, labels=frozen())
+
     def freeze(self, name: str) -> None:
         """Pause a container, as `docker pause` does."""
         container = self._containers[name]
@@ -99,7 +104,7 @@ class Containers(Knobs):
 
     def _make_way(self, spec: ContainerSpec) -> None:
         found = self._containers.get(spec.name)
-        if found and LABEL_COURSE not in found.state.labels:
+        if found and LABEL_SPEC not in found.state.labels:
             raise StartFailed(
                 f"a container named {spec.name} exists that Firstbell did not make",
                 where=spec.name,

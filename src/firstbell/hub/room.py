@@ -45,6 +45,7 @@ class Room:
         self._clock = clock
         self._gone_at: OrderedDict[str, float] = OrderedDict()
         self._coming: dict[str, float] = {}
+        self._arrived: set[str] = set()
 
     def occupied(self) -> int:
         """How many are in, or on their way from the door."""
@@ -79,15 +80,14 @@ class Room:
             self._gone_at[username] = min(self._gone_at[username], self._clock() + GRACE)
 
     def _taken(self) -> set[str]:
-        """Who has a seat; forgets who stopped waiting and who never came."""
+        """Who has a seat. Forgets who stopped waiting, who never came, and who came and left again."""
         now = self._clock()
         inside = set(self._inside())
-        for queue in (self._gone_at, self._coming):
-            for username in [name for name, until in queue.items() if until <= now]:
-                del queue[username]
-        for username in inside & self._gone_at.keys():
-            if username not in self._coming:
-                del self._gone_at[username]
+        left = self._arrived - inside
+        self._arrived = inside & self._coming.keys()
+        self._coming = {name: until for name, until in self._coming.items() if until > now and name not in left}
+        for name in [name for name, until in self._gone_at.items() if until <= now]:
+            del self._gone_at[name]
         return inside | self._coming.keys()
 
 

@@ -19,9 +19,6 @@ from firstbell.model.runtime import SERVER_PORT, Runtime
 _HOUR = 3600
 _DAYS_LOGGED_IN = 30
 IDLE_SERVICE = "idle"
-QUICK_START = 1.0
-"""Seconds for which a click waits for the server itself: a start on an idle machine takes less, and then neither the
-page with the progress nor its event stream has to be made. After that the click gets the page."""
 DATABASE = "jupyterhub.sqlite"
 
 
@@ -98,7 +95,8 @@ def _spawning(course: Course) -> Config:
     hub.concurrent_spawn_limit = 0
     hub.active_server_limit = 0
     hub.allow_named_servers = False
-    hub.tornado_settings = {"slow_spawn_timeout": QUICK_START, "cookie_options": {"samesite": "Lax"}}
+    # A click goes to the page with the progress at once, instead of hanging for a second (or ten, by the API).
+    hub.tornado_settings = {"slow_spawn_timeout": 0, "cookie_options": {"samesite": "Lax"}}
     # Many look alike after a bad image or a stopped daemon; that is no reason for the hub to end itself.
     spawner.consecutive_failure_limit = 0
     # Includes waiting in the queue; each stage has its own deadline.

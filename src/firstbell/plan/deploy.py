@@ -90,12 +90,12 @@ def course_runtime(inputs: Inputs, observed: Observed) -> Runtime:
     """Where the parts will find each other: the network that exists, else the one that will be made."""
     course = inputs.course
     existing = observed.network(names.network(course.name))
-    subnet = course.network.subnet or network.choose_subnet(course.name, observed.used_subnets)
+    subnet = existing.subnet if existing else _new_subnet(course, observed)
     return Runtime(
         course=course.name,
         image=inputs.server_image,
         network=names.network(course.name),
-        gateway=existing.gateway if existing and existing.gateway else network.gateway_of(subnet),
+        gateway=(existing.gateway if existing else "") or network.gateway_of(subnet),
         engine_kind=course.engine.kind,
         cpus=observed.engine.cpus,
         memory=observed.engine.memory,
@@ -148,8 +148,11 @@ def _image_steps(inputs: Inputs) -> Iterator[Step]:
 
 def _network_steps(course: Course, observed: Observed) -> Iterator[Step]:
     if observed.network(names.network(course.name)) is None:
-        subnet = course.network.subnet or network.choose_subnet(course.name, observed.used_subnets)
-        yield EnsureNetwork(network.network_spec(course.name, subnet))
+        yield EnsureNetwork(network.network_spec(course.name, _new_subnet(course, observed)))
+
+
+def _new_subnet(course: Course, observed: Observed) -> str:
+    return course.network.subnet or network.choose_subnet(course.name, observed.used_subnets)
 
 
 def _volume_steps(course: Course, observed: Observed) -> Iterator[Step]:

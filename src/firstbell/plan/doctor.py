@@ -402,15 +402,15 @@ def _leftovers(observed: Observed) -> Iterator[Finding]:
         if alone and Role.HUB not in roles:
             yield Finding(
                 Level.WARNING,
-                f"{len(alone)} servers of the course “{name}” are there, but no hub",
+                f"servers of the course “{name}” whose hub is gone: {len(alone)}",
                 name,
                 f"Start the course again (firstbell up), or remove them: docker rm -f {' '.join(alone)}",
             )
-        helpers = [c.name for c in ours if c.role == Role.HELPER]
+        helpers = [c.name for c in ours if c.role == Role.HELPER and c.phase is not Phase.RUNNING]
         if helpers:
             yield Finding(
                 Level.NOTE,
-                f"{len(helpers)} helper containers of “{name}” are there; a command is at work, or was killed",
+                f"helper containers of a command that was killed: {len(helpers)}",
                 name,
                 f"docker rm -f {' '.join(helpers)}",
             )
@@ -432,7 +432,7 @@ def _old_images(observed: Observed) -> Iterator[Finding]:
     if old:
         yield Finding(
             Level.NOTE,
-            f"{len(old)} images of earlier versions take {_gb(sum(size for _, size in old))}",
+            f"images of earlier versions: {len(old)}, together at most {_gb(sum(size for _, size in old))}",
             "images",
             f"docker image rm {' '.join(ref for ref, _ in old)}",
         )

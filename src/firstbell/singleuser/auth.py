@@ -112,20 +112,18 @@ class HubIdentityProvider(IdentityProvider):  # type: ignore[misc,unused-ignore]
 
     def _lead_to_hub(self, handler: web.RequestHandler) -> None:
         """Where tornado would send strangers to a login page, send pages to the hub, and answer 403 to all else."""
-        ask_class, known = handler.get_login_url, []
+        ask_class = handler.get_login_url
+        known: list[str] = []
 
         def get_login_url() -> str:
             if not known:
                 ask_class()  # API handlers raise 403 here
                 request = handler.request
-                page = (
-                    request.method in ("GET", "HEAD")
-                    and request.headers.get("Sec-Fetch-Mode", "navigate") == "navigate"
-                )
-                if not page or _is_websocket(request):
+                opens_page = request.headers.get("Sec-Fetch-Mode", "navigate") == "navigate"
+                if request.method not in ("GET", "HEAD") or not opens_page or _is_websocket(request):
                     raise web.HTTPError(403)
                 known.append(self.login.start(handler))
-            return str(known[0])
+            return known[0]
 
         handler.get_login_url = get_login_url  # type: ignore[method-assign]
 
@@ -164,8 +162,9 @@ class HubAuthorizer(Authorizer):  # type: ignore[misc,unused-ignore]
     """Whoever may enter may do everything; entry is asked for again, in case a handler skipped the first question."""
 
     def is_authorized(self, handler: Any, user: Any, action: str, resource: str) -> bool:
-        held = getattr(user, "scopes", frozenset())
-        return bool(granted(self.identity_provider.login.settings.scopes, held))
+        held: frozenset[str] = getattr(user, "scopes", frozenset())
+        provider: Any = self.identity_provider
+        return bool(granted(provider.login.settings.scopes, held))
 
 
 def _refusal(handler: Any, status: int, message: str) -> web.HTTPError:

@@ -24,7 +24,11 @@ from .settings import Settings
 STATE_SECONDS = 600
 _STATES_AT_ONCE = 8  #: tabs that may be logging in at the same time; their cookies must fit into one header
 _LONGEST_NEXT = 1500
-_PAGE = "<!doctype html><meta charset=utf-8><title>{title}</title><h1>{title}</h1><p>{text}</p><p><a href='{url}'>Try again</a></p>"
+_PAGE = (
+    "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
+    "<title>{title}</title><body style='font:1.1em system-ui;max-width:32em;margin:4em auto;padding:0 1em'>"
+    "<h1>{title}</h1><p>{text}</p><p><a href='{url}'>Try again</a></p>"
+)
 
 
 def cookie_secret(token: str) -> bytes:

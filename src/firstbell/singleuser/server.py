@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import os
 import re
@@ -85,7 +86,8 @@ class HubServerApp(ServerApp):  # type: ignore[misc,unused-ignore]
         super().init_configurables()
         self.hub = Hub(self.settings)
         login = Login(self.settings, self.hub)
-        self.identity_provider.bind(login)
+        self.provider: Any = self.identity_provider
+        self.provider.bind(login)
         xsrf.install(login.xsrf_token, self.settings.prefix)
 
     def init_webapp(self) -> None:
@@ -97,8 +99,8 @@ class HubServerApp(ServerApp):  # type: ignore[misc,unused-ignore]
         )
         super().init_webapp()
         _secure(self.web_app, self.settings)
-        self.web_app.settings["page_config_hook"] = self.identity_provider.page_config
-        self.web_app.find_handler = _within(self.web_app.find_handler, self.settings.prefix)
+        self.web_app.settings["page_config_hook"] = self.provider.page_config
+        self.web_app.find_handler = _within(self.web_app, self.settings.prefix)  # type: ignore[method-assign]
 
     def init_httpserver(self) -> None:
         """On the socket that was bound before Jupyter was loaded: who connected meanwhile is served now."""
@@ -118,7 +120,7 @@ class HubServerApp(ServerApp):  # type: ignore[misc,unused-ignore]
         lean.end()
         self.log.info("firstbell: serving %s after %.2f s", self.settings.prefix, facts["start_seconds"])
         # Held by the app: the event loop itself keeps only weak references to its tasks.
-        spawn = self.io_loop.asyncio_loop.create_task
+        spawn = asyncio.get_running_loop().create_task
         self.reporters = [
             spawn(reports.announce(self.hub, self.settings, facts, self.log)),
             spawn(reports.keep_reporting(self, self.hub, self.settings)),
@@ -213,16 +215,16 @@ def _check(app: HubServerApp) -> None:
         )
 
 
-def _within(find: Callable[..., Any], prefix: str) -> Callable[..., Any]:
-    """Only paths of this server are served: should a proxy ever send another user's path here, it gets 404."""
+def _within(app: web.Application, prefix: str) -> Callable[..., Any]:
+    """``app.find_handler`` for paths of this server only: another user's path, should a proxy send one, gets 404."""
+    find = app.find_handler
 
     def find_handler(request: HTTPServerRequest, **kwargs: Any) -> Any:
         if request.path.startswith(prefix):
             return find(request, **kwargs)
-        application = find.__self__  # type: ignore[attr-defined]
         if request.path == prefix.rstrip("/"):
-            return application.get_handler_delegate(request, web.RedirectHandler, {"url": prefix, "permanent": False})
-        return application.get_handler_delegate(request, web.ErrorHandler, {"status_code": 404})
+            return app.get_handler_delegate(request, web.RedirectHandler, {"url": prefix, "permanent": False})
+        return app.get_handler_delegate(request, web.ErrorHandler, {"status_code": 404})
 
     return find_handler
 

@@ -19,6 +19,7 @@ _NEEDED = (
     "JUPYTERHUB_CLIENT_ID",
     "JUPYTERHUB_SERVICE_PREFIX",
 )
+_OWN = ("ready_url", "hub_version", "open", "interface", "project", "title")
 
 
 @dataclass(frozen=True)
@@ -83,18 +84,14 @@ def parse(raw: Any, path: str) -> Settings:
     missing = [name for name in _NEEDED if not env.get(name)]
     if missing:
         raise Stop(EX_CONFIG, f"the settings file {path} lacks {', '.join(missing)}: stop and start the server anew")
-    own = {
-        name: raw[name]
-        for name in ("ready_url", "hub_version", "open", "interface", "project", "title")
-        if raw.get(name)
-    }
+    own: dict[str, Any] = {name: str(raw[name]) for name in _OWN if raw.get(name)}
     try:
         return Settings(
             port=int(raw.get("port") or 8888),
             ip=str(raw.get("ip") or "0.0.0.0"),  # noqa: S104
             allow_root=raw.get("allow_root") is True,
             **_from_env(env),
-            **{name: str(value) for name, value in own.items()},
+            **own,
         )
     except ValueError as error:
         raise Stop(EX_CONFIG, f"the settings file {path}: {error}") from None

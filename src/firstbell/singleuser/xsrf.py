@@ -38,7 +38,7 @@ def cookie_suffices(request: Any) -> bool:
         return False
     if mode in ("navigate", ""):
         return True
-    return mode == "no-cors" and request.headers.get("Sec-Fetch-Site") == "same-origin"
+    return bool(mode == "no-cors" and request.headers.get("Sec-Fetch-Site") == "same-origin")
 
 
 def shown(handler: web.RequestHandler) -> str:

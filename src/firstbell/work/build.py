@@ -7,7 +7,7 @@ from pathlib import Path
 import stamina
 
 from firstbell.engine.base import Engine, Report, ignore
-from firstbell.errors import BuildFailed, StartFailed
+from firstbell.errors import BuildFailed, CourseFileError, StartFailed
 from firstbell.model import names
 from firstbell.model.container import ContainerSpec, frozen
 from firstbell.model.course import Course, Network
@@ -29,8 +29,17 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 20.0
 
 
 def read_ca_bundle(network: Network) -> bytes:
-    """The authorities to trust while building; empty where the course names none."""
-    return network.ca_bundle.read_bytes() if network.ca_bundle else b""
+    """The authorities to trust while building; empty where the course names none. Raises CourseFileError."""
+    if network.ca_bundle is None:
+        return b""
+    try:
+        return network.ca_bundle.read_bytes()
+    except OSError as error:
+        raise CourseFileError(
+            f"the bundle of authorities cannot be read: {error.strerror}",
+            where=str(network.ca_bundle),
+            next_step="Correct [network] ca_bundle in the course file, or SSL_CERT_FILE in the environment.",
+        ) from error
 
 
 def plan_course_image(course: Course, report: Report = ignore) -> BuildSpec | None:

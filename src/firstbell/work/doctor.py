@@ -93,7 +93,7 @@ async def _gather(course: Course | None, facts: EngineFacts | None, observed: Ob
 
 
 def disk(path: str) -> Disk | None:
-    """The file system of `path`; None if it cannot be asked (a data root that only root may see counts as its parent)."""
+    """The file system of `path`; None if it cannot be asked (one that only root may see counts as its parent)."""
     for folder in (Path(path), *Path(path).parents):
         try:
             stat = os.statvfs(folder)

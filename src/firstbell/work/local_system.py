@@ -1,4 +1,4 @@
-"""This machine as `work.machine` needs it: what is installed, who we are, running commands, asking the daemon."""
+"""The machine as `work.machine` needs it: what is installed, who we are, running commands, asking the daemon."""
 
 from __future__ import annotations
 

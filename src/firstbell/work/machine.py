@@ -16,7 +16,7 @@ from firstbell.work.local_system import SOCKET, Answer, CommandFailed, LocalSyst
 LOG = "/var/log/firstbell-dockerd.log"
 _UNIX = "unix://"
 _PACKAGES = ("docker.io", "apparmor", "ca-certificates")
-"""docker.io only recommends apparmor, but where the kernel has AppArmor the daemon does not start without its parser."""
+"""docker.io only recommends apparmor, but where the kernel has it the daemon does not start without its parser."""
 _APT = ("apt-get", "-q", "-o", "DPkg::Lock::Timeout=300", "-o", "Acquire::Retries=3", "-o", "Dpkg::Use-Pty=0")
 _ANSWER_DEADLINE = 90.0
 """Seconds; a first start that makes its storage takes about five."""

@@ -44,6 +44,10 @@ class HostHub:
         """Where visitors come in."""
         return self.runtime.proxy_url + "/"
 
+    def with_image(self, image: str) -> Runtime:
+        """The runtime of a course whose servers run another image."""
+        return replace(self.runtime, image=image)
+
     def log(self) -> str:
         """What the hub said."""
         return (self.folder / "hub.log").read_text()
@@ -127,11 +131,6 @@ async def host_hub(folder: Path, course: Course, image: str, proxy_command: str)
     finally:
         await engine.close()
         await asyncio.to_thread(remove, course.name)
-
-
-def with_image(runtime: Runtime, image: str) -> Runtime:
-    """The runtime of a course whose servers run another image."""
-    return replace(runtime, image=image)
 
 
 def containers(course: str) -> list[str]:

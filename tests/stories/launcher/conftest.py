@@ -73,7 +73,7 @@ class Person:
 
     def cookie_header(self, path: str) -> str:
         request = self.http.build_request("GET", path)
-        return request.headers.get("cookie", "")
+        return str(request.headers.get("cookie", ""))
 
 
 class Hub:

@@ -63,6 +63,10 @@ class Browser(httpx.Client):
         assert token, page.text
         return self.post(str(page.url), data={"_xsrf": token[1], **fields}, headers={"Origin": str(self.base_url)})
 
+    def form(self, path: str, **fields: str) -> httpx.Response:
+        """Open `path` and send its form."""
+        return self.submit(self.follow(path), **fields)
+
     def enter(self, path: str = "/hub/login") -> str:
         """Take a seat and return its name."""
         answer = self.submit(self.follow(path))
@@ -145,7 +149,7 @@ def main(folder: Path) -> None:
     if "passcode" in wanted["access"]:
         wanted["access"]["passcode"] = Secret("env:TEST", wanted["access"]["passcode"])
     title = wanted.get("title", "Notebooks for curious people")
-    course = Course(name="seminar", title=title, url=wanted["url"], access=wanted["access"], server={"image": "x"})
+    course = Course(name="seminar", title=title, url=wanted.get("public", wanted["url"]), access=wanted["access"], server={"image": "x"})
     for name, data in zip(("course.json", "secrets.json"), to_wire(course), strict=True):
         (folder / name).write_bytes(data)
     store = open_store(folder / "state")

@@ -98,3 +98,13 @@ def test_two_who_start_at_once_do_not_shut_each_other_out() -> None:
     door.inside = {"a", "b"}
     assert door.room.admit("a")
     assert not door.room.admit("b")
+
+
+def test_who_came_and_left_frees_the_seat_at_once() -> None:
+    """The seat kept for somebody on the way is not kept once they have been in and stopped."""
+    door = Door(1)
+    assert door.enter("a")
+    assert not door.room.stand("b").may_enter
+    door.inside.clear()
+    assert door.room.stand("b").may_enter
+    assert door.enter("b")

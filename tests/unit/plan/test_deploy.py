@@ -45,7 +45,8 @@ def built(inputs: Inputs) -> Inputs:
 
 def running(inputs: Inputs, **changed: Phase) -> Observed:
     """The engine after `up`."""
-    made = course_runtime(inputs, Observed("c"))
+    network = NetworkState(names.network("c"), subnet="172.31.0.0/20")
+    made = course_runtime(inputs, Observed("c", networks=(network,)))
     specs = service_specs(inputs, made)
     return Observed(
         "c",
@@ -61,7 +62,8 @@ def running(inputs: Inputs, **changed: Phase) -> Observed:
             VolumeState(names.volume("c", role), frozen(names.labels("c", role)))
             for role in (Role.STATE, Role.SECRETS, Role.CERTIFICATES)
         ),
-        networks=(NetworkState(names.network("c"), gateway=made.gateway),),
+        networks=(network,),
+        used_subnets=("172.31.0.0/20",),
     )
 
 

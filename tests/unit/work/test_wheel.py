@@ -20,7 +20,9 @@ def test_it_holds_the_package_and_nothing_compiled() -> None:
     """Sources and data are in it, bytecode and hidden files are not, and RECORD names every file."""
     _, content = own_wheel()
     names = zipfile.ZipFile(BytesIO(content)).namelist()
-    assert {"firstbell/errors.py", "firstbell/hub/image/requirements.lock", "firstbell/plan/recipe/uv-pip"} <= set(names)
+    assert {"firstbell/errors.py", "firstbell/hub/image/requirements.lock", "firstbell/plan/recipe/uv-pip"} <= set(
+        names
+    )
     assert not [name for name in names if "__pycache__" in name or "/." in name]
     info = next(name for name in names if name.endswith(".dist-info/RECORD"))
     record = zipfile.ZipFile(BytesIO(content)).read(info).decode().splitlines()

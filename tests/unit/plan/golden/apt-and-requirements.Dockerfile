@@ -1,0 +1,34 @@
+# Made by Firstbell from apt.txt, requirements.txt. What changes rarely comes first.
+FROM debian:trixie-slim
+
+# Mirrors for the steps below; without them, the usual places.
+ARG APT_MIRROR
+ARG PIP_INDEX_URL
+COPY .firstbell/build/ /opt/firstbell/build/
+
+RUN /opt/firstbell/build/apt-install ca-certificates python3 python3-venv
+ENV LANG=C.UTF-8
+
+ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/home/jovyan/.local/bin PIP_DISABLE_PIP_VERSION_CHECK=1
+RUN /opt/firstbell/build/add-user jovyan 1000 \
+    && ln -s /usr/bin/python3 /usr/local/bin/python \
+    && rm -f /usr/lib/python3*/EXTERNALLY-MANAGED
+
+# Jupyter in exact versions. In the system's own Python, so that what a user installs goes before what is here.
+COPY .firstbell/server/ /opt/firstbell/server/
+RUN /opt/firstbell/build/uv-pip --system --require-hashes --no-deps -r /opt/firstbell/server/server.lock
+
+# apt.txt
+RUN /opt/firstbell/build/apt-install graphviz libgeos-c1v5
+
+# requirements.txt, resolved together with Jupyter's own ranges
+COPY .firstbell/python/ /opt/firstbell/python/
+RUN /opt/firstbell/build/uv-pip --system \
+    -r /opt/firstbell/python/requirements.txt -r /opt/firstbell/server/server.in
+
+USER jovyan
+WORKDIR /home/jovyan
+CMD ["jupyter", "lab", "--ip=0.0.0.0", "--no-browser"]
+
+# The project's files, from which new homes are filled.
+COPY project/ /opt/firstbell/project/
