@@ -7,25 +7,17 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import httpx
 
+from bench import cgroup
+from bench.cgroup import Usage
+
 _API = "http://docker/v1.41"
 _LISTENING = ("is running at", "firstbell: serving")
 """What jupyter_server and our launcher log when they begin to serve."""
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """What a container has used: CPU seconds since its start; bytes of memory without the page cache in no use."""
-
-    cpu: float
-    memory: int
-    anonymous: int
-    """Bytes that no file backs: heap and stacks."""
 
 
 class Engine:
@@ -47,15 +39,9 @@ class Engine:
         return sorted(c["Names"][0].lstrip("/") for c in found)
 
     def usage(self, container: str) -> Usage:
-        """What the container has used until now."""
-        stats = self.call("GET", f"/containers/{container}/stats", stream=False, **{"one-shot": True})
-        memory, details = stats["memory_stats"], stats["memory_stats"].get("stats", {})
-        unused = details.get("total_inactive_file", details.get("inactive_file", 0))
-        return Usage(
-            cpu=stats["cpu_stats"]["cpu_usage"]["total_usage"] / 1e9,
-            memory=memory.get("usage", 0) - unused,
-            anonymous=details.get("total_rss", details.get("anon", 0)),
-        )
+        """What the container has used until now, from its control group (the API's figures are up to a second old)."""
+        pid = self.call("GET", f"/containers/{container}/json")["State"]["Pid"]
+        return cgroup.usage(pid)
 
     def resident(self, container: str) -> int:
         """The sum of its processes' resident sets in bytes; pages they share count for each."""

@@ -78,7 +78,7 @@ def running(engine: Engine) -> Iterator[OurSide]:
             subprocess.run([FIRSTBELL, "up", folder, "--yes"], check=True)
             yield OurSide(url, engine)
         finally:
-            down = [FIRSTBELL, "down", folder, "--delete-homes", "--yes", "--name", COURSE]
+            down = [FIRSTBELL, "down", folder, "--delete-homes", "--yes", "--confirm", COURSE]
             subprocess.run(down, check=False, stdout=subprocess.DEVNULL)
             engine.remove_all(COURSE)
 

@@ -102,7 +102,7 @@ def running(folder: Path, name: str, **tables: str) -> Iterator[RunningCourse]:
         course.up()
         yield course
     finally:
-        course.cli("down", "--delete-homes", "--yes", "--name", name, check=False)
+        course.cli("down", "--delete-homes", "--confirm", name, check=False)
         remove(name)
 
 

@@ -119,7 +119,6 @@ class Steps:
     def __init__(self, terminal: Terminal) -> None:
         self._terminal = terminal
         self._console = terminal.err
-        self._live = Live(console=self._console, transient=True, get_renderable=self._view, refresh_per_second=8)
         self._steps: tuple[Step, ...] = ()
         self._current = ""
         self._index = 0
@@ -127,6 +126,7 @@ class Steps:
         self._stage = ""
         self._lines: deque[str] = deque(maxlen=_LAST_LINES)
         self._spinner = Spinner("dots", style="cyan")
+        self._live = Live(console=self._console, transient=True, get_renderable=self._view, refresh_per_second=8)
 
     @property
     def last_lines(self) -> tuple[str, ...]:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from jupyterhub.app import JupyterHub
-from jupyterhub.utils import url_path_join
 from traitlets import Instance
 
 from firstbell.config.wire import from_wire, runtime_from_wire

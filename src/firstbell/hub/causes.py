@@ -44,7 +44,7 @@ class Cause:
 def of_end(state: ContainerState, log: Sequence[str], memory: int) -> Cause:
     """Why a container that should run does not. `memory` is its limit in bytes."""
     lines = last_lines(log)
-    if state.oom_killed:
+    if state.oom_killed and state.exit_code:
         what = f"The server ran out of memory: it may use {memory // _MIB} MiB and needed more."
         return Cause(what, "memory", "Start it again and use less at once, or ask for more memory.", lines)
     if state.phase is Phase.MISSING:

@@ -8,6 +8,8 @@ from typing import Any
 from jupyterhub import orm
 from jupyterhub.utils import maybe_future
 
+from firstbell.hub.tokens import held_by_servers
+
 _START_ENDS = 5.0
 _STOP_ENDS = 60.0
 
@@ -18,10 +20,10 @@ def end_sessions(user: Any) -> None:
     The token of a running server stays, so that the server lives on for whoever rightly logs in again.
     """
     db = user.db
-    keep = {orm.APIToken.find(db, spawner.api_token) for spawner in user.spawners.values() if spawner.api_token}
+    keep = held_by_servers(user)
     user.orm_user.cookie_id = orm.new_token()
     for token in list(user.orm_user.api_tokens):
-        if token not in keep:
+        if token.id not in keep:
             db.delete(token)
     db.commit()
 

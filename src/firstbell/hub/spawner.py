@@ -39,6 +39,8 @@ class FirstbellSpawner(Spawner):  # type: ignore[misc]
     _stages: Stages | None = None
     _container = ""
     """The container that runs; empty while none does. Saved, so that a cut start is told from a finished one."""
+    token_id = 0
+    """The running server's token, by its number in the database. Saved: the token itself is not."""
     _engine_was_away = False
 
     @property
@@ -61,16 +63,17 @@ class FirstbellSpawner(Spawner):  # type: ignore[misc]
         """Find the container of a hub before this one."""
         super().load_state(state)
         self._container = state.get("container", "")
+        self.token_id = state.get("token", 0)
 
     def get_state(self) -> dict[str, Any]:
         """What a later hub needs."""
         state: dict[str, Any] = super().get_state()
-        return state | ({"container": self._container} if self._container else {})
+        return state | ({"container": self._container, "token": self.token_id} if self._container else {})
 
     def clear_state(self) -> None:
         """Nothing runs any more."""
         super().clear_state()
-        self._container = ""
+        self._container, self.token_id = "", 0
 
     def options_from_query(self, query_data: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - JupyterHub's signature
         """A link may carry anything; none of it changes the server."""
@@ -112,7 +115,7 @@ class FirstbellSpawner(Spawner):  # type: ignore[misc]
             LOG.error("The server of %s did not start (%s): %s", user, times, failed.cause.text)
             raise as_spawn_exception(failed.cause) from failed
         LOG.info("The server of %s is up: %s", user, times)
-        self._container = self.container
+        self._container, self.token_id = self.container, tokens.token_id(self.user, self.api_token)
         return f"http://{address}:{SERVER_PORT}"
 
     async def poll(self) -> int | None:

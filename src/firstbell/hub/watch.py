@@ -96,7 +96,7 @@ class ContainerWatch:
             return
         cause = await starting.cause_of_end(self._context, now)
         LOG.warning("The server of %s ended: %s", spawner.user.name, cause.text)
-        if status or now.oom_killed:
+        if status:
             spawner._spawn_future = _failed(as_spawn_exception(cause))  # noqa: SLF001 - where JupyterHub's pages look
         await spawner.poll_and_notify()
 
@@ -186,16 +186,11 @@ async def _adopt(app: Any, spawner: Any, observed: Observed | None) -> None:
 
 def _forget_cut_starts(app: Any) -> None:
     """Remove rows of starts that a killed hub left: tokens of servers that do not run, addresses of nobody."""
-    running = {
-        spawner.user.orm_user.id for user in app.users.values() for spawner in user.spawners.values() if spawner.server
-    }
-    for (user_id,) in app.db.query(orm.APIToken.user_id).filter(orm.APIToken.note.like("Server at %")).distinct():
-        if user_id is not None and user_id not in running:
-            tokens.forget_server_tokens(app.users[user_id])
-    used = {row.server_id for row in app.db.query(orm.Spawner.server_id)} | {
-        row.server_id for row in app.db.query(orm.Service._server_id.label("server_id"))
-    }  # noqa: SLF001
-    for server in app.db.query(orm.Server):
-        if server.id not in used:
-            app.db.delete(server)
+    spawners = [spawner for user in app.users.values() for spawner in user.spawners.values()]
+    running = {spawner.user.orm_user.id for spawner in spawners if spawner.server}
+    for user_id in tokens.owners_of_server_tokens(app.db) - running:
+        tokens.forget_server_tokens(app.users[user_id])
+    used = {row.server_id for row in app.db.query(orm.Spawner)} | {row._server_id for row in app.db.query(orm.Service)}  # noqa: SLF001
+    for server in app.db.query(orm.Server).filter(orm.Server.id.notin_(used - {None})):
+        app.db.delete(server)
     app.db.commit()

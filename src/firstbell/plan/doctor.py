@@ -26,7 +26,7 @@ SYSTEM_SHARE = GIB
 """Hub, proxy, edge, the engine and the system itself."""
 OVERCOMMIT = 3.0
 """The Littlest JupyterHub's guide plans people at once x what each uses at most. Limits bound the few who use much;
-most notebooks stay below a third of theirs. Beyond three times the memory, a handful of busy people fill the machine."""
+most notebooks stay below a third of theirs. Beyond three times the memory a few busy people can fill the machine."""
 PEOPLE_PER_CORE = 16
 """30 people on 2 cores work (bench/); the same guide's rule, at 1/16 of a core for somebody who reads and types."""
 LOW_DISK, SCARCE_DISK = 10 * GIB, 2 * GIB

@@ -24,6 +24,7 @@ from .hub import HubTrouble
 from .login import CallbackHandler, Login, LoginHandler, LogoutHandler
 from .scopes import granted
 
+_PAGE = "page."  #: begins the token that a page of ours shows beside its cookie; worth nothing by itself
 _HEADER = re.compile(r"(?:token|bearer)\s+(\S+)\s*$", re.IGNORECASE)
 _FIELDS = ("name", "display_name", "initials", "avatar_url", "color")
 
@@ -91,22 +92,23 @@ class HubIdentityProvider(IdentityProvider):  # type: ignore[misc,unused-ignore]
     def _credentials(self, handler: web.RequestHandler) -> tuple[str, bool]:
         """The token that the request comes with, and whether a cookie brought it."""
         found = _HEADER.match(handler.request.headers.get("Authorization", ""))
-        if found:
+        if found and not found.group(1).startswith(_PAGE):
             return found.group(1), False
         token = handler.get_query_argument("token", "") if self._token_in_url(handler.request) else ""
-        if token:
+        if token and not token.startswith(_PAGE):
             return token, False
-        websocket = _is_websocket(handler.request)
-        if websocket and not self.login.settings.websocket_cookies:
-            return "", False
+        expected = self.login.xsrf_token(handler)
+        if _is_websocket(handler.request) and not self.login.settings.websocket_cookies:
+            # Browsers let any page of the origin open a websocket with our cookie, and JavaScript cannot add a header.
+            known = bool(expected) and xsrf.same(token, _PAGE + expected)
+            return (self.login.token(handler), True) if known else ("", False)
         if not xsrf.cookie_suffices(handler.request):
-            expected = self.login.xsrf_token(handler)
             if not expected or not xsrf.same(xsrf.shown(handler), expected):
                 return "", False
         return self.login.token(handler), True
 
     def _token_in_url(self, request: Any) -> bool:
-        # A link with somebody else's token would open their session unasked. Programs and websockets do not follow links.
+        # A link with somebody's token would open their session unasked. Programs and websockets follow no links.
         mode = request.headers.get("Sec-Fetch-Mode", "")
         return bool(mode in ("", "websocket") or self.login.settings.token_in_url)
 
@@ -141,8 +143,9 @@ class HubIdentityProvider(IdentityProvider):  # type: ignore[misc,unused-ignore]
     def page_config(self, handler: Any, config: dict[str, Any]) -> dict[str, Any]:
         """What JupyterLab and Notebook want to know of the hub (the same keys that JupyterHub's own server gives).
 
-        Without ``token``: pages work by their cookie and XSRF token, so that no script in a notebook's output can read
-        a token that would be good elsewhere too.
+        Without the hub's ``token``: pages work by their cookie and XSRF token, so that no script in a notebook's output
+        can read a token that would be good elsewhere too. Where a websocket's cookie does not suffice, the page gets one
+        that is good beside this browser's cookie only, and JupyterLab (>= 4.4) is told to append it.
         """
         settings = self.login.settings
         user = handler.current_user
@@ -155,6 +158,8 @@ class HubIdentityProvider(IdentityProvider):  # type: ignore[misc,unused-ignore]
             shareUrl=settings.hub_prefix + "user-redirect",
             token="",
         )
+        if not settings.websocket_cookies:
+            config.update(token=_PAGE + self.login.xsrf_token(handler), appendToken="true")
         return config
 
 

@@ -32,8 +32,10 @@ _PAGE = (
 
 
 def cookie_secret(token: str) -> bytes:
-    """Signs this server's cookies. From the server's own token: new with every start by the hub, but a container that is
-    only restarted accepts the cookies it gave out, and no file in the home holds it.
+    """The key that signs this server's cookies.
+
+    Derived from the server's own token: new with every start by the hub, but a container that is only restarted accepts
+    the cookies it gave out, and no file in the home holds it.
     """
     return hmac.new(token.encode(), b"firstbell cookie secret 1", hashlib.sha256).digest()
 
@@ -170,7 +172,7 @@ class CallbackHandler(web.RequestHandler):
 
 
 class LoginHandler(web.RequestHandler):
-    """``login``: jupyter_server's own name for the way in. The page it leads to starts the login where one is needed."""
+    """``login``: jupyter_server's name for the way in; the page it leads to starts the login where one is needed."""
 
     def initialize(self, login: Login) -> None:
         self.login = login
@@ -191,7 +193,7 @@ class LogoutHandler(web.RequestHandler):
         self.redirect(self.login.settings.host + self.login.settings.hub_prefix + "logout")
 
 
-# jupyter_server >= 2.13 refuses handlers that say nothing about who may call them; this is the mark its decorator leaves.
+# jupyter_server >= 2.13 refuses handlers that do not say who may call them; its decorator leaves this mark.
 for _method in (CallbackHandler.get, LoginHandler.get, LogoutHandler.get):
     setattr(_method, "__allow_unauthenticated", True)
 

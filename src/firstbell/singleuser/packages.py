@@ -83,7 +83,7 @@ def _overlay(home: str) -> Packages:
     os.chmod(pip, 0o755)  # noqa: S103 - a script to be run
     env = {
         "PATH": _first_on_path(scripts),
-        # Jupyter looks under sys.prefix, which is the image's for the server and the home's for kernels: show each both.
+        # Jupyter looks under sys.prefix: the image's for the server, the home's for kernels. Show each both.
         "JUPYTER_PATH": _appended("JUPYTER_PATH", *_under(root, sys.prefix, "share")),
         "JUPYTER_CONFIG_PATH": _appended("JUPYTER_CONFIG_PATH", *_under(root, sys.prefix, "etc")),
     }

@@ -169,7 +169,7 @@ def _front_page(app: HubServerApp) -> str:
 
 
 def _there(page: str, root: str) -> bool:
-    """Is the file of a page such as ``lab/tree/intro.ipynb`` there? An owner may have removed it: then no error page."""
+    """Is the file of a page such as ``lab/tree/a.ipynb`` there? Its owner may have removed it: then no error page."""
     match = re.match(r"/?(?:(?:lab|doc)(?:/workspaces/[^/]+)?/tree|notebooks|tree|edit)/([^?#]+)", page)
     return match is None or os.path.exists(os.path.join(root, match.group(1)))
 

@@ -4,6 +4,7 @@ Read by `jupyterhub -f`. Everything that varies comes by environment variables, 
 """
 
 # mypy: ignore-errors
+# ruff: noqa: ASYNC110, ASYNC220, RUF012
 import asyncio
 import json
 import os
@@ -21,6 +22,7 @@ from jupyterhub.spawner import Spawner
 WORK = Path(os.environ["STORY_WORK"])
 LAUNCHER = os.environ["STORY_LAUNCHER"]
 PROXY_PORT, HUB_PORT = int(os.environ["STORY_PROXY_PORT"]), int(os.environ["STORY_HUB_PORT"])
+MORE = {"strict": {"JUPYTERHUB_ALLOW_WEBSOCKET_COOKIE_AUTH": "0"}}
 
 
 def free_port():
@@ -39,7 +41,7 @@ class LaunchSpawner(Spawner):
         home.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
         told = {
-            "env": dict(self.get_env(), JUPYTERHUB_ACTIVITY_INTERVAL="1"),
+            "env": {**self.get_env(), "JUPYTERHUB_ACTIVITY_INTERVAL": "1", **MORE.get(self.user.name, {})},
             "port": self.port,
             "ip": "127.0.0.1",
             "ready_url": f"http://127.0.0.1:{HUB_PORT}/hub/firstbell/ready",

@@ -1,12 +1,13 @@
 """Time, CPU and memory of an idle server: this launcher, jupyterhub-singleuser, plain JupyterLab; in turns, in one run.
 
-Run by hand: `python tests/stories/launcher/measure.py [ROUNDS]`. Prints CSV: medians of the rounds. `answers` is the time
-from exec to the first answer, `page` what the first Lab page takes then, `cpu` the CPU seconds used 2 s later, `pss` and
-`rss` the memory in MB then.
+Run by hand: `python tests/stories/launcher/measure.py [ROUNDS]`. Prints CSV: medians of the rounds. `answers` is the
+time from exec to the first answer, `page` what the first Lab page takes then, `cpu` the CPU seconds used 2 s later,
+`pss` and `rss` the memory in MB then.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import statistics
@@ -19,7 +20,7 @@ from pathlib import Path
 import httpx
 
 sys.path.insert(0, str(Path(__file__).parent))
-from conftest import LAUNCHER, FakeHub, free_port
+from conftest import LAUNCHER, FakeHub, free_port  # type: ignore[import-not-found]
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 BIN = Path(sys.executable).parent
@@ -46,8 +47,6 @@ def command(kind: str, home: str, port: int, hub: int) -> tuple[list[str], dict[
     env = environment(home, port, hub)
     if kind == "firstbell":
         file = Path(home) / "server.json"
-        import json
-
         file.write_text(json.dumps({"env": env, "port": port, "ip": "127.0.0.1", "allow_root": True}))
         return [sys.executable, str(LAUNCHER)], {"PATH": env["PATH"], "HOME": home, "FIRSTBELL_SERVER": str(file)}
     if kind == "jupyterhub-singleuser":

@@ -110,7 +110,7 @@ def test_a_link_with_a_token_does_not_log_a_browser_in(hub: Any, ada: Any) -> No
 @pytest.mark.parametrize("token", ["", "x", "x" * 5000, "token", "0" * 32, "ä" * 8])
 def test_wrong_tokens_are_refused(hub: Any, ada: Any, token: str) -> None:
     """A token that the hub does not know gets 403, whatever it looks like."""
-    headers = {"Authorization": (b"token " + token.encode()).strip()}
+    headers = {b"Authorization": (b"token " + token.encode()).strip()}
     assert httpx.get(f"{hub.url}/user/ada/api/contents", headers=headers).status_code == 403
 
 

@@ -1,5 +1,7 @@
 """Images that know nothing of a hub: the oldest stack that can be had, and today's, as a stranger would build them."""
 
+# ruff: noqa: ASYNC210 - the tests have the loop to themselves
+
 from __future__ import annotations
 
 import hashlib
@@ -40,7 +42,8 @@ pytestmark = [
 
 
 def docker(*words: str, **options: Any) -> str:
-    return subprocess.run(["docker", *words], check=True, capture_output=True, text=True, **options).stdout.strip()
+    done = subprocess.run(["docker", *words], check=True, capture_output=True, text=True, **options)
+    return str(done.stdout).strip()
 
 
 def there(image: str) -> bool:
@@ -68,7 +71,7 @@ def built(release: str, folder: Path) -> str:
 
 
 class Container(Server):
-    """The launcher in a container of an image, as a user without rights; the host's network, so that it finds the hub."""
+    """The launcher in a container of an image, as a user without rights, on the host's network, where the hub is."""
 
     def __init__(self, work: Path, image: str) -> None:
         super().__init__(work)
@@ -132,7 +135,9 @@ async def test_a_strangers_image_serves(container: Container) -> None:
         assert answer.headers["location"].startswith("/hub/api/oauth2/authorize?")
         assert httpx.get(container.url + "api/contents").status_code == 403
         assert httpx.post(container.url + "api/kernels").status_code == 403
-        said = await cells(container, f"%pip install --no-index {one}", VERSIONS, SCRIPT, "import os; print(os.getuid())")
+        said = await cells(
+            container, f"%pip install --no-index {one}", VERSIONS, SCRIPT, "import os; print(os.getuid())"
+        )
         assert "Successfully installed chalk-1.0" in said[0], said[0]
         assert said[1:] == ["1.0 1.0", "script 1.0", str(UID)]
         assert any(path == "/hub/firstbell/ready" for path, _ in hub.posts)
@@ -148,9 +153,11 @@ def test_an_image_without_jupyter_says_so(tmp_path_factory: pytest.TempPathFacto
     empty.mkdir()
     where = docker("run", "--rm", "--label", LABEL, container.image, "python3", "-c", FIND)
     done = subprocess.run(
-        ["docker", "run", "--rm", "--label", LABEL, "--user", f"{UID}:{UID}", "-e", "HOME=/tmp"]
-        + ["-v", f"{empty}:{where}:ro", "-v", f"{LAUNCHER}:/opt/firstbell/singleuser:ro", "-v", told(container)]
-        + [container.image, "python3", "/opt/firstbell/singleuser"],
+        [
+            *("docker", "run", "--rm", "--label", LABEL, "--user", f"{UID}:{UID}", "-e", "HOME=/tmp"),
+            *("-v", f"{empty}:{where}:ro", "-v", f"{LAUNCHER}:/opt/firstbell/singleuser:ro", "-v", told(container)),
+            *(container.image, "python3", "/opt/firstbell/singleuser"),
+        ],
         capture_output=True,
         text=True,
         check=False,

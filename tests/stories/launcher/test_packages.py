@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Server
+from .conftest import FakeHub, Server
 from .test_running import new_kernel, output, run_cell
 
 
@@ -72,10 +71,10 @@ async def test_pip_install_lasts_upgrades_and_leaves_the_image_alone(
     venv_server: Server, image: str, tmp_path: Path
 ) -> None:
     """Install over the image's version, use at once, keep over a restart, upgrade, remove: each does what it says."""
-    server, fake_hub = venv_server, __import__("tests.stories.launcher.conftest", fromlist=["FakeHub"]).FakeHub
+    server = venv_server
     before = sorted(str(path) for path in Path(image).parents[1].rglob("*") if "__pycache__" not in str(path))
     one, two = wheel(tmp_path, "1.0"), wheel(tmp_path, "2.0")
-    with fake_hub(server.hub_port):
+    with FakeHub(server.hub_port):
         server.up()
         said = await cells(server, f"%pip install --no-index {one}", VERSIONS, SCRIPT)
         assert "Successfully installed chalk-1.0" in said[0], said[0]
@@ -102,7 +101,6 @@ async def test_a_broken_package_in_the_home_locks_nobody_out(venv_server: Server
     for name in ("tornado", "traitlets", "jupyter_server", "jupyterlab", "zmq", "json", "asyncio"):
         (home / name).mkdir()
         (home / name / "__init__.py").write_text("raise RuntimeError('broken')")
-    with __import__("tests.stories.launcher.conftest", fromlist=["FakeHub"]).FakeHub(venv_server.hub_port):
+    with FakeHub(venv_server.hub_port):
         venv_server.up()
         assert venv_server.get("lab").status_code == 200
-    assert os.listdir(home)

@@ -36,7 +36,7 @@ def test_everything_is_delivered_and_noted(project: Path, home: Path) -> None:
     """Files, folders and links inside arrive; the note holds the SHA-256 of each; files can be edited."""
     assert content.seed(str(project), str(home)) == ["data/a.csv", "intro.ipynb", "latest.csv", "run.sh"]
     assert (home / "latest.csv").read_text() == "1,2"
-    assert os.readlink(home / "latest.csv") == "data/a.csv"
+    assert str((home / "latest.csv").readlink()) == "data/a.csv"
     assert stat.S_IMODE((home / "run.sh").stat().st_mode) == 0o755
     note = content.delivered(str(home))
     assert note is not None
@@ -63,7 +63,7 @@ def test_nothing_is_overwritten(project: Path, home: Path) -> None:
     (home / "data").write_text("a file")
     assert content.seed(str(project), str(home)) == ["latest.csv"]
     assert (home / "intro.ipynb").read_text() == "mine"
-    assert os.readlink(home / "run.sh") == "/nowhere"
+    assert str((home / "run.sh").readlink()) == "/nowhere"
     assert (home / "data").read_text() == "a file"
 
 
@@ -87,7 +87,7 @@ def test_killed_at_any_step_it_is_completed_later(
                 raise Killed
             return real(*args, **kwargs)
 
-        monkeypatch.setattr(content.os, name, call)
+        monkeypatch.setattr(os, name, call)
 
     with monkeypatch.context():
         for name in ("link", "unlink", "symlink", "replace", "fchmod", "makedirs"):
@@ -123,8 +123,8 @@ def test_a_home_that_takes_no_files_is_named(project: Path, home: Path, monkeypa
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(content.os, "link", full)
-    monkeypatch.setattr(content.os, "rename", full)
+    monkeypatch.setattr(os, "link", full)
+    monkeypatch.setattr(os, "rename", full)
     with pytest.raises(Stop, match="full"):
         content.seed(str(project), str(home))
     assert content.delivered(str(home)) is None
@@ -136,7 +136,7 @@ def test_a_file_system_without_hard_links(project: Path, home: Path, monkeypatch
     def refused(*_: object) -> None:
         raise PermissionError(1, "Operation not permitted")
 
-    monkeypatch.setattr(content.os, "link", refused)
+    monkeypatch.setattr(os, "link", refused)
     assert "intro.ipynb" in content.seed(str(project), str(home))
     assert (home / "intro.ipynb").read_text() == "intro"
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import asyncio
 import importlib
+import importlib.util
 import logging
 import os
+import shutil
 import subprocess
 import sys
 import types
@@ -67,7 +69,7 @@ async def test_reports_are_repeated_until_taken(monkeypatch: pytest.MonkeyPatch)
     async def sleep(seconds: float) -> None:
         waits.append(seconds)
 
-    monkeypatch.setattr(reports.asyncio, "sleep", sleep)
+    monkeypatch.setattr(asyncio, "sleep", sleep)
     troubles = [HubTrouble(503, "silent"), Refused("no"), HubTrouble(502, "odd")]
 
     async def send() -> None:
@@ -151,13 +153,13 @@ def test_the_home_comes_last_for_the_server() -> None:
 
 def test_an_overlay_is_made_once_and_follows_the_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second start changes nothing; a base Python that moved is followed."""
-    monkeypatch.setattr(packages.sys, "base_prefix", "/elsewhere")
+    monkeypatch.setattr(sys, "base_prefix", "/elsewhere")
     ways = packages.prepare(str(tmp_path))
     files = {path: os.lstat(path).st_mtime_ns for path in tmp_path.rglob("*") if not path.is_dir()}
     assert packages.prepare(str(tmp_path)) == ways
     assert files == {path: os.lstat(path).st_mtime_ns for path in tmp_path.rglob("*") if not path.is_dir()}
-    os.unlink(ways.python)
-    os.symlink("/gone/python", ways.python)
+    Path(ways.python).unlink()
+    Path(ways.python).symlink_to("/gone/python")
     packages.prepare(str(tmp_path))
     done = subprocess.run([ways.python, "-c", "import tornado, sys; print(sys.prefix)"], capture_output=True, text=True)
     assert done.stdout.strip().startswith(str(tmp_path)), done.stderr
@@ -187,10 +189,10 @@ def test_a_later_module_loads_when_it_is_used() -> None:
 def test_language_servers_keep_jupyter_lsp(monkeypatch: pytest.MonkeyPatch) -> None:
     """jupyter_lsp is loaded where the image has a language server, and left out where it has none."""
     found = {"jupyter_lsp": True, "jupyterlab": True, "notebook_shim": True}
-    monkeypatch.setattr(lean.importlib.util, "find_spec", lambda name: None)
-    monkeypatch.setattr(lean.shutil, "which", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
     assert lean.extensions(found) == {"jupyterlab": True}
-    monkeypatch.setattr(lean.shutil, "which", lambda name: "/usr/bin/" + name if name == "texlab" else None)
+    monkeypatch.setattr(shutil, "which", lambda name: "/usr/bin/" + name if name == "texlab" else None)
     assert "jupyter_lsp" in lean.extensions(found)
     assert "notebook_shim" in lean.extensions({**found, "nbclassic": True})
 
@@ -215,7 +217,8 @@ def test_the_directory_may_have_any_name_and_shadows_nothing(tmp_path: Path) -> 
     for file in PACKAGE.glob("*.py"):
         (copy / file.name).write_text(file.read_text())
     (copy / "run.py").write_text(
-        "import sys\ndef main():\n    import importlib.util as u\n    print(u.find_spec('settings'), sys.path)\n    return 0\n"
+        "import importlib.util, sys\n"
+        "def main():\n    print(importlib.util.find_spec('settings'), sys.path)\n    return 0\n"
     )
     done = subprocess.run([sys.executable, str(copy)], capture_output=True, text=True, cwd=tmp_path)
     assert done.stdout.startswith("None "), done.stderr

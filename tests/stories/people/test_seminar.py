@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.unit.hub.local_hub import Browser, LocalHub, running_hub, wait_for
+from tests.support.local_hub import Browser, LocalHub, running_hub, wait_for
 
 CODE = re.compile(r"<output[^>]*>([0-9A-Z]{4}-[0-9A-Z]{4})<")
 
