@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterator, Mapping
 from typing import Any
 
 import aiohttp
@@ -115,7 +115,11 @@ class Api:
         with understood(path):
             async with asyncio.timeout(deadline or default):
                 async for attempt in stamina.retry_context(
-                    on=_worth_repeating(method) if repeat else (), attempts=_ATTEMPTS, wait_initial=0.1, wait_max=1
+                    on=_worth_repeating(method) if repeat else (),
+                    attempts=_ATTEMPTS,
+                    wait_initial=0.1,
+                    wait_max=1,
+                    wait_jitter=0.1,
                 ):
                     with attempt, understood(path):
                         async with self._response(method, path, params, data) as response:
@@ -130,20 +134,22 @@ class Api:
         path: str,
         *,
         params: Mapping[str, Any] | None = None,
-        data: Any = None,
+        data: AsyncIterator[bytes] | None = None,
         deadline: float | None = 0,
         head_deadline: float = 0,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """An answer to be read piece by piece; never repeated.
 
-        Its beginning must come within `head_deadline` seconds; all of it within `deadline` (None: whenever). Trouble
+        Its beginning must come within `head_deadline` seconds after the last piece of `data` was sent; all of it within `deadline` (None: whenever). Trouble
         while reading in the body of the `async with` raises EngineUnavailable too.
         """
         with understood(path):
             async with asyncio.timeout(self.change_deadline if deadline == 0 else deadline):
                 async with contextlib.AsyncExitStack() as stack:
-                    async with asyncio.timeout(head_deadline or self.deadline):
-                        response = await stack.enter_async_context(self._response(method, path, params, data))
+                    patience = head_deadline or self.deadline
+                    async with asyncio.timeout(patience) as waiting:
+                        sent = data if data is None else _sent(data, waiting, patience)
+                        response = await stack.enter_async_context(self._response(method, path, params, sent))
                     yield response
 
     async def pieces(self, response: aiohttp.ClientResponse, size: int) -> AsyncGenerator[bytes, None]:
@@ -179,11 +185,28 @@ class Api:
         self, method: str, path: str, params: Mapping[str, Any] | None, data: Any
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         docker = await self._ready()
+        async with self._request(docker, method, f"{docker.api_version}/{path}", params, data) as response:
+            yield response
+
+    @staticmethod
+    @contextlib.asynccontextmanager
+    async def _request(
+        docker: Docker, method: str, path: str, params: Mapping[str, Any] | None = None, data: Any = None
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """One request. aiodocker's own would not tell a daemon's error from a stranger's, nor close what it opened."""
         kind = "application/json" if data is None or isinstance(data, bytes) else "application/x-tar"
-        response = await docker._do_query(  # noqa: SLF001  (its public API lacks half of what we send)
-            path, method, params=dict(params or {}), data=data, headers={"Content-Type": kind}, timeout=None
+        response = await docker.session.request(
+            method,
+            URL(f"{docker.docker_host}/{path}"),
+            params={key: str(value) for key, value in (params or {}).items()},
+            data=data,
+            headers={"Content-Type": kind},
+            timeout=aiohttp.ClientTimeout(),
         )
         try:
+            if response.status >= 400:
+                # Docker's errors are JSON with a message; anything else comes from something else.
+                raise Answer(response.status, str(json.loads(await response.read())["message"]), where=path)
             yield response
         finally:
             # A body read to its end has already given its connection back; any other must not be waited for.
@@ -195,7 +218,8 @@ class Api:
         self._docker = docker
         if not self._negotiated:
             async with asyncio.timeout(self.deadline):
-                version = await docker._query_json("version", versioned_api=False)  # noqa: SLF001
+                async with self._request(docker, "GET", "version") as response:
+                    version = json.loads(await response.read())
             docker.api_version = f"v{choose_version(version)}"
             self._negotiated = True
         return docker
@@ -208,6 +232,24 @@ class Api:
             if host or isinstance(error, DockerError):
                 raise _unavailable(f"{host or 'the Docker context'} cannot be used ({error})", host or "") from error
             return Docker(url="unix:///var/run/docker.sock", api_version="v1.41")
+
+
+async def _sent(data: AsyncIterator[bytes], waiting: asyncio.Timeout, patience: float) -> AsyncIterator[bytes]:
+    """The pieces of an upload; each that is taken gives the daemon `patience` seconds more."""
+    async for piece in data:
+        yield piece
+        waiting.reschedule(asyncio.get_running_loop().time() + patience)
+
+
+async def together(*calls: Awaitable[Any]) -> list[Any]:
+    """The answers of calls made side by side; when one fails the others are ended too, and waited for."""
+    tasks = [asyncio.ensure_future(call) for call in calls]
+    try:
+        return list(await asyncio.gather(*tasks))
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def choose_version(version: Mapping[str, Any]) -> str:

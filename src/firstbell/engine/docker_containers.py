@@ -84,7 +84,8 @@ async def make_way(api: Api, spec: ContainerSpec, found: ContainerState) -> None
 async def _after_somebody_else(api: Api, spec: ContainerSpec) -> ContainerState:
     async def settled() -> ContainerState | None:
         found = await state(api, spec.name)
-        return None if found.phase is Phase.CREATED else found
+        # A container being made has its name already, but cannot be looked at yet.
+        return None if found.phase in {Phase.MISSING, Phase.CREATED} else found
 
     try:
         return await until(settled, deadline=_SOMEBODY_ELSE)
@@ -216,6 +217,8 @@ async def get(api: Api, name: str, path: str) -> AsyncGenerator[bytes, None]:
     """See Engine.get."""
     try:
         async with api.stream("GET", f"containers/{name}/archive", params={"path": path}, deadline=None) as response:
+            if "X-Docker-Container-Path-Stat" not in response.headers:
+                raise ValueError("no archive")
             async for chunk in api.pieces(response, _TAR_CHUNK):
                 yield chunk
     except Answer as answer:

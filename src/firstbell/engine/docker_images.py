@@ -123,7 +123,12 @@ async def build(api: Api, spec: BuildSpec, report: Report, log_folder: Path | No
         progress = BuildProgress(spec.tag, log)
         try:
             async with api.stream(
-                "POST", "build", params=params, data=_read(context), deadline=None, head_deadline=_IDLE
+                "POST",
+                "build",
+                params=params,
+                data=_read(context),
+                deadline=None,
+                head_deadline=2 * api.change_deadline,
             ) as response:
                 async for message in _messages(response):
                     for line in progress.take(message):
@@ -149,12 +154,14 @@ async def import_image(api: Api, ref: str, tar: AsyncIterator[bytes], report: Re
     params = {"fromSrc": "-", "repo": name, "tag": tag}
     try:
         async with api.stream(
-            "POST", "images/create", params=params, data=tar, deadline=None, head_deadline=_IDLE
+            "POST", "images/create", params=params, data=tar, deadline=None, head_deadline=2 * api.change_deadline
         ) as response:
             async for message in _messages(response):
                 if line := progress.take(message):
                     report(line)
     except Answer as answer:
+        if answer.status >= 500 and not answer.says("no space left"):
+            raise
         progress.error = answer.message
     if progress.error:
         raise BuildFailed(

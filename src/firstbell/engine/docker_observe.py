@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from firstbell.engine import docker_read
-from firstbell.engine.docker_api import Answer, Api, understood
+from firstbell.engine.docker_api import Answer, Api, together, understood
 from firstbell.engine.docker_containers import is_missing, state
 from firstbell.model.names import LABEL_COURSE, LABEL_SPEC
 from firstbell.model.observed import ContainerState, EngineFacts, Observed, Phase, Usage
@@ -20,7 +20,7 @@ _AT_ONCE = 8
 async def facts(api: Api) -> EngineFacts:
     """See Engine.facts."""
     with understood("info"):
-        info, version = await asyncio.gather(api.json("GET", "info"), api.json("GET", "version"))
+        info, version = await together(api.json("GET", "info"), api.json("GET", "version"))
         return docker_read.facts(info, version)
 
 
@@ -31,7 +31,7 @@ async def observe(api: Api, course: str) -> Observed:
     # The specification's label as well: whatever is run of our images inherits their labels, the course's too.
     started = {"filters": json.dumps({"label": [label, LABEL_SPEC]})}
     with understood("observe"):
-        engine, containers, volumes, networks, images = await asyncio.gather(
+        engine, containers, volumes, networks, images = await together(
             facts(api),
             api.json("GET", "containers/json", params={"all": 1, **started}),
             api.json("GET", "volumes", params=ours),
@@ -64,7 +64,7 @@ async def _in_detail(api: Api, entries: Iterable[dict[str, Any]]) -> tuple[Conta
         async with bound:
             return await state(api, listed.id)
 
-    states = await asyncio.gather(*(detail(docker_read.listed_container(entry)) for entry in entries))
+    states = await together(*(detail(docker_read.listed_container(entry)) for entry in entries))
     return tuple(sorted((s for s in states if s.phase is not Phase.MISSING), key=lambda s: s.name))
 
 
@@ -83,4 +83,4 @@ async def usage(api: Api, names: Iterable[str]) -> tuple[Usage, ...]:
                     return None
                 raise
 
-    return tuple(found for found in await asyncio.gather(*map(one, names)) if found is not None)
+    return tuple(found for found in await together(*map(one, names)) if found is not None)

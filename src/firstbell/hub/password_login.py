@@ -135,4 +135,4 @@ class InvitePage(SmallForm):
         await self.show("invite.html", status, username=username, full_name=name, problem=problem)
 
 
-PASSWORD_ROUTES: list[Any] = [(r"/staff", StaffPage), (r"/invite/([^/]+)", InvitePage)]
+PASSWORD_ROUTES: list[Any] = [(r"/staff", StaffPage), (r"/invite/(.*)", InvitePage)]

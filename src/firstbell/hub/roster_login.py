@@ -35,7 +35,7 @@ class RosterLogin(CourseLogin, Authenticator):
 
     def get_handlers(self, app: Any) -> list[Any]:
         """Our routes."""
-        ours = [(r"/login", PasswordPage), (r"/logout", LogoutPage), (r"/invite/([^/]+)", InvitePage)]
+        ours = [(r"/login", PasswordPage), (r"/logout", LogoutPage), (r"/invite/(.*)", InvitePage)]
         return [*ours, *super().get_handlers(app)]
 
     async def authenticate(self, handler: Any, data: Any) -> dict[str, Any] | None:
