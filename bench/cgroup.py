@@ -1,4 +1,4 @@
-"""What a container has used, from the kernel itself: control groups of either version, by a process of the container."""
+"""What a container has used, from the kernel itself: control groups of either version, found by a process in it."""
 
 from __future__ import annotations
 

@@ -7,12 +7,13 @@ import contextlib
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
+from typing import Self
 
 
 class Mood(StrEnum):
     """What the proxy does with a request."""
 
-    PASS = "pass"  # noqa: S105
+    PASS = "pass"
     ERROR = "error"
     """Status 500 with a message of JSON."""
     HANG = "hang"
@@ -52,7 +53,7 @@ class Chaos:
         """The address to give to an engine."""
         return f"unix://{self.path}"
 
-    async def __aenter__(self) -> Chaos:
+    async def __aenter__(self) -> Self:
         self._server = await asyncio.start_unix_server(self._serve, self.path)
         return self
 

@@ -22,12 +22,13 @@ from firstbell.engine import docker_config
 from firstbell.engine.base import Engine
 from firstbell.engine.docker import DockerEngine
 from firstbell.engine.fake import FakeEngine
+from firstbell.engine.waiting import until
 from firstbell.errors import EngineUnavailable
 from firstbell.model import names
 from firstbell.model.container import MIB, ContainerSpec, Limits, NetworkSpec, VolumeSpec, frozen
 from firstbell.model.image import BuildSpec
 from firstbell.model.names import Role
-from firstbell.model.observed import ContainerState, ImageState
+from firstbell.model.observed import ContainerState, ImageState, Phase
 
 ROOT = "firstbell-test/busybox-root:1"
 IMAGE = "firstbell-test/busybox:1"
@@ -125,10 +126,12 @@ async def logged(engine: Engine, name: str) -> list[str]:
 
 async def ended(engine: Engine, name: str) -> ContainerState:
     """The state of a container once it no longer runs."""
-    async with asyncio.timeout(20):
-        while (state := await engine.state(name)).phase in {"running", "created"}:
-            await asyncio.sleep(0.02)
-    return state
+
+    async def look() -> ContainerState | None:
+        state = await engine.state(name)
+        return None if state.phase in {Phase.RUNNING, Phase.CREATED} else state
+
+    return await until(look, deadline=20)
 
 
 def _busybox_root() -> bytes:
@@ -219,4 +222,8 @@ async def _docker_lab(log_folder: Path) -> AsyncIterator[Lab]:
         yield made
     finally:
         await made.clean()
+        # Probes whose removal a broken daemon prevented.
+        probes = await docker("ps", "-aq", "--filter", f"ancestor={IMAGE}", "--filter", "name=firstbell-read-")
+        if probes:
+            await docker("rm", "-f", *probes.split())
         await engine.close()

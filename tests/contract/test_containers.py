@@ -8,7 +8,7 @@ import pytest
 
 from firstbell.engine.docker import DockerEngine
 from firstbell.errors import HomeMissing, PortTaken, StartFailed
-from firstbell.model.container import File, Mount, MountKind, frozen
+from firstbell.model.container import File, Limits, Mount, MountKind, frozen
 from firstbell.model.names import LABEL_SPEC, LABEL_VERSION
 from firstbell.model.observed import Phase
 
@@ -76,7 +76,7 @@ async def test_start_from_two_processes_at_once(docker_lab: Lab) -> None:
 
 
 async def test_a_container_of_somebody_else_is_never_replaced(lab: Lab) -> None:
-    """A container that Firstbell did not make stays, though its image has our labels, and the start says how to remove it."""
+    """A container that we did not make stays, though its image has our labels; the error says how to remove it."""
     foreign = lab.spec()
     await lab.plant(foreign)
     try:
@@ -139,16 +139,12 @@ async def test_port_taken(lab: Lab) -> None:
 
 async def test_memory_limit_too_small(docker_lab: Lab) -> None:
     """A memory limit below what Docker takes is named as the cause."""
-    from firstbell.model.container import Limits
-
     with pytest.raises(StartFailed, match="memory limit"):
         await docker_lab.engine.start(docker_lab.spec(limits=Limits(memory=1024)))
 
 
 async def test_more_cores_than_the_machine_has(docker_lab: Lab) -> None:
     """A course written for a large machine starts on a small one: a bound above all cores is none."""
-    from firstbell.model.container import Limits
-
     state = await docker_lab.engine.start(docker_lab.spec(limits=Limits(cpu=1000)))
     assert state.phase is Phase.RUNNING
 
@@ -158,11 +154,12 @@ async def test_cancelled_start_leaves_nothing(docker_lab: Lab) -> None:
     for stage in ("create", "files", "start"):
         reached = asyncio.Event()
         spec = docker_lab.spec(files=(File("/tmp/x", b"x"),))
-        at = asyncio.ensure_future(
-            docker_lab.engine.start(
-                spec, lambda said, wanted=stage, event=reached: event.set() if said == wanted else None
-            )
-        )
+
+        def watch(said: str, wanted: str = stage, event: asyncio.Event = reached) -> None:
+            if said == wanted:
+                event.set()
+
+        at = asyncio.ensure_future(docker_lab.engine.start(spec, watch))
         await reached.wait()
         at.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -52,7 +52,7 @@ async def test_neighbours_cannot_reach_each_other_but_the_host_can(docker_lab: L
     """On the servers' network container to container is silent, host to container answers."""
     await docker_lab.engine.ensure_network(docker_lab.network())
     on = {"network": docker_lab.network().name}
-    serve = docker_lab.spec("nc", "-lk", "-p", "8888", "-e", "echo", "hello", **on)
+    serve = docker_lab.spec("nc", "-ll", "-p", "8888", "-e", "echo", "hello", **on)
     server = await docker_lab.engine.start(serve)
     peer = docker_lab.spec(name="b", **on)
     await docker_lab.engine.start(peer)

@@ -8,6 +8,7 @@ import re
 
 import pytest
 
+from firstbell.engine.waiting import until
 from firstbell.errors import StartFailed
 from firstbell.model.container import File, frozen
 from firstbell.model.observed import Event, Phase
@@ -50,9 +51,11 @@ async def test_run_cancelled(lab: Lab) -> None:
     """A helper whose caller is cancelled is removed."""
     spec = lab.spec("sleep", "60")
     task = asyncio.ensure_future(lab.engine.run(spec))
-    async with asyncio.timeout(10):
-        while (await lab.engine.state(spec.name)).phase is Phase.MISSING:
-            await asyncio.sleep(0.02)
+
+    async def exists() -> bool:
+        return (await lab.engine.state(spec.name)).phase is not Phase.MISSING
+
+    await until(exists, deadline=10)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

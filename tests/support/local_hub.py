@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 
@@ -139,9 +139,8 @@ def main(folder: Path) -> None:
     from firstbell.hub.logins import login_config
     from firstbell.hub.pages import page_config
     from firstbell.hub.people import open_store
-    from firstbell.hub.roster_login import RosterLogin
-    from firstbell.hub.roster_sync import PeopleWatch
     from firstbell.hub.room import Room, active_names
+    from firstbell.hub.roster_sync import PeopleWatch, RosterFile
     from firstbell.model.course import Course
     from firstbell.model.secret import Secret
 
@@ -149,15 +148,22 @@ def main(folder: Path) -> None:
     if "passcode" in wanted["access"]:
         wanted["access"]["passcode"] = Secret("env:TEST", wanted["access"]["passcode"])
     title = wanted.get("title", "Notebooks for curious people")
-    course = Course(name="seminar", title=title, url=wanted.get("public", wanted["url"]), access=wanted["access"], server={"image": "x"})
+    course = Course(
+        name="seminar",
+        title=title,
+        url=wanted.get("public", wanted["url"]),
+        access=wanted["access"],
+        server={"image": "x"},
+    )
     for name, data in zip(("course.json", "secrets.json"), to_wire(course), strict=True):
         (folder / name).write_bytes(data)
     store = open_store(folder / "state")
+    roster = RosterFile(folder / "state" / "roster.csv", store)
     room = Room(course.access.capacity, lambda: active_names(JupyterHub.instance().users))
 
     class MemoryProxy(Proxy):
         should_start = False
-        routes: dict[str, Any] = {}
+        routes: ClassVar[dict[str, Any]] = {}
 
         async def add_route(self, routespec: str, target: str, data: Any) -> None:
             self.routes[routespec] = {"routespec": routespec, "target": target, "data": data}
@@ -192,19 +198,25 @@ def main(folder: Path) -> None:
                 self.server_process = None
 
         async def progress(self) -> Any:
-            for percent, message in [(5, "You are number 3 in the queue"), (30, "Making your container"), (60, "Starting Jupyter")]:
+            for percent, message in [
+                (5, "You are number 3 in the queue"),
+                (30, "Making your container"),
+                (60, "Starting Jupyter"),
+            ]:
                 yield {"progress": percent, "message": message}
                 await asyncio.sleep(wanted.get("slow", 0) / 4)
 
     class Hub(JupyterHub):
         def init_tornado_settings(self) -> None:
-            self.tornado_settings["firstbell"] = SimpleNamespace(course=course, store=store, room=room)
+            self.tornado_settings["firstbell"] = SimpleNamespace(
+                course=course, store=store, room=room, person=lambda name: roster.current().person(name)
+            )
             super().init_tornado_settings()
 
-        async def start(self) -> Any:
+        async def start(self) -> Any:  # type: ignore[override]
             await super().start()
-            roster = self.authenticator.roster if isinstance(self.authenticator, RosterLogin) else None
-            self.watch = asyncio.create_task(PeopleWatch(self, course, store, roster).run())
+            watched = roster if course.access.login == "roster" else None
+            self.watch = asyncio.create_task(PeopleWatch(self, course, store, watched).run())
 
     config = Config()
     config.merge(login_config(course))
@@ -215,7 +227,6 @@ def main(folder: Path) -> None:
     config.JupyterHub.hub_bind_url = f"http://127.0.0.1:{wanted['port']}"
     config.JupyterHub.db_url = f"sqlite:///{folder}/state/jupyterhub.sqlite"
     config.JupyterHub.cookie_secret_file = str(folder / "cookie_secret")
-    config.RosterLogin.roster_path = str(folder / "state" / "roster.csv")
     config.Spawner.http_timeout = 10
     config.merge(Config(wanted.get("config", {})))
     Hub.instance(config=config)

@@ -15,7 +15,7 @@ from firstbell.cli.show import Terminal, levels, plural
 from firstbell.config.reader import FILE_NAME, read_course
 from firstbell.errors import CourseFileError, UnhealthyError
 from firstbell.model.course import Course
-from firstbell.plan.doctor import Finding, Level
+from firstbell.plan.doctor_facts import Finding, Level
 from firstbell.work.doctor import examine
 
 

@@ -72,7 +72,7 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command; its exit code. Every failure ends here, told in the same way."""
     terminal = Terminal(json="--json" in arguments)
     try:
-        code = app(args=list(arguments), standalone_mode=False)
+        code = app(args=list(arguments), prog_name="firstbell", standalone_mode=False)
     except FirstbellError as error:
         terminal.error(error)
         return error.exit_code

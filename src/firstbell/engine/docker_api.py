@@ -140,8 +140,9 @@ class Api:
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """An answer to be read piece by piece; never repeated.
 
-        Its beginning must come within `head_deadline` seconds after the last piece of `data` was sent; all of it within `deadline` (None: whenever). Trouble
-        while reading in the body of the `async with` raises EngineUnavailable too.
+        Its beginning must come within `head_deadline` seconds after the last piece of `data` was sent; all of it
+        within `deadline` (None: whenever). Trouble while reading in the body of the `async with` raises
+        EngineUnavailable too.
         """
         with understood(path):
             async with asyncio.timeout(self.change_deadline if deadline == 0 else deadline):

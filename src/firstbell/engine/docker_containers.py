@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
+import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from typing import Any
@@ -18,6 +20,9 @@ from firstbell.model.names import LABEL_COURSE, LABEL_ROLE, LABEL_SPEC, Role
 from firstbell.model.observed import ContainerState, Phase
 
 _TAR_CHUNK = 256 * 1024
+_PROBE = "firstbell-read-"
+_ABANDONED = 600
+"""Seconds after which a probe is nobody's."""
 _SOMEBODY_ELSE = 5.0
 """Seconds given to another process that is starting the same container; after that it is an orphan."""
 
@@ -227,15 +232,25 @@ async def get(api: Api, name: str, path: str) -> AsyncGenerator[bytes, None]:
         raise
 
 
+async def _sweep_probes(api: Api) -> None:
+    """Remove the probes that a killed command left; those of commands at work are younger."""
+    filters = json.dumps({"label": [f"{LABEL_ROLE}={Role.HELPER}", f"{LABEL_COURSE}="], "status": ["created"]})
+    for entry in await api.json("GET", "containers/json", params={"all": 1, "filters": filters}):
+        with understood(_PROBE):
+            if entry["Names"][0].startswith(f"/{_PROBE}") and entry["Created"] < time.time() - _ABANDONED:
+                await remove(api, entry["Id"])
+
+
 async def read_image_files(api: Api, image: str, paths: Iterable[str]) -> dict[str, bytes]:
     """See Engine.read_image_files."""
     probe = ContainerSpec(
-        name=f"firstbell-read-{uuid.uuid4().hex[:12]}",
+        name=f"{_PROBE}{uuid.uuid4().hex[:12]}",
         image=image,
         command=("true",),
         labels={LABEL_COURSE: "", LABEL_ROLE: Role.HELPER.value},
         limits=Limits(memory=0, pids=0),
     )
+    await _sweep_probes(api)
     found: dict[str, bytes] = {}
     async with created(api, probe) as identity:
         for path in paths:

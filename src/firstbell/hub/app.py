@@ -32,7 +32,7 @@ from firstbell.model import runtime as places
 from firstbell.model.course import Course
 from firstbell.model.runtime import Runtime
 
-COOKIE_SECRET_FILE = "cookie.secret"
+_COOKIE_SECRET = "cookie.secret"  # noqa: S105 - a file's name
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +68,13 @@ class Places:
         return self.state / Path(places.ROSTER_FILE).name
 
 
-class FirstbellHub(JupyterHub):  # type: ignore[misc]
+class FirstbellHub(JupyterHub):
     """The hub of one course."""
 
     name = "firstbell"
     context = Instance(HubContext, allow_none=True)
 
+    handlers: list[Any]
     _places: Places
     _roster: RosterFile | None = None
 
@@ -86,7 +87,7 @@ class FirstbellHub(JupyterHub):  # type: ignore[misc]
         self.context = await self._context_of(course, runtime)
         kept = Kept(
             state=self._places.state,
-            cookie_secret=secrets.read_or_create(self._places.state / COOKIE_SECRET_FILE),
+            cookie_secret=secrets.read_or_create(self._places.state / _COOKIE_SECRET),
             proxy_token=secrets.token(self._places.shared / proxy.TOKEN_FILE),
         )
         self.update_config(settings(course, runtime, kept))

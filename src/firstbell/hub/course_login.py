@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from firstbell.hub import pages
+from firstbell.hub.context import SETTING
 
 if TYPE_CHECKING:
     from jupyterhub.auth import Authenticator
@@ -33,7 +34,7 @@ class CourseLogin(_Base):
 
     def pre_spawn_start(self, user: Any, spawner: Any) -> None:
         """Capacity, for every way to start a server: page, API, or somebody else's doing. Raises SpawnException."""
-        if not user.settings[pages.SETTINGS_KEY].room.admit(user.name):
+        if not user.settings[SETTING].room.admit(user.name):
             raise pages.room_full()
         super().pre_spawn_start(user, spawner)
 

@@ -10,7 +10,7 @@ from tornado.web import HTTPError
 from firstbell.hub.spawner import NO_OPTIONS
 
 
-class PlainServerHandler(UserServerAPIHandler):  # type: ignore[misc]
+class PlainServerHandler(UserServerAPIHandler):
     """Refuses options by name, instead of ignoring them: whoever sends an image or a mount learns that it is no use."""
 
     def get_server_json_body(self) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import hashlib
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jupyterhub._xsrf_utils import _set_xsrf_cookie
 from jupyterhub.handlers import BaseHandler
@@ -18,17 +18,14 @@ from tornado import web
 from tornado.httputil import url_concat
 from traitlets.config import Config
 
+from firstbell.hub.context import SETTING, HubContext
+from firstbell.hub.people import PeopleStore
 from firstbell.hub.room import Standing
 from firstbell.model.course import Course
-
-if TYPE_CHECKING:
-    from firstbell.hub.context import HubContext
-    from firstbell.hub.people import PeopleStore
 
 HERE = Path(__file__).parent
 TEMPLATES = HERE / "templates"
 STATIC = HERE / "static"
-SETTINGS_KEY = "firstbell"
 COOKIE_DAYS = 400
 """As long as browsers keep a cookie at most."""
 
@@ -72,7 +69,7 @@ class Page(BaseHandler):
     @property
     def firstbell(self) -> HubContext:
         """What the parts of the hub share."""
-        context: HubContext = self.settings[SETTINGS_KEY]
+        context: HubContext = self.settings[SETTING]
         return context
 
     @property
@@ -116,7 +113,8 @@ class Page(BaseHandler):
 
     def hub_url(self, *parts: str) -> str:
         """A path under the hub."""
-        return url_path_join(self.hub.base_url, *parts)
+        joined: str = url_path_join(self.hub.base_url, *parts)
+        return joined
 
     def with_next(self, url: str) -> str:
         """`url`, with the present `next` (if it stays on this site) carried along."""
@@ -127,7 +125,7 @@ class Page(BaseHandler):
 class StartPage(SpawnHandler, Page):
     """`/hub/spawn`: as JupyterHub's, but through the room's door first, and failing on one page only."""
 
-    async def _wrap_spawn_single_user(  # the one place of JupyterHub's where both GET and POST start a server
+    async def _wrap_spawn_single_user(  # noqa: PLR0917 - JupyterHub's own; where both GET and POST start a server
         self, user: Any, server_name: str, display_name: str, spawner: Any, pending_url: str, options: Any = None
     ) -> None:
         if not self.firstbell.room.admit(user.name):
@@ -136,7 +134,7 @@ class StartPage(SpawnHandler, Page):
         try:
             await super()._wrap_spawn_single_user(user, server_name, display_name, spawner, pending_url, options)
         except web.HTTPError:
-            if not spawner._failed:
+            if not spawner._failed:  # noqa: SLF001
                 raise
             self.redirect(pending_url)
 

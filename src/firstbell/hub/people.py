@@ -194,7 +194,7 @@ class PeopleStore:
     # seats
 
     def new_seat(self, code_digest: Callable[[Seat], bytes], taken: Callable[[str], bool]) -> Seat:
-        """The next seat. Numbers whose name is `taken` are skipped; a seat whose code another one has is drawn again."""
+        """The next seat. Numbers whose name is `taken` are skipped; a code that another seat has is drawn again."""
         with self._writing() as db:
             while True:
                 last = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'seats'").fetchone()

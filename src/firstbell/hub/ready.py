@@ -9,7 +9,7 @@ from firstbell.hub.context import SETTING, HubContext
 READY_PATH = "firstbell/ready"
 
 
-class ReadyHandler(APIHandler):  # type: ignore[misc]
+class ReadyHandler(APIHandler):
     """POST with the server's own token, which names user and server: nobody can report for another."""
 
     def post(self) -> None:

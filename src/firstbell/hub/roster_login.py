@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from jupyterhub.auth import Authenticator
-from traitlets import Unicode
 
+from firstbell.hub.context import SETTING, HubContext
 from firstbell.hub.course_login import CourseLogin, proved_name
-from firstbell.hub.pages import SETTINGS_KEY, LogoutPage
+from firstbell.hub.pages import LogoutPage
 from firstbell.hub.password_login import InvitePage, PasswordCheck, PasswordPage
-from firstbell.hub.roster_sync import RosterFile
 from firstbell.model.roster import Person
-from firstbell.model.runtime import ROSTER_FILE
 
 
 class RosterLogin(CourseLogin, Authenticator):
     """Who is on the roster (or staff of the course) and knows their password may enter; an empty roster is nobody."""
 
-    roster_path = Unicode(ROSTER_FILE, config=True, help="The roster's CSV file, as the hub sees it.")
-
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.password_check = PasswordCheck()
-        self._roster: RosterFile | None = None
-
-    @property
-    def roster(self) -> RosterFile:
-        """The roster; found at first use, as JupyterHub makes authenticators before the hub is complete."""
-        if self._roster is None:
-            self._roster = RosterFile(Path(self.roster_path), self.parent.tornado_settings[SETTINGS_KEY].store)
-        return self._roster
 
     def get_handlers(self, app: Any) -> list[Any]:
         """Our routes."""
@@ -65,4 +52,6 @@ class RosterLogin(CourseLogin, Authenticator):
         return person.name if person else ""
 
     def _person(self, username: str) -> Person | None:
-        return self.roster.current().person(username)
+        app: Any = self.parent
+        context: HubContext = app.tornado_settings[SETTING]
+        return context.person(username)

@@ -78,7 +78,7 @@ class RosterFile:
                 raise CourseFileError("the roster is empty", where=str(self._path))
             self._roster = parse_roster(text, str(self._path))
         except (OSError, UnicodeDecodeError, CourseFileError) as error:
-            LOG.error("The roster is kept as it was, the new one cannot be used: %s", error)
+            LOG.error("The roster is kept as it was, the new one cannot be used: %s", error)  # noqa: TRY400
         else:
             self._store.keep("roster", text)
 
@@ -127,7 +127,7 @@ class PeopleWatch:
     async def _agree(self, roster: Roster) -> None:
         staff = set(self._course.access.staff) | {p.username for p in roster.people if p.role.is_staff}
         expected = {p.username for p in roster.people} | set(self._course.access.staff)
-        present = {name: admin for name, admin in self._app.db.query(orm.User.name, orm.User.admin)}
+        present: dict[str, bool] = dict(self._app.db.query(orm.User.name, orm.User.admin).all())
         for name in sorted(expected - present.keys()):
             await self._add(name)
         for name in sorted(expected):

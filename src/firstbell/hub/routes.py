@@ -23,7 +23,7 @@ REQUEST_DEADLINE = 35.0
 """JupyterHub tries a request again for 30 seconds, but waits for one answer without end."""
 
 
-class WatchedProxy(ConfigurableHTTPProxy):  # type: ignore[misc]
+class WatchedProxy(ConfigurableHTTPProxy):
     """JupyterHub's client of the proxy, which also sees the routes that are not JupyterHub's.
 
     JupyterHub 6.1 leaves out routes without its mark, so a planted `/user/ada/lab` would stay and serve Ada a
@@ -48,7 +48,7 @@ class WatchedProxy(ConfigurableHTTPProxy):  # type: ignore[misc]
         return routes
 
     async def has_hub_route(self) -> bool | None:
-        """Whether the route to the hub's pages is there; None if the proxy does not say. Cheap: one route is asked for."""
+        """Whether the route to the hub's pages is there; None if the proxy does not say. One small request."""
         url = url_path_join(self.api_url, "api/routes", self._routespec_to_chp_path(self.hub.base_url))
         try:
             async with asyncio.timeout(PROBE_DEADLINE):

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from jupyterhub import orm
-from jupyterhub.utils import maybe_future
+from jupyterhub.utils import maybe_future, new_token
 
 from firstbell.hub.tokens import held_by_servers
 
@@ -21,7 +21,7 @@ def end_sessions(user: Any) -> None:
     """
     db = user.db
     keep = held_by_servers(user)
-    user.orm_user.cookie_id = orm.new_token()
+    user.orm_user.cookie_id = new_token()
     for token in list(user.orm_user.api_tokens):
         if token.id not in keep:
             db.delete(token)

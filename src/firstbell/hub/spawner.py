@@ -33,7 +33,7 @@ _POLL_DEADLINE = 10.0
 _GONE = {Phase.EXITED, Phase.MISSING}
 
 
-class FirstbellSpawner(Spawner):  # type: ignore[misc]
+class FirstbellSpawner(Spawner):
     """One user's server. It has no settings of its own: the course says everything."""
 
     _stages: Stages | None = None
@@ -112,7 +112,9 @@ class FirstbellSpawner(Spawner):  # type: ignore[misc]
         try:
             address = await starting.start_server(context, wanted, self._stages, times)
         except ServerFailed as failed:
-            LOG.error("The server of %s did not start (%s): %s", user, times, failed.cause.text)
+            LOG.error(  # noqa: TRY400 - the cause is the message
+                "The server of %s did not start (%s): %s", user, times, failed.cause.text
+            )
             raise as_spawn_exception(failed.cause) from failed
         LOG.info("The server of %s is up: %s", user, times)
         self._container, self.token_id = self.container, tokens.token_id(self.user, self.api_token)

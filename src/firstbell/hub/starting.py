@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from firstbell.errors import EngineUnavailable, HomeMissing, StartFailed
 from firstbell.hub import causes
@@ -199,8 +200,9 @@ async def _ready(context: HubContext, start: Start) -> None:
 
 async def _first_of(start: Start, seconds: float) -> None:
     stirred = asyncio.ensure_future(start.stirred.wait())
+    either: set[asyncio.Future[Any]] = {start.ready, stirred}
     try:
-        await asyncio.wait({start.ready, stirred}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(either, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     finally:
         stirred.cancel()
 

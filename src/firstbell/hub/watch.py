@@ -24,6 +24,8 @@ LOOK_EVERY = 60.0
 _AGAIN = 2.0
 """Seconds until a daemon that went away is asked again."""
 _OBSERVE_DEADLINE = 15.0
+_START_DEADLINE = 4.0
+"""Seconds for which the hub's own start waits for the engine; people wait with it."""
 _ENDS = {"die", "destroy", "oom"}
 
 
@@ -155,7 +157,7 @@ def _spawners_with_a_server(app: Any) -> list[Any]:
 
 async def _observed(context: HubContext) -> Observed | None:
     try:
-        async with asyncio.timeout(_OBSERVE_DEADLINE):
+        async with asyncio.timeout(_START_DEADLINE):
             return await context.engine.observe(context.course.name)
     except (EngineUnavailable, TimeoutError) as error:
         LOG.warning("The Docker Engine does not answer; all servers count as running: %s", error)

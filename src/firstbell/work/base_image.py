@@ -39,7 +39,7 @@ _NO_SECURITY = {"sid", "unstable", "testing"}
 _TEMP_PREFIX = "firstbell-base-"
 _CHUNK = 1024 * 1024
 _STOP_GRACE = 20.0
-"""Seconds that the tool has to unmount and clean up after SIGTERM."""
+"""Seconds that the tool has to unmount and clean up after SIGINT."""
 
 _SLIM = (
     "path-exclude=/usr/share/man/*",
@@ -96,17 +96,20 @@ async def make_base(engine: Engine, ref: str, network: Network, report: Report =
     ):
         with attempt:
             with _scratch() as scratch:
-                return await engine.import_image(ref, _tar(distribution, network, scratch, report), report)
+                async with _making(distribution, network, scratch, report) as tar:
+                    return await engine.import_image(ref, tar, report)
     raise AssertionError  # retry_context always returns or raises
 
 
 async def _require_tool(distribution: Distribution, report: Report) -> None:
-    if shutil.which(TOOL):
+    keyring = Path(f"/usr/share/keyrings/{distribution.name}-archive-keyring.gpg")
+    missing = {TOOL: not shutil.which(TOOL), _KEYRINGS[distribution.name]: not keyring.exists()}
+    packages = tuple(name for name, is_missing in missing.items() if is_missing)
+    if not packages:
         return
-    packages = (TOOL, _KEYRINGS[distribution.name])
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         raise BuildFailed(
-            f"no registry answers, and {TOOL}, which makes the base image from packages instead, is not installed",
+            f"no registry answers, and to make the base image from packages {' and '.join(packages)} must be installed",
             next_step=f"Install it: sudo apt-get install {' '.join(packages)}",
         )
     report(Progress(f"installing {' and '.join(packages)} on this machine"))
@@ -129,7 +132,11 @@ async def _apt(arguments: tuple[str, ...], report: Report) -> None:
             lines.append(raw.decode(errors="replace").rstrip())
             report(Progress(lines[-1], is_output=True))
     if await process.wait():
-        raise BuildFailed(f"apt-get {arguments[0]} failed on this machine", evidence=tuple(lines))
+        raise BuildFailed(
+            f"apt-get {arguments[0]} failed on this machine",
+            evidence=tuple(lines),
+            next_step=f"Install {TOOL} and the distribution's keyring, or choose another [server] base.",
+        )
 
 
 def command(distribution: Distribution, network: Network, mirror: str) -> tuple[str, ...]:
@@ -153,8 +160,11 @@ def command(distribution: Distribution, network: Network, mirror: str) -> tuple[
     )
 
 
-async def _tar(distribution: Distribution, network: Network, scratch: Path, report: Report) -> AsyncIterator[bytes]:
-    """The root file system as a tar; a failure is raised before its end, so that no half image is imported."""
+@contextlib.asynccontextmanager
+async def _making(
+    distribution: Distribution, network: Network, scratch: Path, report: Report
+) -> AsyncIterator[AsyncIterator[bytes]]:
+    """The tool at work, its output as a tar; however the block is left, the tool has ended after it."""
     environment = {**os.environ, "TMPDIR": str(scratch)}
     if network.proxy:
         environment |= {"http_proxy": network.proxy, "https_proxy": network.proxy, "no_proxy": network.no_proxy}
@@ -169,19 +179,26 @@ async def _tar(distribution: Distribution, network: Network, scratch: Path, repo
     lines: deque[str] = deque(maxlen=20)
     listening = asyncio.create_task(_listen(process, lines, report))
     try:
-        while process.stdout and (chunk := await process.stdout.read(_CHUNK)):
-            yield chunk
-        code = await process.wait()
-        await listening
-        if code:
-            raise BuildFailed(
-                f"{TOOL} could not make {distribution.name} {distribution.suite}",
-                evidence=tuple(lines),
-                next_step="Where this machine has no way out, name [network] apt or proxy in the course file.",
-            )
+        yield _tar(process, listening, lines, distribution)
     finally:
-        await _end(process)
         listening.cancel()
+        await _end(process)
+
+
+async def _tar(
+    process: asyncio.subprocess.Process, listening: asyncio.Task[None], lines: deque[str], distribution: Distribution
+) -> AsyncIterator[bytes]:
+    """The tool's output; its failure is raised before the end, so that no half image is imported."""
+    while process.stdout and (chunk := await process.stdout.read(_CHUNK)):
+        yield chunk
+    code = await process.wait()
+    await listening
+    if code:
+        raise BuildFailed(
+            f"{TOOL} could not make {distribution.name} {distribution.suite}",
+            evidence=tuple(lines),
+            next_step="Where a mirror or proxy is needed, name [network] apt or proxy in the course file.",
+        )
 
 
 async def _listen(process: asyncio.subprocess.Process, lines: deque[str], report: Report) -> None:
@@ -198,12 +215,13 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     if process.returncode is not None:
         return
     with contextlib.suppress(ProcessLookupError):
-        process.terminate()
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the tool and all that it has started
         try:
-            await asyncio.wait_for(process.wait(), _STOP_GRACE)
+            # Its output is read to the end, or it would wait for us to do so.
+            await asyncio.wait_for(process.communicate(), _STOP_GRACE)
         except TimeoutError:
             os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
+            await process.communicate()
 
 
 _URI = re.compile(r"https?://[^\s\]]+")

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from firstbell.model.course import CertificateFiles
-from firstbell.plan.doctor import Certificate
+from firstbell.plan.doctor_facts import Certificate
 
 _BEGIN = "-----BEGIN CERTIFICATE-----"
 _END = "-----END CERTIFICATE-----"

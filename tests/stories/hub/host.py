@@ -115,9 +115,14 @@ async def host_hub(folder: Path, course: Course, image: str, proxy_command: str)
         facts = await engine.facts()
         made = await engine.ensure_network(network.network_spec(course.name, SUBNET))
         runtime = Runtime(
-            course=course.name, image=image, network=names.network(course.name), gateway=made.gateway or network.gateway_of(SUBNET),
-            engine_host="", cpus=facts.cpus, memory=facts.memory,
-        )  # fmt: skip
+            course=course.name,
+            image=image,
+            network=names.network(course.name),
+            gateway=made.gateway or network.gateway_of(SUBNET),
+            engine_host="",
+            cpus=facts.cpus,
+            memory=facts.memory,
+        )
         hub = HostHub(folder, course, runtime, engine, proxy_command)
         hub.write()
         hub.start("proxy")

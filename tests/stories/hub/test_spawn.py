@@ -115,7 +115,7 @@ async def test_a_dead_server_is_noticed_and_explained(hub):
 
 
 async def test_a_failing_image_says_why(hub):
-    """A start from an image without Python fails with that reason on the page and in the log, and leaves no container."""
+    """A start from an image without Python fails with that reason on the page and in the log; no container stays."""
     hub.kill("hub")
     hub.runtime = hub.with_image("debian:trixie-slim")
     hub.write()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +32,13 @@ def _own_scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
 def leftovers(scratch: Path) -> list[Path]:
     """What the making of a base left in the temporary directory."""
     return list(scratch.glob("firstbell-base-*"))
+
+
+def commands() -> Iterator[str]:
+    """The command lines of all processes."""
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            yield file.read_text(errors="replace")
 
 
 async def test_it_is_made_from_packages(engine: Engine, tmp_path: Path) -> None:
@@ -62,4 +70,6 @@ async def test_ctrl_c_leaves_nothing(engine: Engine, tmp_path: Path) -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert leftovers(tmp_path) == []
+    assert not [line for line in Path("/proc/mounts").read_text().splitlines() if str(tmp_path) in line]
+    assert not [command for command in commands() if str(tmp_path) in command]
     assert await engine.image(REF) is None

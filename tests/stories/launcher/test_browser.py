@@ -52,7 +52,7 @@ async def test_lab_behind_the_hub(hub: Any) -> None:
         await page.click(".jp-Dialog .jp-mod-accept")
         await page.click(".lm-MenuBar-itemLabel:has-text('File')")
         for entry in ("Hub Control Panel", "Log Out"):
-            await page.wait_for_selector(f".lm-Menu-itemLabel:has-text('{entry}')")
+            await page.wait_for_selector(f".lm-Menu-itemLabel:has-text('{entry}')", state="attached")
         assert not refused
 
 
@@ -74,10 +74,10 @@ SCRIPT = """async (path) => {
 
 async def test_another_page_of_the_same_origin_does_nothing(hub: Any) -> None:
     """A script of the same origin, outside the server, reads and writes nothing there, not even with planted cookies."""
-    async with lab_of(hub, "ada") as page:
+    async with lab_of(hub, "eve") as page:
         await page.goto(f"{hub.url}/hub/home")
-        assert await page.evaluate(SCRIPT, "/user/ada/") == [403, 403, 403, False, False]
-        await page.goto(f"{hub.url}/user/ada/lab")
+        assert await page.evaluate(SCRIPT, "/user/eve/") == [403, 403, 403, False, False]
+        await page.goto(f"{hub.url}/user/eve/lab")
         await page.wait_for_selector(".jp-Launcher, .jp-Notebook", timeout=60_000)
 
 

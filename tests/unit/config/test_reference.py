@@ -19,7 +19,8 @@ COMMITTED = Path(__file__).parents[3] / "docs" / "reference"
 def keys_written(text: str) -> set[tuple[str, ...]]:
     """Every key of a reference file as a path, those behind a # included."""
     opened = re.sub(r"^#(?=\w+ = )", "", text, flags=re.MULTILINE)
-    found, table = set(), ()
+    found: set[tuple[str, ...]] = set()
+    table: tuple[str, ...] = ()
     for line in opened.splitlines():
         if header := re.fullmatch(r"\[([\w.]+)\]", line):
             table = tuple(header[1].split("."))

@@ -41,7 +41,7 @@ def test_our_logins_allow_nobody_by_setting() -> None:
 
 
 def test_an_allow_list_reaches_the_authenticator() -> None:
-    """Names are lower-cased, having been let in before counts for nothing, secrets are handed over, the callback set."""
+    """Names are lower-cased, earlier logins count for nothing, secrets are handed over, the callback is set."""
     options = {"client_secret": Secret("env:X", "hush"), "client_id": "me"}
     config = login_config(course(login="generic-oauth", allow=("Grace",), staff=("Ada",), options=options))
     authenticator = made(config)

@@ -43,7 +43,9 @@ def test_a_change_counts_once_it_has_settled(tmp_path: Path, store: PeopleStore)
     assert names(roster) == ["grace", "ada"]
 
 
-@pytest.mark.parametrize("bad", ["", "no header\n", HEADER + "a b,\n", HEADER + "grace,\nGRACE,\n", None, b"\xff\xfe\x00"])
+@pytest.mark.parametrize(
+    "bad", ["", "no header\n", HEADER + "a b,\n", HEADER + "grace,\nGRACE,\n", None, b"\xff\xfe\x00"]
+)
 def test_a_bad_file_changes_nothing(tmp_path: Path, store: PeopleStore, bad: str | bytes | None) -> None:
     """Missing, empty or malformed: the last good roster holds, also for the next hub."""
     clock, path = Clock(), tmp_path / "roster.csv"

@@ -1,0 +1,95 @@
+"""The doctor's words: what it is told of a machine, and what it finds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from firstbell.model.container import GIB
+from firstbell.model.observed import EngineFacts
+
+
+class Level(StrEnum):
+    """How much a finding matters."""
+
+    OK = "ok"
+    NOTE = "note"
+    WARNING = "warning"
+    PROBLEM = "problem"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    level: Level
+    what: str
+    where: str = ""
+    remedy: str = ""
+    """The command or edit that helps; empty where nothing has to be done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """A file system, in bytes and inodes; `inodes` is 0 where the file system does not count them."""
+
+    path: str
+    free: int
+    total: int
+    inodes_free: int = 0
+    inodes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A certificate file as a browser would judge it."""
+
+    path: str
+    expires: datetime | None = None
+    refusal: str = ""
+    """Why a browser would refuse it, or why it cannot be read; empty if it is good."""
+    lacks_chain: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Whether a registry or mirror answers; `what` is its role."""
+
+    what: str
+    url: str
+    answers: bool
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MachineFacts:
+    """All that is read of the machine. None and empty mean that it could not be found out."""
+
+    engine: EngineFacts | None = None
+    engine_refusal: str = ""
+    engine_remedy: str = ""
+    disks: tuple[Disk, ...] = ()
+    missing_directories: tuple[str, ...] = ()
+    taken_ports: tuple[tuple[str, int], ...] = ()
+    """(address, port) that something listens on."""
+    url_addresses: tuple[str, ...] = ()
+    """What the URL's name resolves to."""
+    own_addresses: tuple[str, ...] = ()
+    certificate: Certificate | None = None
+    swap: int | None = None
+    clock_synchronised: bool | None = None
+    clock_skew: float | None = None
+    """Seconds by which our clock is ahead of a server's."""
+    reaches: tuple[Reach, ...] = ()
+    has_base: bool = False
+    has_image: bool = False
+    locks: tuple[tuple[str, str], ...] = ()
+    """(course, process) of commands at work."""
+    now: datetime = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+def gigabytes(count: int) -> str:
+    """Bytes for eyes, in GB of 1024³."""
+    value = count / GIB
+    return f"{value:.1f} GB" if value < 10 and value != int(value) else f"{value:.0f} GB"

@@ -1,0 +1,110 @@
+"""What JupyterHub asks of the spawner."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from jupyterhub.utils import format_exception
+from tornado.web import HTTPError
+
+from firstbell.engine.fake import FakeEngine
+from firstbell.errors import EngineUnavailable
+from firstbell.hub.causes import Cause
+from firstbell.hub.context import SETTING
+from firstbell.hub.spawner import FirstbellSpawner, as_spawn_exception, exit_status, url_of
+from firstbell.model.container import ContainerSpec
+from firstbell.model.course import Course
+from firstbell.model.names import Role, labels
+from firstbell.model.observed import ContainerState, ImageState, Phase
+
+COURSE = Course(name="demo", url="http://127.0.0.1:8000", server={"image": "demo:1"})
+
+
+@pytest.fixture
+def engine() -> FakeEngine:
+    engine = FakeEngine()
+    engine.images["demo:1"] = ImageState("demo:1", "sha256:1")
+    return engine
+
+
+@pytest.fixture
+def spawner(engine) -> FirstbellSpawner:
+    context = SimpleNamespace(engine=engine, course=COURSE)
+    return FirstbellSpawner(user=SimpleNamespace(name="ada", settings={SETTING: context}))
+
+
+async def running(engine: FakeEngine, spawner: FirstbellSpawner) -> None:
+    marks = labels("demo", Role.SERVER, "ada")
+    await engine.start(ContainerSpec(spawner.container, "demo:1", ("sleep", "infinity"), marks))
+
+
+async def test_poll_knows_running_and_gone(engine, spawner):
+    """None while the container runs; a number once it is gone."""
+    await running(engine, spawner)
+    assert await spawner.poll() is None
+    await engine.stop(spawner.container)
+    assert await spawner.poll() == 1
+
+
+@pytest.mark.parametrize("error", [EngineUnavailable("500"), TimeoutError(), RuntimeError("rubbish"), OSError()])
+async def test_poll_never_takes_trouble_for_an_end(engine, spawner, error):
+    """Whatever the engine's call ends in, the server counts as running (faults 3 and 4)."""
+    engine.fail_next("state", error)
+    assert await spawner.poll() is None
+
+
+@pytest.mark.parametrize(
+    ("phase", "code", "status"),
+    [
+        (Phase.RUNNING, None, None),
+        (Phase.PAUSED, None, None),
+        (Phase.UNKNOWN, None, None),
+        (Phase.CREATED, None, None),
+        (Phase.EXITED, 0, 0),
+        (Phase.EXITED, 137, 137),
+        (Phase.MISSING, None, 1),
+    ],
+)
+def test_only_a_certain_end_is_an_end(phase, code, status):
+    """Frozen and unknown are not dead."""
+    assert exit_status(ContainerState("c", phase, exit_code=code)) == status
+
+
+def test_state_tells_a_finished_start_from_a_cut_one(spawner):
+    """What a later hub loads says whether the start came to its end."""
+    assert spawner.get_state() == {}
+    spawner.load_state({"container": "c", "token": 7})
+    assert spawner.was_started
+    assert spawner.get_state() == {"container": "c", "token": 7}
+    spawner.clear_state()
+    assert not spawner.was_started
+    assert spawner.get_state() == {}
+
+
+def test_options_change_nothing(spawner):
+    """A link's parameters are passed over; a hand-made form is refused."""
+    assert spawner.options_from_query({"image": ["evil"]}) == {}
+    assert spawner.run_options_from_form({"_xsrf": ["x"]}) == {}
+    with pytest.raises(HTTPError) as caught:
+        spawner.run_options_from_form({"image": ["evil"]})
+    assert caught.value.status_code == 400
+
+
+async def test_a_new_address_is_followed(spawner):
+    """After the daemon's restart the URL has the container's new address and the old path."""
+    state = ContainerState("c", Phase.RUNNING, address="172.18.0.9")
+    assert url_of(state, "http://172.18.0.2:8888/user/ada/") == "http://172.18.0.9:8888/user/ada/"
+    assert url_of(ContainerState("c", Phase.UNKNOWN), "http://172.18.0.2:8888/user/ada/").startswith(
+        "http://172.18.0.2"
+    )
+
+
+def test_a_failure_shows_cause_and_lines_on_both_pages():
+    """The waiting page and the page after it get the words and the escaped log lines."""
+    error = as_spawn_exception(Cause("It broke.", "exited", evidence=("<b>line</b>",)))
+    text, markup = format_exception(error, only_jupyterhub=True)
+    assert "It broke." in text
+    assert "<b>line</b>" in text
+    assert "&lt;b&gt;line" in markup
+    assert error.status_code == 500

@@ -1,0 +1,149 @@
+"""The queue of starts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+
+from firstbell.hub.start_queue import PATIENCE, StartQueue, slots_for
+
+
+class Clock:
+    """Time that stands still until it is moved; calls what is due."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self._due: list[tuple[float, Callable[[], None]]] = []
+
+    def __call__(self) -> float:
+        return self.now
+
+    def later(self, seconds: float, what: Callable[[], None]) -> Callable[[], None]:
+        entry = (self.now + seconds, what)
+        self._due.append(entry)
+
+        def cancel() -> None:
+            with suppress(ValueError):
+                self._due.remove(entry)
+
+        return cancel
+
+    def move(self, seconds: float) -> None:
+        self.now += seconds
+        for entry in [e for e in self._due if e[0] <= self.now]:
+            self._due.remove(entry)
+            entry[1]()
+
+
+class Starter:
+    """Starts by name that end when told to."""
+
+    def __init__(self, slots: int) -> None:
+        self.clock = Clock()
+        self.queue = StartQueue(slots, later=self.clock.later, clock=self.clock)
+        self.began: list[str] = []
+        self._ends: dict[str, asyncio.Event] = {}
+        self.tasks: dict[str, asyncio.Task[None]] = {}
+
+    async def begin(self, *names: str) -> None:
+        for name in names:
+            self._ends[name] = asyncio.Event()
+            self.tasks[name] = asyncio.create_task(self._run(name))
+            await settle()
+
+    async def _run(self, name: str) -> None:
+        async with self.queue.turn(name):
+            self.began.append(name)
+            await self._ends[name].wait()
+
+    async def end(self, name: str) -> None:
+        self._ends[name].set()
+        await settle()
+
+
+async def settle() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+async def test_first_come_first_served():
+    """As many start at once as there are slots; the rest follow in the order of their coming."""
+    starter = Starter(2)
+    await starter.begin("a", "b", "c", "d")
+    assert starter.began == ["a", "b"]
+    assert [starter.queue.place(name) for name in "abcd"] == [0, 0, 1, 2]
+    await starter.end("b")
+    assert starter.began == ["a", "b", "c"]
+    assert starter.queue.place("d") == 1
+    await starter.end("a")
+    assert starter.began == ["a", "b", "c", "d"]
+    assert starter.queue.waiting == 0
+
+
+async def test_one_slow_start_holds_nobody_up_for_long():
+    """After its patience a start that hangs gives its slot to the next, once (fault 12)."""
+    starter = Starter(1)
+    await starter.begin("slow", "a", "b")
+    starter.clock.move(PATIENCE - 1)
+    await settle()
+    assert starter.began == ["slow"]
+    starter.clock.move(1)
+    await settle()
+    assert starter.began == ["slow", "a"]
+    await starter.end("slow")
+    assert starter.began == ["slow", "a"], "its slot had been given back already"
+    await starter.end("a")
+    assert starter.began == ["slow", "a", "b"]
+
+
+async def test_who_leaves_is_not_waited_for():
+    """A cancelled waiter leaves the queue, and the slot goes to the next."""
+    starter = Starter(1)
+    await starter.begin("a", "gone", "b")
+    starter.tasks["gone"].cancel()
+    await settle()
+    assert starter.queue.place("b") == 1
+    await starter.end("a")
+    assert starter.began == ["a", "b"]
+
+
+async def test_a_slot_given_to_somebody_who_leaves_is_not_lost():
+    """Cancelled in the instant of being called, one passes the slot on."""
+    starter = Starter(1)
+    await starter.begin("a", "gone", "b")
+    starter._ends["a"].set()
+    await asyncio.sleep(0)
+    starter.tasks["gone"].cancel()
+    await settle()
+    assert starter.began[-1] == "b"
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, asyncio.CancelledError])
+async def test_a_failed_start_frees_its_slot(kind):
+    """However a start ends, the next begins."""
+    queue = StartQueue(1)
+    with pytest.raises(kind):
+        async with queue.turn("a"):
+            raise kind
+    async with asyncio.timeout(1), queue.turn("b"):
+        pass
+
+
+async def test_the_estimate_follows_recent_starts():
+    """It grows with the rounds before one's turn and with how long starts took lately."""
+    starter = Starter(2)
+    await starter.begin("a", "b")
+    starter.clock.move(4)
+    await starter.end("a")
+    await starter.begin("c", "d", "e", "f")
+    assert starter.queue.typical() == 4
+    assert [starter.queue.estimate(name) for name in "cdef"] == [4, 8, 8, 12]
+
+
+@pytest.mark.parametrize(("cpus", "slots"), [(0, 2), (1, 2), (2, 4), (8, 16)])
+def test_slots_follow_the_machine(cpus, slots):
+    """Two per core, at least two."""
+    assert slots_for(cpus) == slots

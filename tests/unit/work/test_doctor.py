@@ -1,0 +1,84 @@
+"""Gathering facts for the doctor."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from firstbell.engine.fake import FakeEngine
+from firstbell.plan.doctor_facts import Level
+from firstbell.work.doctor import disk, examine, held_locks, is_taken, own_addresses, reach, registry_of
+from firstbell.work.lock import course_lock, lock_folder
+
+
+async def test_engine_down_is_no_crash():
+    """Without an engine the doctor still looks at the rest, and says what is wrong."""
+    engine = FakeEngine()
+    engine.away = True
+    found = await examine(engine, None)
+    assert found[0].level is Level.PROBLEM
+    assert any(f.where == "clock" for f in found)
+
+
+async def test_machine_without_a_course():
+    """Without a course the machine alone is looked at."""
+    found = await examine(FakeEngine(), None)
+    assert "20.10" in found[0].what
+    assert not any(f.where == "url" for f in found)
+
+
+def test_disk_of_a_folder_that_is_not_there(tmp_path: Path):
+    """A path that cannot be seen is judged by the file system it would be on."""
+    found = disk(str(tmp_path / "deep" / "deeper"))
+    assert found is not None
+    assert found.total > 0
+
+
+def test_taken_port():
+    """A port is taken exactly while something listens on it; an address that is not ours has no taken ports."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
+        assert is_taken("127.0.0.1", port)
+        assert is_taken("0.0.0.0", port)
+    assert not is_taken("127.0.0.1", port)
+    assert not is_taken("192.0.2.1", port)
+
+
+def test_own_addresses():
+    """An address of this machine is told from one that is none."""
+    assert own_addresses(("127.0.0.1", "192.0.2.1")) == ("127.0.0.1",)
+
+
+def test_held_lock_is_seen():
+    """A command at work is seen with its course; afterwards it is not."""
+    with course_lock("doctor-test"):
+        assert "doctor-test" in dict(held_locks(lock_folder()))
+    assert "doctor-test" not in dict(held_locks(lock_folder()))
+
+
+@pytest.mark.parametrize(
+    ("image", "host"),
+    [
+        ("debian:trixie-slim", "registry-1.docker.io"),
+        ("jupyter/base", "registry-1.docker.io"),
+        ("docker.io/library/debian", "registry-1.docker.io"),
+        ("quay.io/jupyter/scipy-notebook:latest", "quay.io"),
+        ("localhost:5000/x", "localhost:5000"),
+        ("localhost/x", "localhost"),
+    ],
+)
+def test_registry_of_an_image(image: str, host: str):
+    """Names are read as Docker reads them."""
+    assert registry_of(image) == host
+
+
+def test_registry_that_is_not_there():
+    """A registry that refuses the connection is unreachable, with the reason."""
+    found, skew = reach("a registry", "http://127.0.0.1:9/v2/", "", None)
+    assert not found.answers
+    assert "refused" in found.why.lower()
+    assert skew is None
