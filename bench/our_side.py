@@ -79,7 +79,9 @@ def running(engine: Engine) -> Iterator[OurSide]:
             yield OurSide(url, engine)
         finally:
             down = [FIRSTBELL, "down", folder, "--delete-homes", "--yes", "--confirm", COURSE]
-            subprocess.run(down, check=False, stdout=subprocess.DEVNULL)
+            ended = subprocess.run(down, check=False, capture_output=True, text=True)
+            if ended.returncode:
+                print(ended.stderr, flush=True)
             engine.remove_all(COURSE)
 
 

@@ -25,6 +25,8 @@ RESULTS = Path(__file__).parent / "results"
 PAGE = ROOT / "docs/benchmarks.md"
 _BEGIN, _END = "<!-- begin: written by bench/run -->", "<!-- end: written by bench/run -->"
 _MB = 1e6
+DISTURBED = 0.5
+"""Cores busy with something else before a click, above which the turn does not count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,12 @@ class Line:
     def is_met(self) -> bool:
         """Whether the goal, if any, is met."""
         return not self.measure.goal or self.ratio >= self.measure.goal
+
+
+def undisturbed(visits: Sequence[Visit]) -> list[Visit]:
+    """The visits of those turns in which the machine was quiet for both sides."""
+    disturbed = {v.run for v in visits if v.busy_before > DISTURBED}
+    return [v for v in visits if v.run not in disturbed]
 
 
 def lines(visits: Sequence[Visit]) -> list[Line]:
@@ -183,9 +191,13 @@ def _heading(visits: Sequence[Visit], found: Mapping[str, Any]) -> str:
     programs = (
         f"Firstbell {found['firstbell']} ({found['commit']}) next to JupyterHub {peer['jupyterhub']}, DockerSpawner "
         f"{peer['dockerspawner']} and configurable-http-proxy {peer['configurable-http-proxy']}; "
-        f"{len({v.run for v in visits})} visits of each, taken in turn."
+        f"{len({v.run for v in visits})} visits of each, taken in turn{_disturbed(visits)}."
     )
     return f"{machine} {programs} Median, and in brackets the lowest and the highest."
+
+
+def _disturbed(visits: Sequence[Visit]) -> str:
+    return "" if undisturbed(visits) else ", all of them while the machine was busy with other things too"
 
 
 def _spread(values: Sequence[float], unit: str) -> str:

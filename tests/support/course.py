@@ -61,6 +61,10 @@ class RunningCourse:
         """`docker inspect` of a user's server."""
         return next(s for s in self.servers() if s["Config"]["Labels"]["firstbell.user"] == user)
 
+    def proxy_token(self) -> str:
+        """The token of the proxy's API."""
+        return docker("exec", self.container("hub"), "cat", "/srv/firstbell/shared/proxy.token")
+
     def pid(self, role: str, program: str) -> int:
         """The process, as this machine numbers it, of a part's program (its init is another)."""
         rows = docker("top", self.container(role), "-eo", "pid,args").splitlines()[1:]

@@ -161,7 +161,7 @@ def _show_status(terminal: Terminal, now: Status) -> None:
         homes = "" if now.homes is None else f" {plural(now.homes, 'home')} kept."
         terminal.say(f"It is down.{homes.capitalize() if now.homes else ''}")
         return
-    rows = [(s.role, _phase(s.phase), _since(s.since) if s.phase == Phase.RUNNING else "") for s in now.services]
+    rows = [(s.role, _phase(s.phase), _since(s.since)) for s in now.services]
     terminal.table(("part", "state", "since"), rows)
     terminal.say("")
     running = [s for s in now.servers if s.phase == Phase.RUNNING]
@@ -175,7 +175,7 @@ def _show_status(terminal: Terminal, now: Status) -> None:
 
 def _server_row(server: ServerStatus) -> tuple[str | Text, ...]:
     memory = f"{size(server.memory)} of {size(server.memory_limit)}" if server.memory else ""
-    return server.user, _phase(server.phase), _since(server.since) if server.memory else "", memory
+    return server.user, _phase(server.phase), _since(server.since), memory
 
 
 def _phase(phase: str) -> Text:

@@ -16,6 +16,9 @@ from collections.abc import Callable
 
 JUMP = 30.0
 """Seconds by which the time of day may drift against the steady clock between two looks without being a jump."""
+SETTLING = 120.0
+"""Seconds after the hub's start in which nobody is stopped: servers at work report first, what they could not report to
+a hub that was away."""
 _LOG = logging.getLogger("firstbell.idle")
 
 
@@ -34,7 +37,7 @@ class Clock:
         self._wall = wall
         self._steady = steady
         self._offset = wall() - steady()
-        self._trusted_from = steady()
+        self._trusted_from = steady() + min(idle, SETTLING)
 
     def is_trusted(self) -> bool:
         """Look at both clocks; False from a jump on, for one idle time."""

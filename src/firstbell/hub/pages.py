@@ -28,6 +28,8 @@ TEMPLATES = HERE / "templates"
 STATIC = HERE / "static"
 COOKIE_DAYS = 400
 """As long as browsers keep a cookie at most."""
+LONGEST_FORM = 16 * 1024
+"""Bytes of a form; far more than name, password and token need."""
 
 Route = tuple[str, type[web.RequestHandler]] | tuple[str, type[web.RequestHandler], dict[str, Any]]
 
@@ -120,6 +122,19 @@ class Page(BaseHandler):
         """`url`, with the present `next` (if it stays on this site) carried along."""
         onwards = self._validate_next_url(self.get_argument("next", ""))
         return url_concat(url, {"next": onwards}) if onwards else url
+
+
+class SmallForm(Page):
+    """A page whose form is small: anything larger is refused before it is looked at."""
+
+    async def prepare(self) -> None:
+        if len(self.request.body) > LONGEST_FORM:
+            self._jupyterhub_user = None
+            self._resolve_roles_and_scopes()
+            self.request.body_arguments.clear()
+            self.request.arguments.clear()
+            raise web.HTTPError(413, "That was too long for a login.")
+        await super().prepare()
 
 
 class StartPage(SpawnHandler, Page):

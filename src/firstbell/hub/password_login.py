@@ -8,11 +8,9 @@ from jupyterhub.handlers.login import LoginHandler
 from tornado import web
 
 from firstbell.hub.course_login import Proved
-from firstbell.hub.pages import Page
+from firstbell.hub.pages import SmallForm
 from firstbell.hub.passwords import LONGEST, LONGEST_NAME, Passwords, TooManyTries, password_problem
 
-LONGEST_FORM = 16 * 1024
-"""Bytes of a login form; far more than name, password and token need."""
 _CURT = "Invalid username or password"
 """JupyterHub's words."""
 
@@ -44,19 +42,6 @@ class PasswordCheck:
 def device_cookie_name(handler: Any) -> str:
     """The cookie that says who has logged in from this browser before."""
     return f"firstbell-device-{handler.course.name}"
-
-
-class SmallForm(Page):
-    """A page whose form is small: anything larger is refused before it is looked at."""
-
-    async def prepare(self) -> None:
-        if len(self.request.body) > LONGEST_FORM:
-            self._jupyterhub_user = None
-            self._resolve_roles_and_scopes()
-            self.request.body_arguments.clear()
-            self.request.arguments.clear()
-            raise web.HTTPError(413, "That was too long for a login.")
-        await super().prepare()
 
 
 class PasswordPage(SmallForm, LoginHandler):

@@ -95,6 +95,7 @@ class PeopleWatch:
         self._course = course
         self._store = store
         self._roster = roster
+        self._is_first_look = True
 
     async def run(self) -> None:
         """Look every few seconds until cancelled. No failure ends it."""
@@ -114,6 +115,9 @@ class PeopleWatch:
             roster = self._roster.current()
             if self._roster.is_known:
                 await self._agree(roster)
+        elif self._is_first_look:
+            await self._agree_with_course()
+        self._is_first_look = False
 
     async def _carry_out(self, order: Order) -> None:
         user = self._find(order.username)
@@ -135,6 +139,19 @@ class PeopleWatch:
                 self._set_admin(name, name in staff)
         for name in sorted(present.keys() - expected):
             await self._remove(name)
+
+    async def _agree_with_course(self) -> None:
+        """Without a roster: who was staff when the hub last ran and is no more loses what that gave them."""
+        access = self._course.access
+        # An authenticator may make admins by a rule of its own, such as admin_groups.
+        if not any("admin" in option for option in access.options):
+            for user in self._app.db.query(orm.User).filter(orm.User.admin).all():
+                if user.name not in self._app.authenticator.admin_users:
+                    self._set_admin(user.name, False)
+        if access.login == "seminar":
+            for (name,) in self._app.db.query(orm.User.name).all():
+                if not self._app.authenticator.check_allowed(name):
+                    await self._remove(name)
 
     def _find(self, name: str) -> Any:
         orm_user = orm.User.find(self._app.db, name)

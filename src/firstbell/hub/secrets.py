@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 
 from firstbell.errors import FirstbellError
@@ -12,8 +13,8 @@ LENGTH = 32
 """Bytes: what JupyterHub asks of a cookie secret."""
 
 
-def read_or_create(path: Path, length: int = LENGTH) -> bytes:
-    """The secret in `path`, readable by its owner alone; made of `length` random bytes if there is none.
+def read_or_create(path: Path, make: Callable[[int], bytes] = secrets.token_bytes, length: int = LENGTH) -> bytes:
+    """The secret in `path`, readable by its owner alone; if there is none, `make` makes one of `length` random bytes.
 
     Whoever comes second reads what the first one wrote: two processes never hold different secrets. Raises
     FirstbellError where the file is too short to be one of ours.
@@ -21,7 +22,7 @@ def read_or_create(path: Path, length: int = LENGTH) -> bytes:
     try:
         found = path.read_bytes()
     except FileNotFoundError:
-        found = _create(path, secrets.token_bytes(length))
+        found = _create(path, make(length))
     if len(found) < length:
         raise FirstbellError(
             f"the secret is damaged: {len(found)} bytes instead of {length}",
@@ -32,8 +33,8 @@ def read_or_create(path: Path, length: int = LENGTH) -> bytes:
 
 
 def token(path: Path) -> str:
-    """The secret in `path` as hexadecimal text, for HTTP headers and environments."""
-    return read_or_create(path).hex()
+    """A secret that is text in the file as well, for HTTP headers and environments."""
+    return read_or_create(path, lambda length: secrets.token_hex(length).encode(), LENGTH).decode()
 
 
 def _create(path: Path, value: bytes) -> bytes:

@@ -12,7 +12,7 @@ from tornado import web
 
 from firstbell.hub import codes
 from firstbell.hub.course_login import CourseLogin, Proved, proved_name
-from firstbell.hub.pages import LogoutPage, Page
+from firstbell.hub.pages import LogoutPage, SmallForm
 from firstbell.hub.password_login import PASSWORD_ROUTES, PasswordCheck
 from firstbell.hub.passwords import TooManyTries
 from firstbell.hub.people import Seat
@@ -69,7 +69,7 @@ class SeminarLogin(CourseLogin, Authenticator):
         return username.startswith("seat-") or username in self.admin_users
 
 
-class SeatHandler(Page):
+class SeatHandler(SmallForm):
     """A page that knows the seat of this browser."""
 
     authenticator: SeminarLogin

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from jupyterhub import orm
 from jupyterhub.utils import maybe_future, new_token
 
 from firstbell.hub.tokens import held_by_servers

@@ -69,6 +69,9 @@ class ContainerWatch:
             return
         self._context.starts.stir(event.name)
         spawner = self._known().get(event.name)
+        if event.action == "oom":
+            limit = self._context.course.server.memory // 1024**2
+            LOG.warning("The kernel ended a process in %s: its server may use %s MiB", event.name, limit)
         if spawner is not None and spawner.ready and event.action != "oom":
             await self._settle(spawner, await self._context.engine.state(event.name))
 

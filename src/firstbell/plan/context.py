@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -76,8 +77,11 @@ def build_args(network: Network) -> dict[str, str]:
 
 def used_args(dockerfile: str, args: Mapping[str, str]) -> dict[str, str]:
     """Those arguments that the Dockerfile takes, and the proxies; the engine warns of any other."""
-    taken = {line.split()[1].partition("=")[0] for line in dockerfile.splitlines() if line.startswith("ARG ")}
+    taken = {word.partition("=")[0] for words in _ARG.findall(dockerfile) for word in words.split()}
     return {name: value for name, value in args.items() if name in taken or name.lower().endswith("_proxy")}
+
+
+_ARG = re.compile(r"^\s*ARG\s+(.*)$", re.IGNORECASE | re.MULTILINE)
 
 
 def content_tag(repository: str, dockerfile: str, ours: Iterable[File], folder: Iterable[str] = ()) -> str:

@@ -135,7 +135,9 @@ def _generated(base: str, facts: FolderFacts) -> str:
 
 def _jupyter() -> str:
     return f"""\
-ENV PATH={_PATH} PIP_DISABLE_PIP_VERSION_CHECK=1
+# Who works in it. What they install has its commands in ~/.local/bin.
+ENV PATH={_PATH} \\
+    PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN {BUILD_DIR}/add-user jovyan 1000 \\
     && ln -s /usr/bin/python3 /usr/local/bin/python \\
     && rm -f /usr/lib/python3*/EXTERNALLY-MANAGED

@@ -94,7 +94,7 @@ def server_settings(inputs: ServerInputs) -> dict[str, Any]:
     """What the launcher reads at its start; `singleuser/settings.py` is the other side of it."""
     server = inputs.course.server
     return {
-        "env": dict(inputs.hub_env),
+        "env": dict(inputs.hub_env) | {"JUPYTERHUB_ACTIVITY_INTERVAL": str(activity_interval(server.idle))},
         "ip": "0.0.0.0",  # noqa: S104 - the container's own addresses, on a network where nobody else reaches them
         "port": SERVER_PORT,
         "ready_url": inputs.ready_url,
@@ -113,6 +113,11 @@ def first_page(server: Server) -> str:
     if server.interface == "lab":
         return f"lab/tree/{quote(server.open)}"
     return f"{'notebooks' if server.open.endswith('.ipynb') else 'edit'}/{quote(server.open)}"
+
+
+def activity_interval(idle: int) -> int:
+    """Seconds between a server's reports of its activity: several in an idle time, or a busy cell would look idle."""
+    return max(5, min(60, idle // 4)) if idle else 300
 
 
 def _files(inputs: ServerInputs, accounts: Accounts) -> tuple[File, ...]:

@@ -102,10 +102,10 @@ class HubIdentityProvider(IdentityProvider):  # type: ignore[misc,unused-ignore]
             # Browsers let any page of the origin open a websocket with our cookie, and JavaScript cannot add a header.
             known = bool(expected) and xsrf.same(token, _PAGE + expected)
             return (self.login.token(handler), True) if known else ("", False)
-        if not xsrf.cookie_suffices(handler.request):
-            if not expected or not xsrf.same(xsrf.shown(handler), expected):
-                return "", False
-        return self.login.token(handler), True
+        shown = bool(expected) and xsrf.same(xsrf.shown(handler), expected)
+        if shown or xsrf.cookie_suffices(handler.request):
+            return self.login.token(handler), True
+        return "", False
 
     def _token_in_url(self, request: Any) -> bool:
         # A link with somebody's token would open their session unasked. Programs and websockets follow no links.
@@ -144,8 +144,8 @@ class HubIdentityProvider(IdentityProvider):  # type: ignore[misc,unused-ignore]
         """What JupyterLab and Notebook want to know of the hub (the same keys that JupyterHub's own server gives).
 
         Without the hub's ``token``: pages work by their cookie and XSRF token, so that no script in a notebook's output
-        can read a token that would be good elsewhere too. Where a websocket's cookie does not suffice, the page gets one
-        that is good beside this browser's cookie only, and JupyterLab (>= 4.4) is told to append it.
+        can read a token that would be good elsewhere too. Where a cookie does not suffice for websockets, the page gets
+        a token that is good beside this browser's cookie only; recent JupyterLab appends it.
         """
         settings = self.login.settings
         user = handler.current_user

@@ -9,7 +9,7 @@ import re
 import socket
 import sys
 import time
-from typing import Any, Callable
+from typing import Any, Callable, cast
 
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_server.serverapp import ServerApp
@@ -86,7 +86,7 @@ class HubServerApp(ServerApp):  # type: ignore[misc,unused-ignore]
         super().init_configurables()
         self.hub = Hub(self.settings)
         login = Login(self.settings, self.hub)
-        self.provider: Any = self.identity_provider
+        self.provider = cast("Any", self.identity_provider)
         self.provider.bind(login)
         xsrf.install(login.xsrf_token, self.settings.prefix)
 

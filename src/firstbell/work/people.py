@@ -138,3 +138,13 @@ async def _control(engine: Engine, course: Course, verb: str, *usernames: str) -
 def _refusal(error: dict[str, str], code: int) -> FirstbellError:
     kind = StartFailed if code == StartFailed.exit_code else CourseFileError
     return kind(error.get("what", ""), where=error.get("where", ""), next_step=error.get("next_step", ""))
+
+
+async def stop_servers(engine: Engine, course: Course, usernames: Iterable[str]) -> None:
+    """Stop the servers of these people through the hub, and wait until they have ended."""
+    await _control(engine, course, "stop", *usernames)
+
+
+async def forget_home(engine: Engine, course: Course, username: str) -> None:
+    """Tell the hub that this home was deleted on purpose: the next start makes a new one instead of failing."""
+    await _control(engine, course, "forget-home", username)

@@ -6,6 +6,7 @@ import json
 import sqlite3
 import time
 from contextlib import closing
+from dataclasses import replace
 
 import aiohttp
 import httpx
@@ -132,6 +133,28 @@ async def test_a_failing_image_says_why(hub):
     assert not [name for name in containers(hub.course.name) if "-server-" in name]
 
 
+async def test_a_daemon_that_is_away_ends_nobody(hub):
+    """A hub that starts while the engine is away keeps all servers, and says why it can start none (faults 3, 4)."""
+    async with await Visitor(hub.url).ready() as visitor, Visitor(hub.url) as other:
+        hub.kill("hub")
+        runtime, hub.runtime = hub.runtime, replace(hub.runtime, engine_host=f"unix://{hub.folder}/nobody.sock")
+        hub.write()
+        hub.start("hub")
+        assert await hub.answers() < 15
+        assert (await visitor.execute("1 + 1")).text == "2"
+        assert (await visitor.server()).path.startswith(f"/user/{visitor.user}/")
+        await other.enter()
+        last = [event async for event in other.progress(await other.open("hub/spawn"))][-1]
+        assert "Docker Engine does not answer" in last["message"], last
+        hub.kill("hub")
+        hub.runtime = runtime
+        hub.write()
+        hub.start("hub")
+        await hub.answers()
+        assert (await visitor.execute("2 + 2")).text == "4"
+        await other.server()
+
+
 async def test_options_cannot_change_a_server(hub):
     """Image or mounts sent with the request to start are refused (fault 41)."""
     async with Visitor(hub.url) as visitor:
@@ -155,7 +178,7 @@ async def test_routes_come_back_and_strangers_go(hub):
         began = time.monotonic()
         await until(lambda: _serves(hub, visitor), deadline=10, first=0.05, longest=0.1)
         assert time.monotonic() - began < 5
-        token = (hub.folder / "shared" / "proxy.token").read_bytes().hex()
+        token = (hub.folder / "shared" / "proxy.token").read_text()
         async with httpx.AsyncClient(
             base_url=f"{hub.runtime.proxy_api_url}/api/routes", headers={"Authorization": f"token {token}"}
         ) as api:

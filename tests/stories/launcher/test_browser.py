@@ -73,7 +73,7 @@ SCRIPT = """async (path) => {
 
 
 async def test_another_page_of_the_same_origin_does_nothing(hub: Any) -> None:
-    """A script of the same origin, outside the server, reads and writes nothing there, not even with planted cookies."""
+    """A script of the same origin, outside the server, reads and writes nothing there, even with planted cookies."""
     async with lab_of(hub, "eve") as page:
         await page.goto(f"{hub.url}/hub/home")
         assert await page.evaluate(SCRIPT, "/user/eve/") == [403, 403, 403, False, False]

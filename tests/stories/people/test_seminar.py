@@ -277,3 +277,18 @@ def api(browser: Browser, method: str) -> httpx.Response:
     assert token
     headers = {"X-XSRFToken": token[1], "Sec-Fetch-Mode": "cors"}
     return browser.request(method, f"/hub/api/users/{name}/server", headers=headers)
+
+
+def test_who_is_no_longer_staff_is_out_after_the_change(tmp_path: Path) -> None:
+    """A hub whose course names other staff ends the sessions of the former ones; seats stay."""
+    with running_hub(tmp_path, {"staff": ["ada"]}) as hub:
+        staff, visitor = hub.browser(), hub.browser()
+        [invitation] = hub.control("invite", "ada")
+        staff.form(invitation["link"], password="three unrelated words", again="three unrelated words")
+        assert staff.name() == "ada"
+        seat = visitor.enter()
+        port = int(hub.url.rsplit(":", 1)[1])
+    with running_hub(tmp_path, {"staff": []}, port=port) as hub:
+        wait_for(lambda: staff.name() == "")
+        assert staff.form("/hub/staff", username="ada", password="three unrelated words").status_code == 403
+        assert visitor.name() == seat

@@ -21,9 +21,12 @@ class Clocks:
 
 
 def test_a_steady_clock_is_trusted():
-    """Without a jump servers are stopped from the start."""
+    """Once servers have had time to report to a new hub, idle ones are stopped."""
     clocks = Clocks()
     clock = clocks.clock(3600)
+    clocks.pass_time(119)
+    assert not clock.is_trusted()
+    clocks.pass_time(1)
     for _ in range(10):
         clocks.pass_time(300)
         assert clock.is_trusted()

@@ -34,7 +34,7 @@ def test_the_token_is_in_no_command_line(tmp_path, monkeypatch):
             "FIRSTBELL_PROXY_COMMAND": "chp",
         }
     )
-    token = (tmp_path / "proxy.token").read_bytes().hex()
+    token = (tmp_path / "proxy.token").read_text()
     assert seen["env"]["CONFIGPROXY_AUTH_TOKEN"] == token
     assert token not in " ".join(seen["argv"])
     assert stat.S_IMODE((tmp_path / "proxy.token").stat().st_mode) == 0o600

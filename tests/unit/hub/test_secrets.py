@@ -39,5 +39,8 @@ def test_a_damaged_secret_is_refused(tmp_path):
 
 
 def test_a_token_is_text(tmp_path):
-    """Hexadecimal, for headers."""
-    assert secrets.token(tmp_path / "t") == (tmp_path / "t").read_bytes().hex()
+    """Hexadecimal, for headers, and the same in the file."""
+    token = secrets.token(tmp_path / "t")
+    assert token == (tmp_path / "t").read_text()
+    assert len(bytes.fromhex(token)) == 32
+    assert secrets.token(tmp_path / "t") == token

@@ -71,7 +71,15 @@ def test_fresh_machine_gets_everything_in_order(inputs):
     """On a fresh machine images come first, then network and volumes, then guard, proxy, hub and edge."""
     steps = plan_up(inputs, Observed("c"))
     kinds = [type(s) for s in steps]
-    assert kinds == [PullImage, BuildImage, BuildImage, CheckImage, EnsureNetwork, *[EnsureVolume] * 3, *[StartContainer] * 4]
+    assert kinds == [
+        PullImage,
+        BuildImage,
+        BuildImage,
+        CheckImage,
+        EnsureNetwork,
+        *[EnsureVolume] * 3,
+        *[StartContainer] * 4,
+    ]
     assert [s.spec.labels[names.LABEL_ROLE] for s in steps if isinstance(s, StartContainer)] == [
         "guard", "proxy", "hub", "edge",
     ]  # fmt: skip

@@ -99,7 +99,7 @@ def test_the_way_out_of_the_network_is_not_part_of_the_tag() -> None:
 
 def test_own_dockerfile_gets_only_the_arguments_it_names() -> None:
     """A Dockerfile of the person's own is given the mirrors it declares, and its context is the folder alone."""
-    own = {"Dockerfile": "FROM x\nARG NPM_CONFIG_REGISTRY=unset\n"}
+    own = {"Dockerfile": "FROM x\n arg LESSON NPM_CONFIG_REGISTRY=unset\n"}
     network = {"npm": "http://m/npm", "pypi": "http://m/simple"}
     spec = course_build(course(network=network), facts(own), b"PEM")
     assert dict(spec.args) == {"NPM_CONFIG_REGISTRY": "http://m/npm"}

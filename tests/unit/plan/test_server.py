@@ -13,7 +13,7 @@ from firstbell.model.course import Course
 from firstbell.model.runtime import Runtime
 from firstbell.plan.accounts import Accounts
 from firstbell.plan.home import directory_helper, home_volume
-from firstbell.plan.server import ServerInputs, Who, server_spec
+from firstbell.plan.server import ServerInputs, Who, activity_interval, server_spec
 
 TOKEN = "s3cr3t-token"
 RUNTIME = Runtime(course="demo", image="demo:1", network="firstbell-demo-servers", gateway="10.1.0.1")
@@ -73,7 +73,7 @@ def test_the_launcher_is_told_what_it_needs():
     chosen = course(server={"image": "x", "open": "week1/start.ipynb", "interface": "notebook"})
     spec = server_spec(inputs(course=chosen, runtime=replace(RUNTIME, has_project=True)))
     assert json.loads(file(spec, "/opt/firstbell/server.json").content or b"") == {
-        "env": {"JUPYTERHUB_API_TOKEN": TOKEN},
+        "env": {"JUPYTERHUB_API_TOKEN": TOKEN, "JUPYTERHUB_ACTIVITY_INTERVAL": "60"},
         "ip": "0.0.0.0",
         "port": 8888,
         "ready_url": "http://10.1.0.1:18081/hub/firstbell/ready",
@@ -83,6 +83,12 @@ def test_the_launcher_is_told_what_it_needs():
         "project": "/opt/firstbell/project",
         "title": "A demo",
     }
+
+
+@pytest.mark.parametrize(("idle", "seconds"), [(0, 300), (10, 5), (60, 15), (3600, 60)])
+def test_activity_is_reported_several_times_in_an_idle_time(idle, seconds):
+    """A busy server is never taken for idle because its report was not due yet."""
+    assert activity_interval(idle) == seconds
 
 
 def test_the_launcher_is_roots_own():

@@ -9,7 +9,9 @@ COPY .firstbell/build/ /opt/firstbell/build/
 RUN /opt/firstbell/build/apt-install ca-certificates python3 python3-venv
 ENV LANG=C.UTF-8
 
-ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/home/jovyan/.local/bin PIP_DISABLE_PIP_VERSION_CHECK=1
+# Who works in it. What they install has its commands in ~/.local/bin.
+ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/home/jovyan/.local/bin \
+    PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN /opt/firstbell/build/add-user jovyan 1000 \
     && ln -s /usr/bin/python3 /usr/local/bin/python \
     && rm -f /usr/lib/python3*/EXTERNALLY-MANAGED

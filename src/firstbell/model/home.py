@@ -1,0 +1,28 @@
+"""A person's files, as a value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Where somebody's files are and how much they take."""
+
+    user: str
+    """Empty for a folder whose user is not known."""
+    name: str
+    """Of the volume or folder."""
+    size: int
+    """Bytes on the disk."""
+    in_use: bool = False
+    """Whether the user's server runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """What an export or import moved."""
+
+    files: int
+    size: int
+    """Bytes of the files' content."""
