@@ -105,6 +105,7 @@ class Lab:
         await asyncio.gather(*(self.engine.stop(c.name, 0) for c in seen.containers))
         await asyncio.gather(*(self.engine.remove_volume(v.name) for v in seen.volumes))
         await asyncio.gather(*(self.engine.remove_network(n.name) for n in seen.networks))
+        await self.engine.remove_image(f"firstbell-test/{self.course}:1")
 
 
 async def docker(*words: str) -> str:

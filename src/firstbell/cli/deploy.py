@@ -90,31 +90,22 @@ def down(  # noqa: PLR0917 - typer makes parameters of them
     if dry_run:
         _show_plan(terminal, steps)
         return
-    if steps:
-        _confirm_down(terminal, read, steps, yes=yes, confirm=confirm, delete_homes=delete_homes)
-    done = asyncio.run(_down(terminal, read, delete_homes))
-    if json:
-        terminal.data({"course": read.name, "steps": [str(step) for step in done], "homes_deleted": delete_homes})
-    else:
-        kept = "" if delete_homes else " Homes are kept."
-        terminal.say(("It is down." if done else "It was down already.") + kept, style="green")
-
-
-def _confirm_down(
-    terminal: Terminal, course: Course, steps: Sequence[Step], *, yes: bool, confirm: str, delete_homes: bool
-) -> None:
     homes = sum(isinstance(step, RemoveVolume) and bool(step.user) for step in steps)
-    if not delete_homes:
-        if not yes and terminal.can_ask:
-            terminal.ask(f"End {course.name} for everybody who is in? Homes are kept.", "")
+    if homes and confirm != read.name:
+        terminal.ask_for_word(
+            f"This deletes {plural(homes, 'home')} of {read.name} for good. Type its name to go on:",
+            read.name,
+            f"In a script: --delete-homes --confirm {read.name}",
+        )
+    elif steps and not homes and not yes and terminal.can_ask:
+        terminal.ask(f"End {read.name} for everybody who is in? Homes are kept.", "")
+    # Only homes that were counted in the question are deleted: not one that is made after it.
+    done = asyncio.run(_down(terminal, read, homes > 0))
+    if json:
+        terminal.data({"course": read.name, "steps": [str(step) for step in done], "homes_deleted": homes})
         return
-    if confirm == course.name:
-        return
-    terminal.ask_for_word(
-        f"This deletes {plural(homes, 'home')} of {course.name} for good. Type its name to go on:",
-        course.name,
-        f"In a script: --delete-homes --confirm {course.name}",
-    )
+    kept = f" {plural(homes, 'home')} deleted." if homes else " Homes are kept."
+    terminal.say(("It is down." if done else "It was down already.") + kept, style="green")
 
 
 async def _plan_down(course: Course, delete_homes: bool) -> tuple[Step, ...]:

@@ -40,9 +40,9 @@ def list_(course: CourseArgument = HERE, json: JsonOption = False) -> None:
     if json:
         terminal.data([asdict(home) for home in found])
         return
-    rows = [(h.user or "(unknown)", size(h.size), "running" if h.running else "", h.name) for h in found]
+    rows = [(h.user or "(unknown)", size(h.size), "running" if h.in_use else "", h.name) for h in found]
     terminal.table(("user", "size", "server", "kept as"), rows)
-    terminal.say(f"{plural(len(found), 'home')}, {size(sum(h.size for h in found))}", style="dim")
+    terminal.say(plural(len(found), "home") + (f", {size(sum(h.size for h in found))}" if found else ""), style="dim")
 
 
 async def _list(course: Course) -> tuple[Home, ...]:

@@ -46,4 +46,4 @@ async def _logs(terminal: Terminal, course: Course, whose: str, tail: int, *, fo
             fix = "Start the course: firstbell up" if role else "See who has one: firstbell status"
             raise StartFailed(what, where=name, next_step=fix)
         async for line in engine.logs(name, tail=tail, follow=follow, timestamps=timestamps):
-            terminal.raw(line.rstrip("\n") + "\n")
+            terminal.log_line(line)

@@ -6,8 +6,10 @@ nothing else. On a terminal the current step is live; elsewhere each step is a p
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import re
 import sys
 import time
 import webbrowser
@@ -27,6 +29,11 @@ from firstbell.model.image import Progress
 from firstbell.model.steps import Step
 
 _LAST_LINES = 5
+_ESCAPE = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[PX^_][^\x1b]*\x1b\\|[ -/]*[0-~])|\x9b[0-?]*[ -/]*[@-~]"
+)
+"""Escape sequences as ECMA-48 has them: CSI, OSC, strings, and the short ones."""
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _PLAIN_WIDTH = 10_000
 """Without a terminal nothing is wrapped: lines are for programs and log files there."""
 
@@ -57,6 +64,10 @@ class Terminal:
         sys.stdout.write(text)
         sys.stdout.flush()
 
+    def log_line(self, line: str) -> None:
+        """A line of a container's log: as it is into a file or pipe, made harmless on a terminal."""
+        self.raw((harmless(line, colour=not self.out.no_color) if self.out.is_terminal else line.rstrip("\n")) + "\n")
+
     def data(self, value: object) -> None:
         """One JSON document on stdout."""
         self.raw(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
@@ -74,17 +85,17 @@ class Terminal:
 
     def finding(self, mark: Text, what: str, where: str, remedy: str) -> None:
         """One finding, with its remedy below."""
-        self.out.print(Text.assemble(mark, " ", _sentence(what), (f"  {where}" if where else "", "dim")))
+        self.out.print(Text.assemble(mark, " ", what, (f"  {where}" if where else "", "dim")))
         if remedy:
             self.out.print(Text.assemble(("  → ", "dim"), remedy))
 
     def error(self, error: FirstbellError) -> None:
         """What happened, where, the evidence, and what to do next."""
-        self.err.print(Text.assemble(("Error: ", "bold red"), _sentence(error.what)))
+        self.err.print(Text.assemble(("Error: ", "bold red"), error.what))
         if error.where:
             self.err.print(Text.assemble(("  where: ", "dim"), error.where))
         for line in error.evidence:
-            self.err.print(Text(f"  │ {line}", style="default"))
+            self.err.print(Text(f"  │ {harmless(line)}"))
         if error.next_step:
             self.err.print(Text.assemble(("  next:  ", "dim"), (error.next_step, "bold")))
 
@@ -143,7 +154,7 @@ class Steps:
     ) -> None:
         self._live.stop()
         if error is not None and self._current:
-            word = "stopped" if isinstance(error, KeyboardInterrupt | EOFError) else "failed"
+            word = "stopped" if isinstance(error, KeyboardInterrupt | asyncio.CancelledError) else "failed"
             self._console.print(Text.assemble(("✗ ", "red"), self._numbered(), (f" {word}{self._took()}", "dim")))
             if isinstance(error, FirstbellError) and not error.evidence:
                 error.evidence = self.last_lines
@@ -164,7 +175,7 @@ class Steps:
 
     def on_progress(self, progress: Progress) -> None:
         """A line of the step: its output, or which part of it has been reached."""
-        text = progress.text.rstrip()
+        text = harmless(progress.text).rstrip()
         if progress.is_output:
             self._lines.append(text)
             return
@@ -204,8 +215,14 @@ def _console(*, stderr: bool) -> Console:
     return console
 
 
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]
+def harmless(line: str, *, colour: bool = False) -> str:
+    """A line from somebody else's program without what would steer our terminal, and without what it overwrote.
+
+    With `colour`, sequences that only set colours stay.
+    """
+    kept = _ESCAPE.sub(lambda match: match[0] if colour and _COLOUR.fullmatch(match[0]) else "", line)
+    last = kept.rstrip("\r\n").rsplit("\r", 1)[-1].expandtabs(4)
+    return "".join(c for c in last if c.isprintable() or (colour and c == "\x1b"))
 
 
 def plural(count: int, one: str, many: str = "") -> str:

@@ -21,7 +21,7 @@ from firstbell.model.observed import ContainerState, Phase
 
 _TAR_CHUNK = 256 * 1024
 _PROBE = "firstbell-read-"
-_ABANDONED = 600
+_ABANDONED = 180
 """Seconds after which a probe is nobody's."""
 _SOMEBODY_ELSE = 5.0
 """Seconds given to another process that is starting the same container; after that it is an orphan."""

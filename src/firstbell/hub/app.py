@@ -137,6 +137,13 @@ class FirstbellHub(JupyterHub):
         self._beside(PeopleWatch(self, context.course, context.store, self._roster).run())
         self._beside(self._warm_up(context))
 
+    async def cleanup(self) -> None:
+        """As JupyterHub (which leaves servers and proxy alone, by our settings), then let go of engine and files."""
+        await super().cleanup()
+        if self.context is not None:
+            await self.context.engine.close()
+            self.context.store.close()
+
     async def _context_of(self, course: Course, runtime: Runtime) -> HubContext:
         store = open_store(self._places.state)
         engine = await connect(runtime.engine_kind, runtime.engine_host)

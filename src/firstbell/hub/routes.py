@@ -72,7 +72,10 @@ class RouteWatch:
     async def run(self) -> None:
         """Until cancelled. No failure ends it."""
         while True:
-            await self.look()
+            try:
+                await self.look()
+            except Exception:
+                LOG.exception("Looking at the proxy failed, trying again")
             await asyncio.sleep(PROBE_EVERY)
 
     async def look(self) -> None:

@@ -21,7 +21,7 @@ from firstbell.hub.sessions import end_sessions
 from firstbell.hub.throttle import Rate, Throttle, Throttles
 
 # Guessing a code: at most 60 tries at once and then one every two seconds, all addresses together. Against 1000 seats
-# and 2^40 codes that is one seat in some 70 years of guessing without pause.
+# and 2^40 codes that is one seat in some 35 years of guessing without pause.
 _CODES_OF_ADDRESS = Rate(burst=10, every=20)
 _CODES_OF_ALL = Rate(burst=60, every=2)
 _WORDS_OF_ADDRESS = Rate(burst=40, every=2)

@@ -4,7 +4,7 @@ Every verb prints JSON on its last line.
 """
 
 # Strings, not Paths: a home may hold a million files.
-# ruff: noqa: PTH102, PTH105, PTH107, PTH112, PTH114, PTH116, PTH118, PTH123, PTH202, PTH208
+# ruff: noqa: PTH102, PTH105, PTH107, PTH112, PTH114, PTH118, PTH123, PTH202
 from __future__ import annotations
 
 import hashlib

@@ -42,7 +42,7 @@ def test_dry_run_changes_nothing(folder):
 
 
 async def test_life_of_a_course(folder, tmp_path_factory):
-    """Up, up again, a changed project, down, and up once more: only what changed is replaced, and files outlive it all."""
+    """Up, up again, a changed project, down, up once more: only what changed is replaced, files outlive it."""
     project = tmp_path_factory.mktemp("project")
     (project / "start.ipynb").write_bytes((PROJECT / "start.ipynb").read_bytes())
     url = write_course(folder, NAME, server=f'project = "{project}"\nmemory = "512M"')
@@ -130,8 +130,8 @@ def test_https(tmp_path, tls):
     setting = 'tls = "internal"'
     if tls == "files":
         subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext",
-             "subjectAltName=DNS:localhost", "-keyout", tmp_path / "key.pem", "-out", authority],
+            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+             "-addext", "subjectAltName=DNS:localhost", "-keyout", tmp_path / "key.pem", "-out", authority],
             check=True, capture_output=True,
         )  # fmt: skip
         setting = f'tls = {{ cert = "{authority}", key = "{tmp_path}/key.pem" }}'

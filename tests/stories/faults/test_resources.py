@@ -7,7 +7,9 @@ from pathlib import Path
 from firstbell.engine.waiting import until
 from tests.stories.conftest import stop_server
 from tests.support.course import RunningCourse
+from tests.support.visitor import send_cell
 
+FILL = "x = [bytearray(2**20) for _ in range(4000)]"
 HOG = "x = []\nwhile True: x.append(bytearray(32 * 1024**2))"
 
 
@@ -16,8 +18,6 @@ async def test_memory_hog_harms_nobody(seminar, visit):
     hog, neighbour = await visit(), await visit()
     kernel = await hog.kernel()
     channel = await hog.channels(kernel)
-    from tests.support.visitor import send_cell
-
     await send_cell(channel, HOG)
 
     async def restarted() -> bool:
@@ -36,9 +36,7 @@ async def test_memory_hog_harms_nobody(seminar, visit):
 async def test_server_out_of_memory_says_so(seminar, visit):
     """A server that runs out of memory while it starts tells its person so, with the limit, on the spawn page."""
     visitor = await visit()
-    await visitor.sh(
-        "mkdir -p ~/.jupyter && echo 'x = [bytearray(2**20) for _ in range(4000)]' > ~/.jupyter/jupyter_server_config.py"
-    )
+    await visitor.sh(f"mkdir -p ~/.jupyter && echo '{FILL}' > ~/.jupyter/jupyter_server_config.py")
     await stop_server(visitor)
     await until(lambda: _none(seminar, visitor.user), deadline=30, first=0.1, longest=0.5)
     page = await visitor.open("hub/spawn")
@@ -62,8 +60,6 @@ async def test_fork_bomb_ends_at_the_limit(seminar, visit):
     )
     peak = _pids_folder(cgroup, state["Id"])
     channel = await bomber.channels(await bomber.kernel())
-    from tests.support.visitor import send_cell
-
     await send_cell(channel, "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass")
 
     async def full() -> bool:

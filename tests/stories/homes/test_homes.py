@@ -67,7 +67,7 @@ def archive(path: Path, *members: tuple[str, bytes]) -> Path:
 
 
 async def test_there_and_back(engine: DockerEngine, course: Course, tmp_path: Path) -> None:
-    """What is imported is exported again bit for bit, belongs to the user, is listed with its size, and can be deleted."""
+    """What is imported comes out bit for bit, belongs to the user, is listed with its size, and can be deleted."""
     big = os.urandom(9 * 1024 * 1024)
     source = archive(tmp_path / "in.tar", ("notes/a.txt", NOTE), ("big.bin", big))
     moved = await import_home(engine, course, USER, source, uid=1234, gid=1235)

@@ -51,6 +51,20 @@ def proxy_command(images: tuple[str, str], tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture
+async def hub_with_folders(tmp_path: Path, images: tuple[str, str], proxy_command: str) -> AsyncIterator[HostHub]:
+    """The same with homes in a directory of this machine."""
+    (tmp_path / "homes").mkdir()
+    course = Course(
+        name=NAME,
+        url="http://127.0.0.1:1",
+        server={"image": images[0], "memory": "256M", "idle": 0, "uid": 4711, "gid": 4712},
+        homes={"store": str(tmp_path / "homes")},
+    )
+    async with host_hub(tmp_path, course, images[0], proxy_command) as running:
+        yield running
+
+
+@pytest.fixture
 async def hub(tmp_path: Path, images: tuple[str, str], proxy_command: str) -> AsyncIterator[HostHub]:
     """A seminar whose hub and proxy are processes of this machine."""
     course = Course(

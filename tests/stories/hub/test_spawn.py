@@ -14,6 +14,7 @@ import httpx
 from firstbell.engine.waiting import until
 from firstbell.model import names
 from firstbell.model.names import Role
+from tests.stories.conftest import stop_server
 from tests.stories.hub.host import HostHub, containers
 from tests.support.course import docker
 from tests.support.visitor import Visitor, collect, send_cell
@@ -51,6 +52,26 @@ async def test_one_click_leads_to_lab(hub):
     assert any("Jupyter is starting" in message for message in said), said
     shown = json.loads(docker("inspect", server_of(hub, visitor.user)))[0]
     assert "JUPYTERHUB" not in json.dumps(shown["Config"]), "a token where everybody can read it"
+
+
+async def test_homes_can_be_folders_of_the_machine(hub_with_folders):
+    """A folder per person is made with the right owner and outlives the server; one that is lost is never replaced."""
+    hub = hub_with_folders
+    async with await Visitor(hub.url).ready() as visitor:
+        assert "4711 4712\n[exit 0]" in await visitor.sh('echo mine > ~/file; echo "$(id -u) $(id -g)"')
+        folder = hub.folder / "homes" / names.home(hub.course.name, visitor.user)
+        assert (folder / "file").read_text() == "mine\n"
+        assert (folder.stat().st_uid, folder.stat().st_gid, folder.stat().st_mode & 0o777) == (4711, 4712, 0o700)
+        await stop_server(visitor)
+        folder.rename(folder.with_name("elsewhere"))
+        page = await visitor.open("hub/spawn")
+        print("DEBUG", page.url, page.text[-900:], hub.log()[-2500:])
+        last = [event async for event in visitor.progress(page)][-1]
+        assert "Your files could not be had" in last["message"], last
+        assert not folder.exists()
+        folder.with_name("elsewhere").rename(folder)
+        await visitor.server()
+        assert "mine" in await visitor.sh("cat ~/file")
 
 
 async def test_a_running_cell_outlives_the_hub(hub):

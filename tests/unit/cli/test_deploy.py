@@ -155,17 +155,26 @@ def test_homes_are_not_deleted_by_accident(command: Command, work: Work, words: 
 
 def test_homes_are_deleted_by_name(command: Command, work: Work):
     """With the course's name they are."""
-    assert command("down", "stats", "--delete-homes", "--confirm", "stats").code == 0
+    work.steps = (RemoveVolume("v", "ada"),)
+    shown = command("down", "stats", "--delete-homes", "--confirm", "stats")
+    assert (shown.code, shown.out) == (0, "It is down. 1 home deleted.\n")
     assert work.calls == ["down True"]
 
 
 @pytest.mark.parametrize(("typed", "code"), [("stats\n", 0), ("y\n", 8), ("\n", 8)])
 def test_name_is_typed(command: Command, work: Work, monkeypatch: pytest.MonkeyPatch, typed: str, code: int):
     """On a terminal the name itself must be typed; a mere yes deletes nothing."""
+    work.steps = (RemoveVolume("v", "ada"),)
     monkeypatch.setattr(Terminal, "can_ask", property(lambda _: True))
     monkeypatch.setattr("builtins.input", lambda *_: typed.strip())
     assert command("down", "stats", "--delete-homes").code == code
     assert bool(work.calls) is (code == 0)
+
+
+def test_home_made_after_the_question_stays(command: Command, work: Work):
+    """Where there was no home to ask about, none is deleted."""
+    assert command("down", "stats", "--delete-homes").code == 0
+    assert work.calls == ["down False"]
 
 
 def test_folders_of_homes_are_never_deleted(command: Command, work: Work):

@@ -25,7 +25,7 @@ def test_exit_code(command: Command, monkeypatch: pytest.MonkeyPatch, level: Lev
     monkeypatch.setattr(doctor, "examine", examine)
     shown = command("doctor")
     assert shown.code == code
-    assert "The sky  above" in shown.out
+    assert "the sky  above" in shown.out
     assert "→ look up" in shown.out
     assert json.loads(command("doctor", "--json").out)[0]["level"] == level.value
 

@@ -30,7 +30,7 @@ class Work:
 
     async def list_homes(self, engine: Any, course: Any, users: Any) -> tuple[Home, ...]:
         self.calls.append(("list", tuple(users)))
-        return (Home("ada", "v-ada", 1024, running=True), Home("", "v-x", 2048, running=False))
+        return (Home("ada", "v-ada", 1024, in_use=True), Home("", "v-x", 2048))
 
     async def export_home(self, engine: Any, course: Any, user: str, target: Path) -> Transfer:
         self.calls.append(("export", user, str(target)))

@@ -67,7 +67,7 @@ def test_error_has_its_parts(command: Command, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("firstbell.cli.deploy.load", Broken(error))
     shown = command("status")
     assert shown.err.splitlines() == [
-        "Error: It broke",
+        "Error: it broke",
         "  where: there",
         "  │ line 1",
         "  │ line 2",

@@ -67,7 +67,7 @@ def test_add_and_remove(command: Command):
         (("add", "cy", "--email", "nonsense"), "is no e-mail address"),
         (("add", "ada"), '"ada" is taken'),
         (("add", "cy", "di", "--name", "X"), "go with one person"),
-        (("remove", "zoe", "--yes"), "Not on the roster: zoe"),
+        (("remove", "zoe", "--yes"), "not on the roster: zoe"),
         (("remove", "ada"), "Add --yes"),
         (("invite", "zoe"), "firstbell people add zoe"),
         (("import", "nowhere.csv"), "nowhere.csv"),

@@ -16,18 +16,17 @@ SPEC = ContainerSpec("firstbell-x-server", "img:1", ("python3", "-m", "x"), netw
     ("status", "sentence", "kind", "words"),
     [
         (404, "No such image: img:1", StartFailed, "the image img:1 is not on this machine"),
-        (500, "driver failed programming external connectivity on endpoint x (1): Bind for 0.0.0.0:80 failed: "
-         "port is already allocated", PortTaken, "port"),
-        (500, "driver failed programming external connectivity: Error starting userland proxy: listen tcp4 "
-         "127.0.0.1:80: bind: address already in use", PortTaken, "port"),
+        (500, "driver failed programming external connectivity: Bind for 0.0.0.0:80 failed: port is already allocated",
+         PortTaken, "port"),
+        (500, "userland proxy: listen tcp4 127.0.0.1:80: bind: address already in use", PortTaken, "port"),
         (500, "write /var/lib/docker/tmp: no space left on device", StartFailed, "disk"),
         (400, 'invalid mount config for type "bind": bind source path does not exist: /x', HomeMissing, "directory"),
         (500, 'error while mounting volume "/v": failed to mount local volume: mount nfs:/x', HomeMissing, "volume"),
         (400, 'OCI runtime create failed: exec: "python3": executable file not found in $PATH: unknown', StartFailed,
          "cannot run python3"),
         (400, "Minimum memory limit allowed is 6MB", StartFailed, "memory limit"),
-        (403, "Address already in use pools: no available IPv4 addresses on this network's address pools: net (1)",
-         FirstbellError, ""),
+        (500, "no available IPv4 addresses on this network's address pools: net (1)", StartFailed,
+         "no address is left on the network net"),
         (404, "network net not found", StartFailed, "the network net is missing"),
         (400, "something nobody has seen", StartFailed, "could not be started"),
         (500, "OCI runtime create failed: something new", StartFailed, "could not be started"),

@@ -13,8 +13,8 @@ def test_steps_and_output() -> None:
     progress = BuildProgress("t:1", None)
     said = [
         line
-        for text in ("Step 1/2 : FROM x\n", " ---> abc\n", "Step 2/2 : RUN y\n", "\x1b[91mone\n\x1b[0m", "two\r\nthree\n",
-                     "Removing intermediate container 1\n")
+        for text in ("Step 1/2 : FROM x\n", " ---> abc\n", "Step 2/2 : RUN y\n", "\x1b[91mone\n\x1b[0m",
+                     "two\r\nthree\n", "Removing intermediate container 1\n")
         for line in progress.take({"stream": text})
     ]  # fmt: skip
     assert said == [
