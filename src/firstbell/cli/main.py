@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import tempfile
@@ -65,6 +66,8 @@ def _top(
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
+    # What libraries log is for programs; people are told by Terminal.
+    logging.getLogger().addHandler(logging.NullHandler())
     sys.exit(run(sys.argv[1:]))
 
 

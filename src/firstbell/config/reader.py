@@ -88,12 +88,13 @@ def _parse(text: str, file: Path) -> dict[str, Any]:
             line, column = int(position[1]), int(position[2])
         else:
             line, column = text.rstrip("\n").count("\n") + 1, len(text.rstrip("\n").rsplit("\n", 1)[-1]) + 1
-        written = (text.splitlines() or [""])[min(line, len(text.splitlines())) - 1] if text.splitlines() else ""
+        # Only what stands before the mistake: what follows may be a secret without its quotes.
+        before = text.splitlines()[line - 1][: column - 1].expandtabs(1) if text.strip() else ""
         said = _TOML_POSITION.sub("", str(error))
         raise CourseFileError(
             f"no valid TOML: {said[:1].lower()}{said[1:]}",
             where=f"{file}:{line}:{column}",
-            evidence=[written.expandtabs(1), " " * (column - 1) + "^"] if written.strip() else [],
+            evidence=[before, " " * len(before) + "^"] if before.strip() else [],
             next_step="Correct the line; texts stand in double quotes, one key = value to a line.",
         ) from None
 

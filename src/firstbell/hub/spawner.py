@@ -42,6 +42,18 @@ class FirstbellSpawner(Spawner):
     token_id = 0
     """The running server's token, by its number in the database. Saved: the token itself is not."""
     _engine_was_away = False
+    _is_spawning = False
+
+    @property
+    def _spawn_pending(self) -> bool:
+        # JupyterHub calls a failed start "stopping" while it is cleared away: whoever looked in that instant saw a
+        # server stop, and an error instead of the cause. A start is pending until its outcome is known.
+        future = self._spawn_future
+        return self._is_spawning or (future is not None and not future.done())
+
+    @_spawn_pending.setter
+    def _spawn_pending(self, value: bool) -> None:
+        self._is_spawning = value
 
     @property
     def context(self) -> HubContext:

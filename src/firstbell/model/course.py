@@ -7,6 +7,7 @@ generated from their fields. `description` says what a key is for; `examples` sh
 from __future__ import annotations
 
 import re
+from ipaddress import ip_network
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -46,6 +47,23 @@ def _known_zone(name: str) -> str:
     except Exception as error:
         raise ValueError(f'"{name}" is no time zone; write for example "Europe/Berlin"') from error
     return name
+
+
+def _has_good_port(url: str) -> bool:
+    try:
+        return urlsplit(url).port != 0
+    except ValueError:
+        return False
+
+
+def _subnet(text: str) -> str:
+    try:
+        network = ip_network(text) if text else None
+    except ValueError as error:
+        raise ValueError(f'"{text}" is no subnet ({error}); write for example "10.111.0.0/20"') from error
+    if network is not None and (network.version != 4 or network.prefixlen > 28):
+        raise ValueError(f'"{text}" must be an IPv4 subnet of at least a /28; write for example "10.111.0.0/20"')
+    return text
 
 
 def _inside_home(path: str) -> str:
@@ -153,7 +171,7 @@ class Server(_Table):
     pids: Annotated[int, Field(ge=64, le=100_000)] = Field(
         512, description="Processes and threads of one server.", examples=[512]
     )
-    idle: Seconds = Field(
+    idle: Annotated[Seconds, Field(ge=0)] = Field(
         3600,
         description="After this time without activity a server is stopped; its files stay. A running cell is activity. "
         "0 never stops any.",
@@ -245,7 +263,7 @@ class Network(_Table):
         'addresses, "all" adds the private ones, "none" is nothing but the hub.',
         examples=["internet"],
     )
-    subnet: str = Field(
+    subnet: Annotated[str, AfterValidator(_subnet)] = Field(
         "", description="The servers' subnet (CIDR); empty lets Docker choose.", examples=["10.111.0.0/20"]
     )
 
@@ -284,6 +302,8 @@ class Course(_Table):
         parts = urlsplit(self.url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ValueError(f'url = "{self.url}" must begin with http:// or https:// and name a host')
+        if not _has_good_port(self.url):
+            raise ValueError(f'url = "{self.url}" names a port that cannot be; ports go from 1 to 65535')
         if parts.query or parts.fragment or parts.username:
             raise ValueError(f'url = "{self.url}" must end after the path')
         if parts.scheme == "http" and self.tls != "auto":

@@ -157,7 +157,14 @@ class HubIdentityProvider(IdentityProvider):  # type: ignore[misc,unused-ignore]
             hubServerName=settings.server_name,
             shareUrl=settings.hub_prefix + "user-redirect",
             token="",
+            # Else JupyterLab asks everybody at their first visit whether they want its news.
+            news={"disabled": True},
         )
+        serverapp = handler.settings.get("serverapp")
+        if serverapp and "jupyter_lsp" not in serverapp.extension_manager.extensions:
+            # Its half in the page would only ask in vain for the half that `lean` leaves out.
+            off = {*config.get("disabledExtensions", ()), "@jupyterlab/lsp-extension"}
+            config["disabledExtensions"] = sorted(off)
         if not settings.websocket_cookies:
             config.update(token=_PAGE + self.login.xsrf_token(handler), appendToken="true")
         return config

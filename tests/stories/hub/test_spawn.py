@@ -65,7 +65,6 @@ async def test_homes_can_be_folders_of_the_machine(hub_with_folders):
         await stop_server(visitor)
         folder.rename(folder.with_name("elsewhere"))
         page = await visitor.open("hub/spawn")
-        print("DEBUG", page.url, page.text[-900:], hub.log()[-2500:])
         last = [event async for event in visitor.progress(page)][-1]
         assert "Your files could not be had" in last["message"], last
         assert not folder.exists()

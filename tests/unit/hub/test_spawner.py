@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import SimpleNamespace
 
 import pytest
@@ -80,6 +81,19 @@ def test_state_tells_a_finished_start_from_a_cut_one(spawner):
     spawner.clear_state()
     assert not spawner.was_started
     assert spawner.get_state() == {}
+
+
+async def test_a_failed_start_is_pending_until_its_outcome_is_known(spawner):
+    """While JupyterHub clears a failed start away it is no stop: the waiting page goes on to the cause."""
+    spawner._spawn_pending = True
+    spawner._spawn_future = asyncio.get_running_loop().create_future()
+    spawner._spawn_pending = False  # as User.stop does first of all
+    spawner._stop_pending = True
+    assert spawner.pending == "spawn"
+    spawner._stop_pending = False
+    spawner._spawn_future.set_exception(RuntimeError("cause"))
+    assert spawner.pending is None
+    assert spawner._failed
 
 
 def test_options_change_nothing(spawner):
