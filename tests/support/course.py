@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -14,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 FIRSTBELL = Path(sys.executable).parent / "firstbell"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 PROJECT = Path(__file__).parent / "project"
 """A project of one notebook and no packages: plain Jupyter, the same image for every story."""
 
@@ -97,17 +100,35 @@ def write_course(folder: Path, name: str, *, top: str = "", access: str = "", se
 
 
 @contextmanager
-def running(folder: Path, name: str, **tables: str) -> Iterator[RunningCourse]:
+def running(
+    folder: Path, name: str, *, environment: Mapping[str, str] | None = None, **tables: str
+) -> Iterator[RunningCourse]:
     """A course brought up and, at the end, removed with its homes; what a killed test left is removed first."""
-    url = write_course(folder, name, **tables)
-    course = RunningCourse(folder, name, url)
-    remove(name)
+    with _running(RunningCourse(folder, name, write_course(folder, name, **tables)), environment) as course:
+        yield course
+
+
+@contextmanager
+def running_example(folder: Path, example: str, name: str) -> Iterator[RunningCourse]:
+    """A copy of one of the examples, under another name and on a port of its own."""
+    shutil.copytree(EXAMPLES / example, folder, dirs_exist_ok=True)
+    file = folder / "firstbell.toml"
+    url = f"http://127.0.0.1:{free_port()}"
+    text = re.sub(r'^name = ".*?"', f'name = "{name}"', file.read_text(), count=1, flags=re.MULTILINE)
+    file.write_text(re.sub(r'^url = ".*?"', f'url = "{url}"', text, count=1, flags=re.MULTILINE))
+    with _running(RunningCourse(folder, name, url)) as course:
+        yield course
+
+
+@contextmanager
+def _running(course: RunningCourse, environment: Mapping[str, str] | None = None) -> Iterator[RunningCourse]:
+    remove(course.name)
     try:
-        course.up()
+        course.cli("up", "--yes", environment=environment)
         yield course
     finally:
-        course.cli("down", "--delete-homes", "--confirm", name, check=False)
-        remove(name)
+        course.cli("down", "--delete-homes", "--confirm", course.name, check=False, environment=environment)
+        remove(course.name)
 
 
 def remove(name: str) -> None:

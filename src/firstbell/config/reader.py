@@ -89,7 +89,7 @@ def _parse(text: str, file: Path) -> dict[str, Any]:
         else:
             line, column = text.rstrip("\n").count("\n") + 1, len(text.rstrip("\n").rsplit("\n", 1)[-1]) + 1
         # Only what stands before the mistake: what follows may be a secret without its quotes.
-        before = text.splitlines()[line - 1][: column - 1].expandtabs(1) if text.strip() else ""
+        before = text.split("\n")[line - 1][: column - 1].expandtabs(1) if text.strip() else ""
         said = _TOML_POSITION.sub("", str(error))
         raise CourseFileError(
             f"no valid TOML: {said[:1].lower()}{said[1:]}",

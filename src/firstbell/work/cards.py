@@ -23,7 +23,7 @@ body { margin: 0; font: 10pt/1.4 system-ui, sans-serif; color: #111; background:
         align-items: center; overflow: hidden; }
 .card svg { width: 34mm; height: 34mm; flex: none; }
 .course { color: #555; font-size: 9pt; }
-.name { font-size: 13pt; font-weight: 600; overflow-wrap: anywhere; }
+.name { font-size: 13pt; line-height: 1.2; font-weight: 600; overflow-wrap: anywhere; }
 .link { font: 7.5pt/1.35 ui-monospace, monospace; overflow-wrap: anywhere; margin-top: 2mm; }
 .until { color: #555; font-size: 8pt; margin-top: 1.5mm; }
 @media print { .note { display: none; } body { background: #fff; } .sheet { margin: 0; } }
@@ -59,6 +59,7 @@ def _card(title: str, invitation: Invitation) -> str:
 <div>
 <div class="course">{below}</div>
 <div class="name">{escape(who)}</div>
+<div>user name: <b>{escape(invitation.username)}</b></div>
 <div class="link">{escape(invitation.link)}</div>
 {until}
 </div>

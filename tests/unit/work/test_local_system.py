@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
+from firstbell.engine.waiting import until
 from firstbell.model.image import Progress
+from firstbell.work import local_system
 from firstbell.work.local_system import Answer, CommandFailed, LocalSystem
 
 
@@ -38,6 +43,30 @@ async def test_lines_are_reported_and_a_failure_keeps_the_last():
     with pytest.raises(CommandFailed, match="exit code 3") as caught:
         await LocalSystem().run(["sh", "-c", "echo broken; exit 3"], told.append)
     assert caught.value.evidence == ("broken",)
+
+
+async def test_daemon_outlives_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A daemon gets a session of its own, a log, and its number is noted; its end is noticed."""
+    monkeypatch.setattr(local_system, "_PID_FILE", str(tmp_path / "pid"))
+    system = LocalSystem()
+    pid = system.start_in_background(["sh", "-c", "echo begun; exec sleep 60"], str(tmp_path / "log"))
+    try:
+        await until(async_(lambda: system.tail(str(tmp_path / "log"))), deadline=10)
+        assert system.tail(str(tmp_path / "log")) == ("begun",)
+        assert os.getsid(pid) == pid
+        assert (tmp_path / "pid").read_text() == f"{pid}\n"
+        assert system.is_alive(pid)
+    finally:
+        os.kill(pid, signal.SIGKILL)
+    await until(async_(lambda: not system.is_alive(pid)), deadline=10)
+    assert not system.is_alive(os.getpid())
+
+
+def async_(probe: Callable[[], object]) -> Callable[[], Awaitable[object]]:
+    async def ask() -> object:
+        return probe()
+
+    return ask
 
 
 async def test_cancelled_command_is_ended():

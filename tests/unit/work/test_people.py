@@ -133,6 +133,7 @@ def test_cards_escape_and_paginate():
     page = cards_page("Stats & more", made)
     assert page.count('<section class="sheet">') == 2
     assert page.count("<svg") == 9
+    assert "user name: <b>u8</b>" in page
     assert "<b>Eve" not in page
     assert "&lt;b&gt;Eve" in page
     assert "Stats &amp; more" in page

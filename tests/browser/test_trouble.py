@@ -1,0 +1,38 @@
+"""What people see when something does not work: the cause, and a way on."""
+
+from __future__ import annotations
+
+from playwright.async_api import expect
+
+from tests.browser.look import look
+from tests.browser.window import window
+from tests.support.course import docker
+
+
+async def test_a_failed_start_says_why_and_can_be_tried_again(browser, broken):
+    """A server that exits leaves its cause and last words on the page, and "Try again" works once the cause is gone."""
+    async with window(browser, broken.url) as person:
+        await person.open()
+        await person.says("Your Jupyter did not start")
+        await expect(person.page.get_by_role("alert")).to_contain_text("exit code 3")
+        await expect(person.page.locator("pre")).to_contain_text("Licence check: the key expired on 31 October.")
+        await look(person.page, "failed-start")
+        volume = docker("volume", "ls", "-q", "--filter", f"label=firstbell.course={broken.name}", "--filter",
+                        "label=firstbell.role=home")  # fmt: skip
+        docker("run", "--rm", "--label", f"firstbell.course={broken.name}", "--entrypoint", "touch", "-v",
+               f"{volume}:/home/jovyan", "firstbell-test/browser-dying:1", "/home/jovyan/repaired")  # fmt: skip
+        await person.page.get_by_role("link", name="Try again").click()
+        await person.in_lab()
+
+
+async def test_the_edge_has_a_page_of_its_own(browser, broken):
+    """While the proxy is away the edge asks for patience, and the page finds back by itself."""
+    async with window(browser, broken.url) as person:
+        docker("stop", broken.container("proxy"))
+        try:
+            await person.open()
+            await person.says("One moment")
+            await look(person.page, "edge-away")
+        finally:
+            docker("start", broken.container("proxy"))
+        await person.in_lab()
