@@ -78,7 +78,8 @@ DOCKERFILE = """\
 FROM {base}
 USER 0
 COPY dying.py /tmp/
-RUN cd "$(python3 -c 'import site; print(site.getsitepackages()[0])')" && cp /tmp/dying.py . && echo 'import dying' > dying.pth
+RUN cd "$(python3 -c 'import site; print(site.getsitepackages()[0])')" \\
+    && cp /tmp/dying.py . && echo 'import dying' > dying.pth
 """
 
 

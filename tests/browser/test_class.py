@@ -51,7 +51,7 @@ async def test_from_invitation_to_log_in(browser, school):
         await look(amira.page, "logout")
         await log_in(amira, "Amira", PASSWORD)
         await amira.in_lab()
-        assert amira.problems == []
+        assert amira.problems == [], "\n".join(amira.problems)
         await amira.open("hub/admin")
         await amira.says("This is not for you")
         await look(amira.page, "forbidden")

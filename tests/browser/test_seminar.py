@@ -108,15 +108,18 @@ async def test_a_wrong_code_takes_no_seat(browser, seminar):
 
 
 async def test_pages_beside_the_way(browser, seminar):
-    """The pages that not everybody meets are as good: welcome without script, starting, nothing here, a token's page."""
+    """The pages that few people meet are as good: welcome without script, a long start, nothing here, tokens."""
     async with window(browser, seminar.url, java_script_enabled=False) as plain:
         await plain.open()
         await plain.says("Welcome to Seminar: reading data")
         await look(plain.page, "welcome", scripted=False)
 
     async with window(browser, seminar.url) as person:
-        events = 'data: {"progress": 15, "message": "You are next in line."}\n\n' \
-                 'data: {"progress": 60, "message": "Your Jupyter is starting."}\n\n'  # fmt: skip
+        events = """data: {"progress": 15, "message": "You are next in line."}
+
+data: {"progress": 60, "message": "Your Jupyter is starting."}
+
+"""
         await person.page.route(
             "**/server/progress*",
             lambda route: route.fulfill(headers={"Content-Type": "text/event-stream"}, body=events),

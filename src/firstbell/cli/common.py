@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -32,7 +32,7 @@ def load(path: Path, *, complete: bool = False) -> Course:
     return read_course(path, os.environ, complete=complete)
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def engine_of(course: Course | None) -> AsyncIterator[Engine]:
     """A connection to the course's engine, closed in the end."""
     engine = await connect(course.engine.kind, course.engine.host) if course else await connect("docker", "")
@@ -69,7 +69,8 @@ def write_new(path: Path, text: str, *, mode: int = 0o600, again: str = "") -> N
             file.write(text)
         beside.replace(path)
     except OSError as error:
-        beside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a read-only file system refuses this, too
+            beside.unlink()
         raise CourseFileError(
             f"the file cannot be written: {(error.strerror or str(error)).lower()}", where=str(path), next_step=again
         ) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from typing import Any
 
 import aiohttp
@@ -64,6 +64,12 @@ def understood(where: str = "") -> Iterator[None]:
         raise Answer(error.status, error.message, where=where) from error
     except TimeoutError as error:
         raise _unavailable("it did not answer in time", where) from error
+    except aiohttp.ClientConnectorError as error:
+        at = getattr(error, "path", "") or f"{error.host}:{error.port}"
+        reason = error.os_error.strerror or error.os_error
+        raise _unavailable(f"no connection to {at} ({reason})", where) from error
+    except (aiohttp.ServerDisconnectedError, ConnectionError) as error:
+        raise _unavailable("it closed the connection", where) from error
     except _BROKEN as error:
         detail = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         raise _unavailable(f"its answer could not be understood ({detail})", where) from error
@@ -240,17 +246,6 @@ async def _sent(data: AsyncIterator[bytes], waiting: asyncio.Timeout, patience: 
     async for piece in data:
         yield piece
         waiting.reschedule(asyncio.get_running_loop().time() + patience)
-
-
-async def together(*calls: Awaitable[Any]) -> list[Any]:
-    """The answers of calls made side by side; when one fails the others are ended too, and waited for."""
-    tasks = [asyncio.ensure_future(call) for call in calls]
-    try:
-        return list(await asyncio.gather(*tasks))
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def choose_version(version: Mapping[str, Any]) -> str:

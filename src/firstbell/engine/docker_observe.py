@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from firstbell.engine import docker_read
-from firstbell.engine.docker_api import Answer, Api, together, understood
+from firstbell.engine.docker_api import Answer, Api, understood
 from firstbell.engine.docker_containers import is_missing, state
+from firstbell.engine.waiting import together
 from firstbell.model.names import LABEL_COURSE, LABEL_SPEC
 from firstbell.model.observed import ContainerState, EngineFacts, Observed, Phase, Usage
 

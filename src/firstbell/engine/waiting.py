@@ -1,10 +1,10 @@
-"""The one way to wait for something that can only be asked about."""
+"""The one way to wait for something that can only be asked about, and the one to ask several things at once."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -23,3 +23,14 @@ async def until(
             await asyncio.sleep(pause)
             pause = min(pause * 2, longest)
     return answer
+
+
+async def together(*calls: Awaitable[Any]) -> list[Any]:
+    """The answers of calls made side by side; when one fails the others are ended too, and waited for."""
+    tasks = [asyncio.ensure_future(call) for call in calls]
+    try:
+        return list(await asyncio.gather(*tasks))
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

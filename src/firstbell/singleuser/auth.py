@@ -43,6 +43,14 @@ class HubUser(User):  # type: ignore[misc,unused-ignore]
         return user
 
 
+_LANGUAGE_SERVERS = (
+    "@jupyterlab/lsp-extension",
+    "@jupyterlab/fileeditor-extension:language-server",
+    "@jupyterlab/notebook-extension:language-server",
+)
+"""The parts of JupyterLab's page that speak with `jupyter_lsp`."""
+
+
 class HubIdentityProvider(IdentityProvider):  # type: ignore[misc,unused-ignore]
     """Asks the hub who it is. Gets its Login by ``bind`` before the first request."""
 
@@ -163,8 +171,7 @@ class HubIdentityProvider(IdentityProvider):  # type: ignore[misc,unused-ignore]
         serverapp = handler.settings.get("serverapp")
         if serverapp and "jupyter_lsp" not in serverapp.extension_manager.extensions:
             # Its half in the page would only ask in vain for the half that `lean` leaves out.
-            off = {*config.get("disabledExtensions", ()), "@jupyterlab/lsp-extension"}
-            config["disabledExtensions"] = sorted(off)
+            config["disabledExtensions"] = sorted({*config.get("disabledExtensions", ()), *_LANGUAGE_SERVERS})
         if not settings.websocket_cookies:
             config.update(token=_PAGE + self.login.xsrf_token(handler), appendToken="true")
         return config

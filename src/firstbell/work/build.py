@@ -7,7 +7,7 @@ from pathlib import Path
 import stamina
 
 from firstbell.engine.base import Engine, Report, ignore
-from firstbell.errors import BuildFailed, CourseFileError, StartFailed
+from firstbell.errors import BuildFailed, CourseFileError
 from firstbell.model import names
 from firstbell.model.container import ContainerSpec, frozen
 from firstbell.model.course import Course, Network
@@ -92,17 +92,17 @@ async def build(engine: Engine, spec: BuildSpec, report: Report = ignore) -> Ima
 
 
 async def check_image(engine: Engine, image: str, course: str) -> None:
-    """Raises BuildFailed unless a server can run in the image: python3 must be able to import jupyter_server."""
+    """Raises BuildFailed unless a server can run in the image: python3 must be able to import jupyter_server.
+
+    Trouble that says nothing about the image, a full disk for example, stays the StartFailed that it is.
+    """
     spec = ContainerSpec(
         name=f"{names.container(course, Role.HELPER)}-check",
         image=image,
         command=("python3", "-c", "import jupyter_server"),
         labels=frozen(names.labels(course, Role.HELPER)),
     )
-    try:
-        result = await engine.run(spec, deadline=120)
-    except StartFailed as error:
-        raise _no_jupyter(image, (error.what, *error.evidence)) from error
+    result = await engine.run(spec, deadline=120)
     if result.exit_code:
         raise _no_jupyter(image, result.lines)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import time
 from dataclasses import dataclass, replace
@@ -12,7 +11,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from firstbell.engine.base import Engine
-from firstbell.engine.waiting import until
+from firstbell.engine.waiting import together, until
 from firstbell.errors import HomeMissing, PortTaken, StartFailed
 from firstbell.model import names
 from firstbell.model.course import Course
@@ -61,7 +60,7 @@ class UpResult:
 
 async def plan_up(engine: Engine, course: Course) -> tuple[Inputs, tuple[Step, ...]]:
     """Read the folder and the engine, and say what `up` would do."""
-    inputs, observed = await asyncio.gather(gather(engine, course), _observe(engine, course))
+    inputs, observed = await together(gather(engine, course), _observe(engine, course))
     return inputs, plan.plan_up(inputs, observed)
 
 
@@ -73,6 +72,7 @@ async def up(engine: Engine, course: Course, show: Show) -> UpResult:
     started = time.monotonic()
     with course_lock(course.name):
         inputs, steps = await plan_up(engine, course)
+        _refuse_missing_store(course)
         await _refuse_taken_ports(engine, course)
         show.on_plan(steps)
         for index, step in enumerate(steps):
@@ -121,7 +121,6 @@ async def _act(engine: Engine, course: Course, step: Step, show: Show) -> None:
         case EnsureVolume(spec=spec):
             await engine.ensure_volume(spec)
         case StartContainer(spec=spec):
-            await _store_ready(course)
             await engine.start(spec)
             await _settled(engine, course, spec.name, show)
         case StopContainer(name=name, grace=grace):
@@ -177,7 +176,7 @@ async def _renew_roster(engine: Engine, inputs: Inputs) -> None:
         await engine.put(names.container(inputs.course.name, Role.HUB), [plan.roster_file(inputs.roster_csv)])
 
 
-async def _store_ready(course: Course) -> None:
+def _refuse_missing_store(course: Course) -> None:
     directory = course.homes.directory
     if directory and not Path(directory).is_dir():
         raise HomeMissing(

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from firstbell.engine.base import Engine
+from firstbell.engine.waiting import together
 from firstbell.errors import FirstbellError
 from firstbell.model.course import CertificateFiles, Course
 from firstbell.plan.deploy import Inputs
@@ -22,7 +23,7 @@ async def gather(engine: Engine, course: Course) -> Inputs:
         asyncio.to_thread(build.plan_hub_image, course), asyncio.to_thread(build.plan_course_image, course)
     )
     server_image = course_image.tag if course_image else course.server.image
-    base, server, hub = await asyncio.gather(
+    base, server, hub = await together(
         *(engine.image(ref) for ref in (course.server.base, server_image, hub_image.tag))
     )
     path = engine_socket(course)

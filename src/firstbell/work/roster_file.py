@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -153,8 +154,11 @@ def _save(path: Path, text: str) -> Roster:
                 os.chown(beside, stat.st_uid, stat.st_gid)
         beside.replace(target)
     except OSError as error:
-        beside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a read-only file system refuses this, too
+            beside.unlink()
         raise CourseFileError(
-            f"the roster cannot be written: {(error.strerror or str(error)).lower()}", where=str(path)
+            f"the roster cannot be written: {(error.strerror or str(error)).lower()}",
+            where=str(path),
+            next_step=f"See who may write there, and whether there is room: ls -ld {path.parent}; df -h {path.parent}",
         ) from error
     return roster
