@@ -19,7 +19,7 @@ from firstbell.model.observed import Phase
 from firstbell.model.steps import RemoveVolume, Step
 from firstbell.work import deploy as work
 from firstbell.work.machine import Ask, ensure_engine
-from firstbell.work.roster_file import read_roster
+from firstbell.work.roster_file import read_filled_roster
 from firstbell.work.status import ServerStatus, Status
 from firstbell.work.status import status as observe_status
 
@@ -31,7 +31,7 @@ def up(
     terminal = Terminal(json=json)
     read = load(course, complete=True)
     if read.access.login == "roster":
-        read_roster(read)
+        read_filled_roster(read)
     if dry_run:
         _show_plan(terminal, asyncio.run(_plan_up(read)))
         return

@@ -8,9 +8,7 @@ from firstbell.hub import pages
 from firstbell.hub.context import SETTING
 
 if TYPE_CHECKING:
-    from jupyterhub.auth import Authenticator
-
-    _Base = Authenticator
+    from jupyterhub.auth import Authenticator as _Base
 else:
     _Base = object
 

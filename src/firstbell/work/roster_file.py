@@ -28,6 +28,18 @@ def read_roster(course: Course) -> Roster:
     return parse_roster(_text(course.access.roster), str(course.access.roster))
 
 
+def read_filled_roster(course: Course) -> Roster:
+    """The people of the course's roster. Raises CourseFileError also where there are none: nobody could enter."""
+    roster = read_roster(course)
+    if not roster.people:
+        raise CourseFileError(
+            "the roster is empty: nobody could enter",
+            where=str(course.access.roster),
+            next_step="Add somebody: firstbell people add USERNAME",
+        )
+    return roster
+
+
 def need_roster(course: Course) -> None:
     """Raises CourseFileError where people do not come from a roster."""
     login = course.access.login

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,17 +16,17 @@ from firstbell.plan.edge import caddyfile
 CADDY = Path(sys.executable).parent / "caddy"
 
 
-def adapted(**keys: object) -> dict:
+def adapted(**keys: object) -> dict[str, Any]:
     course = Course.model_validate({"name": "c", "server": {"image": "x"}, **keys})
     text = caddyfile(course, "http://127.18.0.1:18000")
     result = subprocess.run(
         [CADDY, "adapt", "--adapter", "caddyfile", "--config", "-"], input=text, capture_output=True, text=True
     )
     assert result.returncode == 0, result.stderr
-    return json.loads(result.stdout)
+    return dict(json.loads(result.stdout))
 
 
-def listeners(config: dict) -> list[str]:
+def listeners(config: dict[str, Any]) -> list[str]:
     return [address for server in config["apps"]["http"]["servers"].values() for address in server["listen"]]
 
 
