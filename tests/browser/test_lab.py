@@ -37,6 +37,7 @@ async def test_a_kernel_is_interrupted_and_restarted(person):
 async def test_a_notebook_is_exported(person):
     """A notebook comes down as HTML."""
     lab = await person.in_lab()
+    await lab.save()
     async with person.page.expect_download() as coming:
         await lab.choose("File", "Save and Export Notebook As", "HTML")
     page = await (await coming.value).path()

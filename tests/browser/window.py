@@ -13,7 +13,7 @@ from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Locato
 from firstbell.engine.waiting import until
 
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
-PATIENCE = 60_000
+PATIENCE = 30_000
 """Milliseconds that a machine full of other containers may take for one step."""
 LAB = re.compile(r"/user/[^/]+/lab")
 
@@ -134,9 +134,10 @@ class Lab:
         return await self.page.evaluate(
             """async (path) => {
                 const base = JSON.parse(document.getElementById('jupyter-config-data').textContent).baseUrl;
-                const listing = await (await fetch(base + 'api/contents/')).json();
-                if (!listing.content.some((entry) => entry.name === path)) return null;
-                return (await (await fetch(base + 'api/contents/' + path)).json()).content;
+                const token = document.cookie.match(/(?:^|; )_xsrf=([^;]*)/)[1];
+                const get = async (name) =>
+                    (await (await fetch(base + 'api/contents/' + name, {headers: {'X-XSRFToken': token}})).json()).content;
+                return (await get('')).some((entry) => entry.name === path) ? await get(path) : null;
             }""",
             path,
         )

@@ -213,7 +213,7 @@ def main(folder: Path) -> None:
             )
             super().init_tornado_settings()
 
-        async def start(self) -> Any:  # type: ignore[override]
+        async def start(self) -> Any:
             await super().start()
             watched = roster if course.access.login == "roster" else None
             self.watch = asyncio.create_task(PeopleWatch(self, course, store, watched).run())

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from http.cookies import BaseCookie
 from typing import Any, Self
 from urllib.parse import urljoin, urlsplit
 
@@ -66,13 +67,22 @@ class Outcome:
     error: str = ""
 
 
+class BrowserJar(aiohttp.CookieJar):
+    """Matches a cookie's path with the path as it is sent, `zo%C3%AB` and all, as browsers do."""
+
+    def filter_cookies(self, request_url: URL) -> BaseCookie[str]:
+        """The cookies for a request."""
+        sent = request_url.raw_path.replace("%", "%25")
+        return super().filter_cookies(request_url.with_path(sent, encoded=True))
+
+
 class Visitor:
     """One person with cookies of their own."""
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/") + "/"
         self.session = aiohttp.ClientSession(
-            cookie_jar=aiohttp.CookieJar(unsafe=True),
+            cookie_jar=BrowserJar(unsafe=True),
             timeout=aiohttp.ClientTimeout(total=120),
             connector=aiohttp.TCPConnector(ssl=False),
         )

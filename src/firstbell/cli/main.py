@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import logging
 import os
 import sys
 import tempfile
@@ -74,6 +75,8 @@ def main() -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run one command; its exit code. Every failure ends here, told in the same way."""
     terminal = Terminal(json="--json" in arguments)
+    # Attempts that are repeated are no news until the last has failed.
+    logging.getLogger("stamina").addHandler(logging.NullHandler())
     try:
         code = app(args=list(arguments), prog_name="firstbell", standalone_mode=False)
     except FirstbellError as error:

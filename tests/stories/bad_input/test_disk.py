@@ -1,0 +1,118 @@
+"""The disk is full: told as that, with what makes room, and nothing is left that would take more of it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.stories.bad_input.conftest import NAME, Write, refused
+from tests.support.course import docker, remove
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="mounts a small file system")
+
+SIZE = 420 * 1024**2
+"""Bytes of the small disk: room for the base image, not for what is built on it."""
+BASE = "debian:trixie-slim"
+
+Docker = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@contextlib.contextmanager
+def small_disk(folder: Path, size: int) -> Iterator[Path]:
+    """A file system of `size` bytes in a file."""
+    image, mounted = folder / "disk.img", folder / "disk"
+    with image.open("wb") as file:
+        file.truncate(size)
+    mounted.mkdir()
+    subprocess.run(["mkfs.ext4", "-q", "-m", "0", image], check=True)
+    subprocess.run(["mount", "-o", "loop", image, mounted], check=True)
+    try:
+        yield mounted
+    finally:
+        subprocess.run(["umount", "-l", mounted], check=True)
+
+
+def fill(disk: Path) -> None:
+    """Write until there is no room."""
+    with contextlib.suppress(OSError), (disk / "ballast").open("wb", buffering=0) as file:
+        while file.write(b"\0" * 2**20):
+            pass
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """A Docker Engine of our own on a small disk, with the base image: its address, and the disk."""
+    folder = tmp_path_factory.mktemp("engine")
+    host = f"unix://{folder}/docker.sock"
+    with small_disk(folder, SIZE) as disk, (folder / "log").open("wb") as log:
+        daemon = subprocess.Popen(
+            ["dockerd", "--data-root", disk / "docker", "--exec-root", folder / "exec", "--pidfile", folder / "pid",
+             "--host", host, "--bridge", "none", "--iptables=false", "--ip-forward=false"],
+            stdout=log, stderr=log,
+        )  # fmt: skip
+        try:
+            _answers(host, daemon, folder / "log")
+            save = subprocess.Popen(["docker", "save", BASE], stdout=subprocess.PIPE)
+            subprocess.run(["docker", "--host", host, "load"], stdin=save.stdout, check=True, capture_output=True)
+            assert save.wait() == 0
+            yield host, disk
+        finally:
+            daemon.terminate()
+            daemon.wait(30)
+
+
+def _answers(host: str, daemon: subprocess.Popen[bytes], log: Path) -> None:
+    until = time.monotonic() + 60
+    while subprocess.run(["docker", "--host", host, "version"], capture_output=True, check=False).returncode:
+        assert daemon.poll() is None, log.read_text()[-2000:]
+        assert time.monotonic() < until, log.read_text()[-2000:]
+        time.sleep(0.2)
+
+
+def test_disk_full_while_building(engine: tuple[str, Path], course: Write) -> None:
+    """A build for which the engine's disk is too small fails with that word, and gives back what it took."""
+    host, disk = engine
+    before = _used(disk)
+    small = course(rest=f'[engine]\nhost = "{host}"')
+    refused(small.cli("up", "--yes", check=False), 4, "no space left", "disk is full", "docker system df")
+    assert docker("--host", host, "ps", "-aq") == ""
+    assert _used(disk) - before < 100 * 1024**2
+
+
+def test_disk_full_at_the_start_of_a_container(engine: tuple[str, Path], course: Write) -> None:
+    """With no room for even one container the disk is blamed, not the image; with room again the image is looked at."""
+    host, disk = engine
+    full = course(server=f'image = "{BASE}"', rest=f'[engine]\nhost = "{host}"')
+    steps = json.loads(full.cli("up", "--dry-run", "--json").stdout)["steps"]
+    tag = next(word for step in steps for word in step.split() if word.startswith("firstbell/hub:"))
+    docker("--host", host, "tag", BASE, tag)  # as if it were built already
+    fill(disk)
+    try:
+        refused(full.cli("up", "--yes", check=False), 5, "disk", "docker system df")
+    finally:
+        (disk / "ballast").unlink()
+    refused(full.cli("up", "--yes", check=False), 4, "jupyter_server")
+    for kind in ("ps -aq", "volume ls -q", "network ls -q --filter label=firstbell.course"):
+        assert docker("--host", host, *kind.split()) == ""
+
+
+def test_state_volume_full(course: Write, tmp_path: Path) -> None:
+    """A hub whose database finds no room does not come up; `up` says so with the hub's last lines, and can be repeated."""
+    full = course(server='memory = "512M"')
+    name = f"firstbell-{NAME}-state"
+    labels = [f"--label=firstbell.course={NAME}", "--label=firstbell.role=state"]
+    docker("volume", "create", *labels, "-o", "type=tmpfs", "-o", "device=tmpfs", "-o", "o=size=16k", name)
+    refused(full.cli("up", "--yes", check=False), 5, "│", "firstbell logs hub")
+    remove(NAME)
+
+
+def _used(disk: Path) -> int:
+    state = os.statvfs(disk)
+    return (state.f_blocks - state.f_bfree) * state.f_frsize
