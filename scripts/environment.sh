@@ -51,7 +51,7 @@ make_venv() {
   # Debian keeps ensurepip in a package of its own.
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     echo "Installing the package python3-venv …" >&2
-    { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends python3-venv; } >&2
+    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends python3-venv; } >/dev/null
     "$python" -m venv "$venv" && return 0
   fi
   echo "Python cannot make a virtual environment. On Debian or Ubuntu: apt-get install python3-venv" >&2

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest_asyncio
-from playwright.async_api import expect
+from playwright.async_api import Download, expect
 
 from tests.browser.window import window
 
@@ -38,9 +40,10 @@ async def test_a_notebook_is_exported(person):
     """A notebook comes down as HTML."""
     lab = await person.in_lab()
     await lab.save()
-    async with person.page.expect_download() as coming:
-        await lab.choose("File", "Save and Export Notebook As", "HTML")
-    page = await (await coming.value).path()
+    downloads: asyncio.Queue[Download] = asyncio.Queue()
+    person.context.on("page", lambda page: page.on("download", downloads.put_nowait))
+    await lab.choose("File", "Save and Export Notebook As", "HTML")
+    page = await (await asyncio.wait_for(downloads.get(), 30)).path()
     assert "You are in a Jupyter of your own" in page.read_text()
     assert person.problems == []
 

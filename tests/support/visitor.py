@@ -70,7 +70,7 @@ class Outcome:
 class BrowserJar(aiohttp.CookieJar):
     """Matches a cookie's path with the path as it is sent, `zo%C3%AB` and all, as browsers do."""
 
-    def filter_cookies(self, request_url: URL) -> BaseCookie[str]:
+    def filter_cookies(self, request_url: URL = URL()) -> BaseCookie[str]:  # noqa: B008 - as in the base class
         """The cookies for a request."""
         sent = request_url.raw_path.replace("%", "%25")
         return super().filter_cookies(request_url.with_path(sent, encoded=True))

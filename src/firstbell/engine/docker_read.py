@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from firstbell.model.container import frozen
 from firstbell.model.names import PREFIX
@@ -128,6 +129,7 @@ def facts(info: Json, version: Json) -> EngineFacts:
         storage_driver=info["Driver"],
         data_root=info.get("DockerRootDir") or "",
         swarm=(info.get("Swarm") or {}).get("LocalNodeState") == "active",
+        registry=urlsplit(info.get("IndexServerAddress") or "").hostname or "",
         warnings=tuple(info.get("Warnings") or ()),
     )
 

@@ -15,6 +15,7 @@ from traitlets import Instance
 
 from firstbell.config.wire import from_wire, runtime_from_wire
 from firstbell.engine.connect import connect
+from firstbell.errors import FirstbellError
 from firstbell.hub import proxy, secrets
 from firstbell.hub.context import SETTING, HubContext
 from firstbell.hub.no_options import PlainServerHandler
@@ -84,7 +85,11 @@ class FirstbellHub(JupyterHub):
         self._tasks: set[asyncio.Task[None]] = set()
         course = from_wire(self._places.course.read_bytes(), self._places.secrets.read_bytes())
         runtime = runtime_from_wire(self._places.runtime.read_bytes())
-        self.context = await self._context_of(course, runtime)
+        try:
+            self.context = await self._context_of(course, runtime)
+        except FirstbellError as error:
+            self.log.critical("%s", error)
+            self.exit(1)
         kept = Kept(
             state=self._places.state,
             cookie_secret=secrets.read_or_create(self._places.state / _COOKIE_SECRET),

@@ -8,6 +8,7 @@ codes need the key beside the file as well.
 from __future__ import annotations
 
 import secrets
+import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -23,6 +24,8 @@ FILE = "people.sqlite"
 KEY_FILE = "people.key"
 _VERSION = 1
 _DAY = 86400.0
+_ROOM = 1024**2
+"""Bytes free below which a failure is the full disk's."""
 
 _SCHEMA = """
 CREATE TABLE invitations (
@@ -87,11 +90,7 @@ class PeopleStore:
         try:
             self._db = self._open()
         except sqlite3.DatabaseError as error:
-            raise FirstbellError(
-                f"the record of people is damaged ({error})",
-                where=str(path),
-                next_step="Put back the copy of your last backup, then run: firstbell up",
-            ) from error
+            raise _unusable(path, error) from error
 
     def _open(self) -> sqlite3.Connection:
         db = sqlite3.connect(self.path, timeout=5, isolation_level=None)
@@ -294,3 +293,18 @@ class PeopleStore:
         """A text remembered under that name."""
         row = self._db.execute("SELECT value FROM kept WHERE name = ?", (name,)).fetchone()
         return str(row[0]) if row else None
+
+
+def _unusable(path: Path, error: sqlite3.DatabaseError) -> FirstbellError:
+    """Why the file could not be opened: on a full disk SQLite calls that an I/O error, and nothing is damaged."""
+    if shutil.disk_usage(path.parent).free < _ROOM:
+        return FirstbellError(
+            f"the record of people cannot be opened, as its disk is full ({error})",
+            where=str(path),
+            next_step="Make room on the Docker Engine's disk (docker system df), then run: firstbell up",
+        )
+    return FirstbellError(
+        f"the record of people is damaged ({error})",
+        where=str(path),
+        next_step="Put back the copy of your last backup, then run: firstbell up",
+    )

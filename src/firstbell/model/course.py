@@ -154,7 +154,7 @@ class Server(_Table):
     image: str = Field(
         "",
         description="Or an image as it is: anything in which python3 can import jupyter_server.",
-        examples=["quay.io/jupyter/scipy-notebook:latest"],
+        examples=["jupyter/scipy-notebook:latest"],
     )
     base: str = Field(
         "debian:trixie-slim",

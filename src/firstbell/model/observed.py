@@ -113,6 +113,8 @@ class EngineFacts:
     storage_driver: str = ""
     data_root: str = ""
     swarm: bool = False
+    registry: str = ""
+    """The host where the engine looks for an image whose name has none."""
     warnings: tuple[str, ...] = ()
 
     @property

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from urllib.parse import urlsplit
 
 
 def _any(*alternatives: str) -> re.Pattern[str]:
@@ -51,6 +52,11 @@ _ADVICE = (
         "This network signs certificates itself: name its authorities in [network] ca_bundle of the course file.",
     ),
     (_any(r"no space left"), "The engine's disk is full; `docker system df` says of what."),
+    # Before those on packages: without an index pip calls every package unknown.
+    (
+        _NETWORK,
+        "Try again; where a mirror or proxy is needed, name it under [network] in the course file.",
+    ),
     (
         _any(
             r"no solution found", r"not found in the package registry", r"no matching distribution", r"ResolutionImpos"
@@ -73,10 +79,6 @@ _ADVICE = (
         _any(r"requires BuildKit", r"unknown flag: (mount|link)"),
         "Write the Dockerfile without BuildKit's own features.",
     ),
-    (
-        _NETWORK,
-        "Try again; where a mirror or proxy is needed, name it under [network] in the course file.",
-    ),
 )
 
 
@@ -90,3 +92,17 @@ def advice(lines: Iterable[str]) -> str:
     """What helps, in a sentence; empty where the lines tell nothing that is known."""
     text = "\n".join(lines)
     return next((words for pattern, words in _ADVICE if pattern.search(text)), "")
+
+
+_SETTINGS = {"APT_MIRROR": "apt", "PIP_INDEX_URL": "pypi", "NPM_CONFIG_REGISTRY": "npm", "http_proxy": "proxy"}
+
+
+def ways_out(args: Mapping[str, str]) -> str:
+    """Which mirrors and proxy a build with these arguments was to use, in a sentence; empty if none was set."""
+    used = [f"[network] {key} = {_without_password(args[name])}" for name, key in _SETTINGS.items() if args.get(name)]
+    return f"It was to use {', '.join(used)}." if used else ""
+
+
+def _without_password(url: str) -> str:
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()

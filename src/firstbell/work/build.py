@@ -14,7 +14,7 @@ from firstbell.model.course import Course, Network
 from firstbell.model.image import BuildSpec, Progress
 from firstbell.model.names import Role
 from firstbell.model.observed import ImageState
-from firstbell.plan.build_advice import advice, is_network_failure
+from firstbell.plan.build_advice import advice, is_network_failure, ways_out
 from firstbell.plan.hub_image import hub_build
 from firstbell.plan.image import course_build
 from firstbell.work.base_image import debian_like, make_base
@@ -87,7 +87,7 @@ async def build(engine: Engine, spec: BuildSpec, report: Report = ignore) -> Ima
                     report(Progress(f"the network failed; attempt {attempt.num} of {_ATTEMPTS}"))
                 return await engine.build(spec, report)
     except BuildFailed as error:
-        raise _advised(error) from error
+        raise _advised(error, spec) from error
     raise AssertionError  # retry_context always returns or raises
 
 
@@ -116,8 +116,10 @@ def _no_jupyter(image: str, evidence: tuple[str, ...]) -> BuildFailed:
     )
 
 
-def _advised(error: BuildFailed) -> BuildFailed:
-    steps = " ".join(part for part in (advice((error.what, *error.evidence)), error.next_step) if part)
+def _advised(error: BuildFailed, spec: BuildSpec) -> BuildFailed:
+    lines = (error.what, *error.evidence)
+    used = ways_out(spec.args) if is_network_failure(lines) else ""
+    steps = " ".join(part for part in (advice(lines), used, error.next_step) if part)
     return BuildFailed(error.what, where=error.where, evidence=error.evidence, next_step=steps)
 
 

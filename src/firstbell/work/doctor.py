@@ -30,8 +30,6 @@ from firstbell.plan.doctor_facts import Disk, Finding, MachineFacts, Reach
 from firstbell.work.certificate import judge
 from firstbell.work.lock import lock_folder
 
-_REGISTRY = "registry-1.docker.io"
-"""Where the engine looks for an image whose name has no host."""
 _DEADLINE = 8.0
 
 
@@ -50,7 +48,7 @@ async def examine(engine: Engine, course: Course | None) -> tuple[Finding, ...]:
         machine,
         engine=facts,
         engine_refusal=refusal.what if refusal else "",
-        engine_remedy=(refusal.next_step if refusal else "") or "docker version",
+        engine_remedy="firstbell up installs and starts one, as root on Debian or Ubuntu" if refusal else "",
         has_base=has_base,
         has_image=has_image,
     )
@@ -81,7 +79,7 @@ async def _gather(course: Course | None, facts: EngineFacts | None, observed: Ob
     )
     if course is None:
         return local
-    reaches, addresses = await asyncio.gather(_reaches(course), _resolve(course.host))
+    reaches, addresses = await asyncio.gather(_reaches(course, facts), _resolve(course.host))
     files = course.tls if course.is_https and isinstance(course.tls, CertificateFiles) else None
     return replace(
         local,
@@ -190,10 +188,11 @@ def _can_bind(address: str) -> bool:
     return True
 
 
-async def _reaches(course: Course) -> list[tuple[Reach, float | None]]:
-    wanted = [("the base image's registry", f"https://{registry_of(course.server.base)}/v2/")]
-    if course.server.image:
-        wanted.append(("the image's registry", f"https://{registry_of(course.server.image)}/v2/"))
+async def _reaches(course: Course, facts: EngineFacts | None) -> list[tuple[Reach, float | None]]:
+    usual = facts.registry if facts else ""
+    images = (("the base image's registry", course.server.base), ("the image's registry", course.server.image))
+    hosts = [(what, registry_of(image, usual)) for what, image in images if image]
+    wanted = [(what, f"https://{host}/v2/") for what, host in hosts if host]
     network = course.network
     mirrors = (
         ("the apt mirror", network.apt),
@@ -208,11 +207,11 @@ async def _reaches(course: Course) -> list[tuple[Reach, float | None]]:
     return list(await asyncio.gather(*jobs))
 
 
-def registry_of(image: str) -> str:
-    """The host an image's name begins with, as Docker reads names: it has a dot or a port, or is localhost."""
+def registry_of(image: str, usual: str) -> str:
+    """The host an image's name begins with, as Docker reads names (a dot, a port, or localhost); else the usual one."""
     head, slash, _ = image.partition("/")
     is_host = bool(slash) and ("." in head or ":" in head or head == "localhost")
-    return head if is_host and head != "docker.io" else _REGISTRY
+    return head if is_host and head not in usual else usual
 
 
 def reach(what: str, url: str, proxy: str, bundle: str | None) -> tuple[Reach, float | None]:

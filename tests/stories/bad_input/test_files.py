@@ -99,9 +99,7 @@ def _foreign(project: Path) -> None:
         (_foreign, ("requirements.txt", "../other.txt")),
     ],
 )
-def test_wrong_project(
-    course: Write, tmp_path: Path, spoil: Callable[[Path], None], words: tuple[str, ...]
-) -> None:
+def test_wrong_project(course: Write, tmp_path: Path, spoil: Callable[[Path], None], words: tuple[str, ...]) -> None:
     """A project that cannot become an image is refused with the file's name, and nothing of it is sent anywhere."""
     project = tmp_path / "project"
     project.mkdir()

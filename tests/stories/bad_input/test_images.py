@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
-from tests.stories.bad_input.conftest import Write, refused
+from tests.stories.bad_input.conftest import NAME, Write, left, refused
+from tests.support.course import RunningCourse, write_course
 
 NOWHERE = "http://127.0.0.1:9"
 
@@ -40,7 +42,7 @@ def test_image_that_cannot_be_pulled(course: Write, image: str, registry: str) -
     [
         ("requirements.txt", "firstbell-has-no-such-package==1\n", ("firstbell-has-no-such-package", "uv-pip")),
         ("apt.txt", "treee-of-firstbell\n", ("treee-of-firstbell", "apt")),
-        ("Dockerfile", "FROM debian:trixie-slim\nRUN echo so far; exit 7\n", ("so far", "exit 7", "Step 2")),
+        ("Dockerfile", "FROM debian:trixie-slim\nRUN echo so far; exit 7\n", ("so far", "exit 7", "step 2")),
         ("Dockerfile", "FROM debian:trixie-slim\nRUNN true\n", ("RUNN",)),
         ("Dockerfile", "FROM debian:trixie-slim\nCOPY not-there /\n", ("not-there",)),
         ("Dockerfile", "FROM firstbell-test/nowhere:1\n", ("firstbell-test/nowhere",)),
@@ -50,26 +52,26 @@ def test_image_that_cannot_be_pulled(course: Write, image: str, registry: str) -
 def test_build_that_fails(course: Write, project: Path, file: str, text: str, words: tuple[str, ...]) -> None:
     """A failed build shows the failing step and its last lines, the file to change, and where all of it is kept."""
     (project / file).write_text(text)
-    said = refused(
-        course(server=f'project = "{project}"').cli("up", "--yes", check=False), 4, *words, "│", file, "less "
-    )
+    built = course(server=f'project = "{project}"')
+    said = refused(built.cli("up", "--yes", check=False), 4, *words, "│", "less ")
+    assert file == "Dockerfile" or f"Change {file}" in said
     log = said.split("less ", 1)[1].split()[0].rstrip(".,;`")
     assert words[0] in Path(log).read_text()
 
 
-@pytest.mark.parametrize(
-    ("setting", "file", "text", "words"),
-    [
-        (f'pypi = "{NOWHERE}/simple"', "requirements.txt", "tomli-w\n", ("127.0.0.1", "[network]")),
-        (f'apt = "{NOWHERE}/debian"', "apt.txt", "tree\n", ("127.0.0.1", "[network]")),
-        (f'proxy = "{NOWHERE}"', "apt.txt", "hello\n", ("127.0.0.1", "[network]")),
-    ],
-    ids=["pypi", "apt", "proxy"],
-)
-def test_no_network(
-    course: Write, project: Path, setting: str, file: str, text: str, words: tuple[str, ...]
-) -> None:
-    """Without a way out the failing step, the host that did not answer and the setting are told, after some attempts."""
-    (project / file).write_text(text)
-    cut_off = course(server=f'project = "{project}"', rest=f"[network]\n{setting}\n")
-    refused(cut_off.cli("up", "--yes", check=False), 4, *words, "attempt 3 of 3")
+async def test_no_network(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Without a way out, the step, what did not answer and the setting are told, after some attempts."""
+    settings = {"pypi": f'pypi = "{NOWHERE}/simple"', "proxy": f'proxy = "{NOWHERE}"'}
+    courses = []
+    for setting, text in settings.items():
+        folder = tmp_path_factory.mktemp(setting)
+        (folder / "start.ipynb").write_text("{}")
+        (folder / "apt.txt").write_text("hello\n" if setting == "proxy" else "")
+        name = f"{NAME}-{setting}"
+        url = write_course(folder, name, server='project = "."', rest=f"[network]\n{text}\n")
+        courses.append(RunningCourse(folder, name, url))
+    # Side by side: most of it is waiting.
+    done = await asyncio.gather(*(asyncio.to_thread(c.cli, "up", "--yes", check=False) for c in courses))
+    for setting, result in zip(settings, done, strict=True):
+        refused(result, 4, "attempt 3 of 3", f"[network] {setting}", "127.0.0.1:9", "could not be built at step")
+        assert left(f"{NAME}-{setting}") == []
