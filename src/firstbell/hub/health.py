@@ -7,13 +7,13 @@ import urllib.request
 from pathlib import Path
 
 from firstbell.config.wire import from_wire, runtime_from_wire
-from firstbell.model.runtime import COURSE_FILE, RUNTIME_FILE
+from firstbell.model.runtime import COURSE_FILE, RUNTIME_FILE, SECRETS_FILE
 
 
 def main() -> None:
     """Ask the hub's health endpoint once."""
     made = runtime_from_wire(Path(RUNTIME_FILE).read_bytes())
-    base = from_wire(Path(COURSE_FILE).read_bytes(), b"{}").base_url
+    base = from_wire(Path(COURSE_FILE).read_bytes(), Path(SECRETS_FILE).read_bytes()).base_url
     try:
         with urllib.request.urlopen(f"{made.hub_url}{base}hub/health", timeout=3) as answer:
             sys.exit(0 if answer.status == 200 else 1)

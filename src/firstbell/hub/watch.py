@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,7 +16,7 @@ from firstbell.hub.context import HubContext
 from firstbell.hub.spawner import as_spawn_exception, exit_status, url_of
 from firstbell.model.names import Role
 from firstbell.model.observed import ContainerState, Event, Observed, Phase
-from firstbell.plan.home import HELPER_SUFFIX
+from firstbell.plan.home import HELPER_SUFFIX, seats_with_homes
 
 LOG = logging.getLogger("firstbell.watch")
 
@@ -146,7 +147,16 @@ async def adopt(app: Any, context: HubContext) -> int:
     observed = await _observed(context)
     await asyncio.gather(*(_adopt(app, spawner, observed) for spawner in spawners))
     _forget_cut_starts(app)
+    if observed is not None:
+        await asyncio.to_thread(_keep_seats_apart, context, observed)
     return len(spawners)
+
+
+def _keep_seats_apart(context: HubContext, observed: Observed) -> None:
+    """Should our database be lost while homes stay, a new visitor must not get the number of somebody with files."""
+    directory = context.course.homes.directory
+    folders = os.listdir(directory) if directory and os.path.isdir(directory) else []  # noqa: PTH112, PTH208
+    context.store.skip_seats(seats_with_homes(context.course, observed, folders))
 
 
 def _spawners_with_a_server(app: Any) -> list[Any]:

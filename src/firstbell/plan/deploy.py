@@ -116,14 +116,14 @@ def roster_file(content: bytes) -> File:
 
 
 def plan_down(course: Course, observed: Observed, hub_image: str, *, delete_homes: bool = False) -> tuple[Step, ...]:
-    """The steps that end a course: people's servers last but one, so that each is stopped with care; homes stay."""
+    """The steps that end a course. Homes stay, and with them who they belong to: the hub's state and certificates."""
     first = (Role.EDGE, Role.HUB, Role.PROXY)
     stops = [
         StopContainer(state.name, state.role, grace=15)
         for role in (*first, Role.SERVER, Role.HELPER, Role.GUARD)
         for state in observed.of_role(role.value)
     ]
-    kept = set() if delete_homes else {Role.HOME.value}
+    kept = set() if delete_homes else {Role.HOME.value, Role.STATE.value, Role.CERTIFICATES.value}
     volumes = [RemoveVolume(v.name, v.user) for v in observed.volumes if v.role not in kept]
     return (
         *stops,

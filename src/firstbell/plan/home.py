@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+
 from firstbell.model import names
 from firstbell.model.container import MIB, ContainerSpec, File, Limits, Mount, MountKind, VolumeSpec, frozen
 from firstbell.model.course import Course
 from firstbell.model.names import Role
+from firstbell.model.observed import Observed
 from firstbell.model.runtime import HOME_DIR
 
 _PARENT = "/homes"
@@ -28,6 +32,14 @@ def home_mount(course: Course, user: str) -> Mount:
     if course.homes.directory:
         return Mount(MountKind.BIND, home_directory(course, user), HOME_DIR)
     return Mount(MountKind.VOLUME, names.home(course.name, user), HOME_DIR)
+
+
+def seats_with_homes(course: Course, observed: Observed, folders: Iterable[str]) -> set[str]:
+    """The seminar seats that have files already, by their volumes and by the names of the folders of homes."""
+    volumes = {v.user for v in observed.volumes if v.role == Role.HOME.value}
+    beginning = re.escape(names.home(course.name, "").rpartition("-")[0])
+    matches = (re.fullmatch(rf"{beginning}-(seat-\d+)-[0-9a-f]+", folder) for folder in folders)
+    return volumes | {match[1] for match in matches if match}
 
 
 def directory_helper(course: Course, user: str, image: str, uid: int, gid: int) -> ContainerSpec:

@@ -26,6 +26,12 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     remove(NAME)
 
 
+def homes() -> list[str]:
+    """The course's homes."""
+    filters = ("--filter", f"label=firstbell.course={NAME}", "--filter", "label=firstbell.role=home")
+    return docker("volume", "ls", "-q", *filters).split()
+
+
 def everything(kind: str = "container") -> set[str]:
     """The names of what carries the course's label."""
     words = ["ps", "-a"] if kind == "container" else [kind, "ls"]
@@ -61,7 +67,7 @@ async def test_life_of_a_course(folder, tmp_path_factory):
         assert (await visitor.execute("print(x + 1)", kernel)).text == "42\n"
         course.cli("down", "--yes")
         assert everything() | everything("network") == set()
-        assert len(everything("volume")) == 1
+        assert everything("volume") == {"firstbell-test-up-state", "firstbell-test-up-certificates", *homes()}
         course.up()
         await visitor.enter()
         await visitor.server()
@@ -148,3 +154,20 @@ def test_https(tmp_path, tls):
         )  # fmt: skip
     assert result.stdout.startswith("HTTP/2 200"), result.stdout + result.stderr
     assert "x-content-type-options: nosniff" in result.stdout
+
+
+async def test_lost_database_gives_nobodys_files_away(folder):
+    """With the hub's state lost, a new visitor gets a new seat and none of the files that are still there."""
+    url = write_course(folder, NAME, server='memory = "512M"')
+    course = RunningCourse(folder, NAME, url)
+    course.up()
+    async with Visitor(url) as first:
+        await first.ready()
+        await first.execute("open('mine.txt', 'w').write('private')")
+    course.cli("down", "--yes")
+    docker("volume", "rm", f"firstbell-{NAME}-state")
+    course.up()
+    async with Visitor(url) as second:
+        await second.ready()
+        assert second.user != first.user
+        assert "private" not in await second.sh("cat ~/mine.txt")

@@ -115,13 +115,13 @@ def test_base_is_not_fetched_for_nothing(inputs):
 
 
 def test_down_keeps_homes(inputs):
-    """`down` removes all but the homes, and stops people's servers before the guard goes."""
+    """`down` keeps homes and who they belong to, and stops people's servers before the guard goes."""
     observed = running(inputs)
     server = ContainerState("s", Phase.RUNNING, labels=frozen(names.labels("c", Role.SERVER, "ada")))
     home = VolumeState("h", frozen(names.labels("c", Role.HOME, "ada")))
     everything = replace(observed, containers=(*observed.containers, server), volumes=(*observed.volumes, home))
     steps = plan_down(inputs.course, everything, "firstbell/hub:1")
-    assert "h" not in [s.name for s in steps if isinstance(s, RemoveVolume)]
+    assert [s.name for s in steps if isinstance(s, RemoveVolume)] == ["firstbell-c-secrets"]
     stops = [s.why for s in steps if isinstance(s, StopContainer)]
     assert stops == ["edge", "hub", "proxy", "server", "guard"]
     assert RemoveVolume("h", "ada") in plan_down(inputs.course, everything, "firstbell/hub:1", delete_homes=True)
