@@ -148,7 +148,7 @@ async def adopt(app: Any, context: HubContext) -> int:
     await asyncio.gather(*(_adopt(app, spawner, observed) for spawner in spawners))
     _forget_cut_starts(app)
     if observed is not None:
-        await asyncio.to_thread(_keep_seats_apart, context, observed)
+        _keep_seats_apart(context, observed)
     return len(spawners)
 
 

@@ -32,7 +32,7 @@ def test_image_without_jupyter(course: Write) -> None:
     ("image", "registry"), [("firstbell-test/nowhere:1", "Docker Hub"), ("127.0.0.1:9/nowhere:1", "127.0.0.1:9")]
 )
 def test_image_that_cannot_be_pulled(course: Write, image: str, registry: str) -> None:
-    """An image that is not here and cannot be pulled is told with its registry, the reason, and how to see for oneself."""
+    """An image that is not here and cannot be pulled is told with its registry and the reason."""
     absent = course(server=f'image = "{image}"')
     refused(absent.cli("up", "--yes", check=False), 4, image, registry, f"docker pull {image}", "│")
 
