@@ -120,8 +120,7 @@ class Browser:
             if "/spawn-pending/" not in page.url:
                 break
             self._mark("spawn page")
-            self._wait_for_server(page)
-            page = self._go("GET", page.url)  # both sides' scripts load the page again
+            page = self._go("GET", self._wait_for_server(page))
         raise NotMeasured(f"no Lab page but {page.status} {page.url}: {page.excerpt}")
 
     def call_apis(self, lab: Page) -> None:
@@ -157,8 +156,11 @@ class Browser:
             method, fields, url = "GET", None, urljoin(url, answer.headers["location"])
         raise NotMeasured(f"{_HOPS} redirects, the last to {url}")
 
-    def _wait_for_server(self, page: Page) -> None:
-        """Follow the spawn page's events until one is `ready`."""
+    def _wait_for_server(self, page: Page) -> str:
+        """Follow the spawn page's events until one is `ready`; the address that the page's script opens then.
+
+        JupyterHub's script loads the page again; Firstbell's (`page.js`) opens the server that the event names.
+        """
         headers = _FETCH | {"Accept": "text/event-stream", "Referer": page.url}
         with self._http.stream("GET", self._events_url(page), headers=headers) as events:
             for line in events.iter_lines():
@@ -170,7 +172,7 @@ class Browser:
                     raise NotMeasured(f"the server failed to start: {event}")
                 if event.get("ready"):
                     self._mark("ready")
-                    return
+                    return urljoin(page.url, event["url"]) if "data-progress=" in page.text else page.url
         raise NotMeasured(f"the events of {page.url} ended without an outcome")
 
     def _events_url(self, page: Page) -> str:

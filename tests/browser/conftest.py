@@ -90,7 +90,7 @@ def broken(full: RunningCourse, tmp_path_factory: pytest.TempPathFactory) -> Ite
     base = docker("images", "--format", "{{.Repository}}:{{.Tag}}", f"firstbell/{full.name}").splitlines()[0]
     (context / "dying.py").write_text(DYING)
     (context / "Dockerfile").write_text(DOCKERFILE.format(base=base))
-    docker("build", "-q", "-t", image, str(context))
+    docker("build", "-q", "--network", "host", "-t", image, str(context))
     try:
         folder = tmp_path_factory.mktemp("broken")
         with running(folder, "test-browser-broken", server=f'image = "{image}"\nmemory = "512M"') as course:

@@ -19,7 +19,7 @@ async def test_a_failed_start_says_why_and_can_be_tried_again(browser, broken):
         await look(person.page, "failed-start")
         volume = docker("volume", "ls", "-q", "--filter", f"label=firstbell.course={broken.name}", "--filter",
                         "label=firstbell.role=home")  # fmt: skip
-        docker("run", "--rm", "--label", f"firstbell.course={broken.name}", "--entrypoint", "touch", "-v",
+        docker("run", "--rm", "--network", "none", "--label", f"firstbell.course={broken.name}", "--entrypoint", "touch", "-v",
                f"{volume}:/home/jovyan", "firstbell-test/browser-dying:1", "/home/jovyan/repaired")  # fmt: skip
         await person.page.get_by_role("link", name="Try again").click()
         await person.in_lab()

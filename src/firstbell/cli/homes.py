@@ -13,7 +13,7 @@ import typer
 from firstbell.cli.common import HERE, CourseArgument, JsonOption, engine_of, load
 from firstbell.cli.show import Terminal, plural, size
 from firstbell.config.roster import normalise_username
-from firstbell.errors import CourseFileError, FirstbellError
+from firstbell.errors import CourseFileError, FirstbellError, HomeMissing
 from firstbell.model import names
 from firstbell.model.course import Course
 from firstbell.model.home import Home, Transfer
@@ -123,18 +123,28 @@ def delete(
             user,
             f"In a script: --confirm {user}",
         )
-    _told(lambda: _delete(read, user, stop=stop), user)
-    terminal.say(f"Deleted the home of {user}.")
+    was_there = _told(lambda: _delete(read, user, stop=stop), user)
+    terminal.say(f"Deleted the home of {user}." if was_there else f"The home of {user} was gone; {user} begins anew.")
 
 
-async def _delete(course: Course, user: str, *, stop: bool) -> None:
-    """Delete, and tell the hub: it takes a home that has gone by itself for a fault, and starts nobody without."""
+async def _delete(course: Course, user: str, *, stop: bool) -> bool:
+    """Delete, and tell the hub: it takes a home that has gone by itself for a fault, and starts nobody without.
+
+    Whether there was one. Raises HomeMissing where none was and the hub expects none.
+    """
     async with engine_of(course) as engine:
         if stop:
             await people.stop_servers(engine, course, [user])
-        await work.delete_home(engine, course, user)
-        if (await engine.state(names.container(course.name, Role.HUB))).phase is Phase.RUNNING:
+        hub_runs = (await engine.state(names.container(course.name, Role.HUB))).phase is Phase.RUNNING
+        try:
+            await work.delete_home(engine, course, user)
+        except HomeMissing:
+            if hub_runs and await people.forget_home(engine, course, user):
+                return False
+            raise
+        if hub_runs:
             await people.forget_home(engine, course, user)
+        return True
 
 
 def _told(act: Callable[[], Coroutine[None, None, T]], user: str) -> T:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import deque
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -136,7 +137,7 @@ async def build(api: Api, spec: BuildSpec, report: Report, log_folder: Path | No
         except Answer as answer:
             if answer.status >= 500 and not answer.says("dockerfile", "no space left", "syntax"):
                 raise
-            progress.error = answer.message
+            deque(progress.take({"error": answer.message}), maxlen=0)
         if progress.error or not progress.image_id:
             raise progress.failure()
     return await _present(api, spec.tag)

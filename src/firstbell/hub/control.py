@@ -137,10 +137,8 @@ def _invitation(hub: Hub, person: Person) -> dict[str, Any]:
 
 
 def forget_home(hub: Hub, usernames: Sequence[str]) -> dict[str, Any]:
-    """From now on no home is expected of these users."""
-    for name in usernames:
-        hub.store.forget_home(name)
-    return {"forgotten": list(usernames)}
+    """From now on no home is expected of these users; those of whom one was."""
+    return {"forgotten": [name for name in usernames if hub.store.forget_home(name)]}
 
 
 def stop(hub: Hub, usernames: Sequence[str]) -> dict[str, Any]:

@@ -118,6 +118,11 @@ class Page(BaseHandler):
         joined: str = url_path_join(self.hub.base_url, *parts)
         return joined
 
+    def _validate_next_url(self, next_url: str) -> str:
+        # The hub's front only leads on to where somebody without a "next" goes anyway: that redirect is spared.
+        onwards: str = super()._validate_next_url(next_url)
+        return "" if onwards == self.hub.base_url else onwards
+
     def with_next(self, url: str) -> str:
         """`url`, with the present `next` (if it stays on this site) carried along."""
         onwards = self._validate_next_url(self.get_argument("next", ""))

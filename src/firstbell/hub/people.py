@@ -267,9 +267,9 @@ class PeopleStore:
         """Whether a home was recorded."""
         return self._db.execute("SELECT 1 FROM homes WHERE username = ?", (username,)).fetchone() is not None
 
-    def forget_home(self, username: str) -> None:
-        """The home was deleted on purpose: the next start makes a new one."""
-        self._db.execute("DELETE FROM homes WHERE username = ?", (username,))
+    def forget_home(self, username: str) -> bool:
+        """The home was deleted on purpose: the next start makes a new one. Whether one was expected until now."""
+        return self._db.execute("DELETE FROM homes WHERE username = ?", (username,)).rowcount > 0
 
     # messages from control to the hub, and what the hub keeps for itself
 

@@ -3,25 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
 
-from firstbell.config.wire import runtime_to_wire, to_wire
-from firstbell.model import names, runtime
-from firstbell.model.container import (
-    GIB,
-    HOST_NETWORK,
-    MIB,
-    ContainerSpec,
-    File,
-    Limits,
-    Mount,
-    MountKind,
-    Restart,
-    VolumeSpec,
-    frozen,
-)
+from firstbell.model import names
+from firstbell.model.container import HOST_NETWORK, ContainerSpec, VolumeSpec, frozen
 from firstbell.model.course import Course
-from firstbell.model.image import BuildSpec
 from firstbell.model.names import Role
 from firstbell.model.observed import Observed, Phase
 from firstbell.model.runtime import Runtime
@@ -38,39 +23,8 @@ from firstbell.model.steps import (
     Step,
     StopContainer,
 )
-from firstbell.plan import edge, network
-from firstbell.plan.network import WayOut
-
-PYTHON = "/opt/firstbell/venv/bin/python3"
-_OWNER = f"{runtime.HUB_UID}:{runtime.HUB_UID}"
-_PRIVILEGED_PORT = 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Inputs:
-    """All that `up` reads before it plans; `work/deploy.py` gathers it."""
-
-    course: Course
-    hub_image: BuildSpec
-    course_image: BuildSpec | None = None
-    """None where the course names an image as it is."""
-    base_missing: bool = False
-    course_image_missing: bool = False
-    hub_image_missing: bool = False
-    socket: str = "/var/run/docker.sock"
-    """The daemon's socket on its own machine."""
-    socket_gid: int = 0
-    roster_csv: bytes = b""
-    ca_bundle: bytes = b""
-    cert: bytes = b""
-    key: bytes = b""
-    way_out: WayOut = field(default_factory=WayOut)
-    has_project: bool = False
-
-    @property
-    def server_image(self) -> str:
-        """The reference of the image servers run."""
-        return self.course_image.tag if self.course_image else self.course.server.image
+from firstbell.plan import network
+from firstbell.plan.services import PYTHON, Inputs, service_specs
 
 
 def plan_up(inputs: Inputs, observed: Observed) -> tuple[Step, ...]:
@@ -103,16 +57,6 @@ def course_runtime(inputs: Inputs, observed: Observed) -> Runtime:
         has_ca=bool(inputs.ca_bundle),
         proxy_environment=_proxy_environment(course),
     )
-
-
-def service_specs(inputs: Inputs, made: Runtime) -> tuple[ContainerSpec, ...]:
-    """Guard, proxy, hub and edge, in the order in which they start."""
-    return (_guard(inputs, made), _proxy(inputs, made), _hub(inputs, made), _edge(inputs, made))
-
-
-def roster_file(content: bytes) -> File:
-    """The roster as the hub reads it; its change replaces no container."""
-    return File(runtime.ROSTER_FILE, content, 0o600, runtime.HUB_UID, runtime.HUB_UID, counted=False)
 
 
 def plan_down(course: Course, observed: Observed, hub_image: str, *, delete_homes: bool = False) -> tuple[Step, ...]:
@@ -173,95 +117,6 @@ def _container_steps(specs: tuple[ContainerSpec, ...], observed: Observed) -> It
             yield StartContainer(spec, f"was {state.phase.value}")
 
 
-def _service(inputs: Inputs, role: Role, command: tuple[str, ...], memory: int) -> ContainerSpec:
-    return ContainerSpec(
-        name=names.container(inputs.course.name, role),
-        image=inputs.hub_image.tag,
-        command=command,
-        labels=frozen(names.labels(inputs.course.name, role)),
-        env=frozen({"TZ": inputs.course.time_zone}),
-        user=_OWNER,
-        network=HOST_NETWORK,
-        limits=Limits(memory=memory, pids=512),
-        restart=Restart.UNLESS_STOPPED,
-    )
-
-
-def _guard(inputs: Inputs, made: Runtime) -> ContainerSpec:
-    course = inputs.course
-    rules = network.ruleset(course.name, made.gateway, course.network.egress, inputs.way_out)
-    spec = _service(
-        inputs, Role.GUARD, (PYTHON, "-m", "firstbell.hub.guard", network.table_name(course.name)), 128 * MIB
-    )
-    return replace(
-        spec,
-        user="0:0",
-        capabilities=("NET_ADMIN",),
-        files=(File(f"{runtime.HUB_ROOT}/rules.nft", rules.encode()),),
-    )
-
-
-def _proxy(inputs: Inputs, made: Runtime) -> ContainerSpec:
-    return replace(
-        _service(inputs, Role.PROXY, (PYTHON, "-m", "firstbell.hub.proxy"), 2 * GIB),
-        mounts=(_shared(inputs.course),),
-        files=(_directory(runtime.SHARED_DIR), File(runtime.RUNTIME_FILE, _proxy_facts(made))),
-    )
-
-
-def _hub(inputs: Inputs, made: Runtime) -> ContainerSpec:
-    course = inputs.course
-    public, secrets = to_wire(course)
-    state = Mount(MountKind.VOLUME, names.volume(course.name, Role.STATE), runtime.STATE_DIR)
-    ca = File(runtime.CA_FILE, inputs.ca_bundle)
-    homes = course.homes.directory
-    return replace(
-        _service(inputs, Role.HUB, (PYTHON, "-m", "firstbell.hub"), 2 * GIB),
-        groups=(str(inputs.socket_gid),),
-        workdir=runtime.STATE_DIR,
-        mounts=(
-            state,
-            _shared(course),
-            Mount(MountKind.BIND, inputs.socket, runtime.SOCKET),
-            *([Mount(MountKind.BIND, homes, homes, read_only=True)] if homes else []),
-        ),
-        files=(
-            _directory(runtime.STATE_DIR),
-            _directory(runtime.SHARED_DIR),
-            File(runtime.COURSE_FILE, public),
-            File(runtime.SECRETS_FILE, secrets, 0o400, runtime.HUB_UID, runtime.HUB_UID),
-            File(runtime.RUNTIME_FILE, runtime_to_wire(made)),
-            *([ca] if inputs.ca_bundle else []),
-            *([roster_file(inputs.roster_csv)] if inputs.roster_csv else []),
-        ),
-        stop_grace=20,
-    )
-
-
-def _edge(inputs: Inputs, made: Runtime) -> ContainerSpec:
-    course = inputs.course
-    config = f"{runtime.HUB_ROOT}/Caddyfile"
-    # An unprivileged user cannot listen below 1024 on the host's network: then root, with that one capability.
-    privileged = course.port < _PRIVILEGED_PORT
-    owner = 0 if privileged else runtime.HUB_UID
-    certificate = (
-        File(edge.CERT_FILE, inputs.cert, 0o444),
-        File(edge.KEY_FILE, inputs.key, 0o400, owner, owner),
-    )
-    return replace(
-        _service(inputs, Role.EDGE, ("caddy", "run", "--adapter", "caddyfile", "--config", config), GIB),
-        user=f"{owner}:{owner}",
-        capabilities=("NET_BIND_SERVICE",) if privileged else (),
-        env=frozen({"XDG_DATA_HOME": edge.DATA_DIR, "XDG_CONFIG_HOME": "/tmp", "HOME": "/tmp"}),  # noqa: S108
-        mounts=(Mount(MountKind.VOLUME, names.volume(course.name, Role.CERTIFICATES), edge.DATA_DIR),),
-        files=(
-            File(edge.DATA_DIR, None, 0o700, owner, owner),
-            File(config, edge.caddyfile(course, made.proxy_url).encode()),
-            *(certificate if inputs.cert else ()),
-        ),
-    )
-
-
 def _unguard(course: Course, observed: Observed, hub_image: str) -> Iterator[Step]:
     if observed.of_role(Role.GUARD.value):
         table = network.table_name(course.name)
@@ -277,19 +132,6 @@ def _unguard(course: Course, observed: Observed, hub_image: str) -> Iterator[Ste
             ),
             "remove the packet filter's rules",
         )
-
-
-def _shared(course: Course) -> Mount:
-    return Mount(MountKind.VOLUME, names.volume(course.name, Role.SECRETS), runtime.SHARED_DIR)
-
-
-def _directory(path: str) -> File:
-    return File(path, None, 0o700, runtime.HUB_UID, runtime.HUB_UID)
-
-
-def _proxy_facts(made: Runtime) -> bytes:
-    # Only what the proxy needs: it is not to be replaced because the course image changed.
-    return runtime_to_wire(Runtime(course=made.course, image="", network=made.network, gateway=made.gateway))
 
 
 def _proxy_environment(course: Course) -> tuple[tuple[str, str], ...]:

@@ -15,6 +15,8 @@ import sys
 import types
 from typing import Any, Iterator
 
+from . import later
+
 # Optional checkers that `jsonschema` looks for when imported. Without them it accepts more strings as "date-time" or
 # "uri"; Jupyter's own schemas rely on none. `rfc3987_syntax` alone compiles a grammar: 0.7 to 1.4 s, 15 MB.
 _FORMAT_CHECKERS = frozenset(
@@ -46,9 +48,7 @@ def begin() -> None:
     """Before the first import of Jupyter."""
     # A collection finds nothing while modules load, and looks at ever more objects: 0.05 s.
     gc.disable()
-    with contextlib.suppress(Exception), _hidden(_FORMAT_CHECKERS):
-        importlib.import_module("jsonschema")
-    with contextlib.suppress(Exception):
+    with contextlib.suppress(Exception), later.waiting(lambda: _hidden(_FORMAT_CHECKERS)):
         _import_lab()
 
 
@@ -57,6 +57,25 @@ def end() -> None:
     # What is loaded now stays: leave it out of all later collections.
     gc.freeze()
     gc.enable()
+
+
+def page_shown() -> None:
+    """When the browser has a page, and is busy with its scripts: now is the time for what can wait."""
+    later.load()
+
+
+@contextlib.contextmanager
+def events_later(serverapp: Any) -> Iterator[None]:
+    """Within, the event logger that the module ``jupyter_server.serverapp`` makes reads its schemas later: 0.02 s."""
+    logger = getattr(serverapp, "EventLogger", None)
+    if not isinstance(logger, type):
+        yield
+        return
+    serverapp.EventLogger = later.events(logger)
+    try:
+        yield
+    finally:
+        serverapp.EventLogger = logger
 
 
 def extensions(found: dict[str, bool]) -> dict[str, bool]:

@@ -12,7 +12,9 @@ import time
 from typing import Any, Callable, cast
 
 from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_server import serverapp
 from jupyter_server.serverapp import ServerApp
+from jupyter_server.utils import url_path_join
 from tornado import httpserver, web
 from tornado.httputil import HTTPServerRequest
 from traitlets.config import Config
@@ -64,6 +66,7 @@ class HubServerApp(ServerApp):  # type: ignore[misc,unused-ignore]
     packages: Packages
     listener: socket.socket
     began: float
+    page_shown = False
 
     def load_config_file(self, *args: Any, **kwargs: Any) -> None:
         super().load_config_file(*args, **kwargs)
@@ -90,6 +93,12 @@ class HubServerApp(ServerApp):  # type: ignore[misc,unused-ignore]
         self.provider.bind(login)
         xsrf.install(login.xsrf_token, self.settings.prefix)
 
+    def init_event_logger(self) -> None:
+        with lean.events_later(serverapp):
+            super().init_event_logger()
+        # Extensions' schemas, on the other hand, are for them to see accepted or refused.
+        vars(type(self.event_logger)).get("settled") is False and setattr(self.event_logger, "settled", True)
+
     def init_webapp(self) -> None:
         self.default_url = _front_page(self)
         self.jinja_template_vars = dict(
@@ -99,8 +108,10 @@ class HubServerApp(ServerApp):  # type: ignore[misc,unused-ignore]
         )
         super().init_webapp()
         _secure(self.web_app, self.settings)
-        self.web_app.settings["page_config_hook"] = self.provider.page_config
-        self.web_app.find_handler = _within(self.web_app, self.settings.prefix)  # type: ignore[method-assign]
+        self.web_app.settings["page_config_hook"] = self._page_config
+        self.web_app.find_handler = _within(  # type: ignore[method-assign]
+            self.web_app, self.settings.prefix, url_path_join(self.settings.prefix, self.default_url), self._is_stranger
+        )
 
     def init_httpserver(self) -> None:
         """On the socket that was bound before Jupyter was loaded: who connected meanwhile is served now."""
@@ -130,6 +141,21 @@ class HubServerApp(ServerApp):  # type: ignore[misc,unused-ignore]
         for task in getattr(self, "reporters", []):
             task.cancel()
         await super()._cleanup()
+
+    def _page_config(self, handler: Any, config: dict[str, Any]) -> dict[str, Any]:
+        if not self.page_shown:
+            self.page_shown = True
+            asyncio.get_running_loop().call_soon(self._load_the_rest)
+        shown: dict[str, Any] = self.provider.page_config(handler, config)
+        return shown
+
+    def _load_the_rest(self) -> None:
+        lean.page_shown()
+        _ = self.event_logger.schemas
+
+    def _is_stranger(self, request: HTTPServerRequest) -> bool:
+        """Does this request come without anything that could say whose it is?"""
+        return self.provider.login.cookie not in request.cookies and "Authorization" not in request.headers
 
     def _lock(self) -> None:
         values = dict(_LOCKED, ip=self.settings.ip, port=self.settings.port, base_url=self.settings.prefix)
@@ -215,11 +241,16 @@ def _check(app: HubServerApp) -> None:
         )
 
 
-def _within(app: web.Application, prefix: str) -> Callable[..., Any]:
+def _within(
+    app: web.Application, prefix: str, front: str, is_stranger: Callable[[HTTPServerRequest], bool]
+) -> Callable[..., Any]:
     """``app.find_handler`` for paths of this server only: another user's path, should a proxy send one, gets 404."""
     find = app.find_handler
 
     def find_handler(request: HTTPServerRequest, **kwargs: Any) -> Any:
+        if request.method == "GET" and request.uri == prefix and is_stranger(request):
+            # Would be sent to the front page, and from there to the hub to log in: one redirect instead of two.
+            request.uri, request.path = front, front.partition("?")[0]
         if request.path.startswith(prefix):
             return find(request, **kwargs)
         if request.path == prefix.rstrip("/"):

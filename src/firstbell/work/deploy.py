@@ -33,8 +33,8 @@ from firstbell.model.steps import (
 )
 from firstbell.plan import deploy as plan
 from firstbell.plan import network
-from firstbell.plan.deploy import Inputs
 from firstbell.plan.edge import is_loopback
+from firstbell.plan.services import PYTHON, Inputs, roster_file
 from firstbell.work import build
 from firstbell.work.gather import gather, host_routes
 from firstbell.work.lock import course_lock
@@ -139,13 +139,13 @@ async def _settled(engine: Engine, course: Course, name: str, show: Show) -> Non
     """Wait until what was started does its work; a container that ends instead is reported with its log."""
     probes = {
         names.container(course.name, Role.GUARD): (
-            plan.PYTHON,
+            PYTHON,
             "-m",
             "firstbell.hub.guard",
             "--check",
             network.table_name(course.name),
         ),
-        names.container(course.name, Role.HUB): (plan.PYTHON, "-m", "firstbell.hub.health"),
+        names.container(course.name, Role.HUB): (PYTHON, "-m", "firstbell.hub.health"),
     }
     probe = probes.get(name)
     if probe is None:
@@ -173,7 +173,7 @@ async def _settled(engine: Engine, course: Course, name: str, show: Show) -> Non
 async def _renew_roster(engine: Engine, inputs: Inputs) -> None:
     """A changed roster is no reason to replace the hub, which looks at the file every few seconds."""
     if inputs.roster_csv:
-        await engine.put(names.container(inputs.course.name, Role.HUB), [plan.roster_file(inputs.roster_csv)])
+        await engine.put(names.container(inputs.course.name, Role.HUB), [roster_file(inputs.roster_csv)])
 
 
 def _refuse_missing_store(course: Course) -> None:

@@ -12,8 +12,8 @@ from firstbell.engine.base import Engine
 from firstbell.engine.waiting import together
 from firstbell.errors import FirstbellError
 from firstbell.model.course import CertificateFiles, Course
-from firstbell.plan.deploy import Inputs
 from firstbell.plan.network import WayOut
+from firstbell.plan.services import Inputs
 from firstbell.work import build
 
 

@@ -15,7 +15,7 @@ from firstbell.model.course import Course
 from firstbell.model.names import Role
 from firstbell.model.observed import Phase
 from firstbell.model.roster import Person, Roster
-from firstbell.plan.deploy import roster_file
+from firstbell.plan.services import roster_file
 from firstbell.work.roster_file import read_roster
 
 _TAKEN_UP = 20.0
@@ -145,6 +145,10 @@ async def stop_servers(engine: Engine, course: Course, usernames: Iterable[str])
     await _control(engine, course, "stop", *usernames)
 
 
-async def forget_home(engine: Engine, course: Course, username: str) -> None:
-    """Tell the hub that this home was deleted on purpose: the next start makes a new one instead of failing."""
-    await _control(engine, course, "forget-home", username)
+async def forget_home(engine: Engine, course: Course, username: str) -> bool:
+    """Tell the hub that this home was deleted on purpose: the next start makes a new one instead of failing.
+
+    Whether the hub expected one until now.
+    """
+    told = await _control(engine, course, "forget-home", username)
+    return username in told["forgotten"]

@@ -81,7 +81,7 @@ async def test_a_home_that_somebody_removed(live: RunningCourse) -> None:
         assert home in said
         assert home not in left(NAME)
         told = live.cli("homes", "delete", visitor.user, "--confirm", visitor.user)
-        assert "begins anew" in told.stdout
+        assert f"{visitor.user} begins anew" in told.stdout
         await visitor.server()
         assert "start.ipynb" in await visitor.sh("ls; test ! -e mine.txt")
         await stop_server(visitor)

@@ -22,7 +22,8 @@ from firstbell.model.steps import (
     StartContainer,
     StopContainer,
 )
-from firstbell.plan.deploy import Inputs, course_runtime, plan_down, plan_up, service_specs
+from firstbell.plan.deploy import course_runtime, plan_down, plan_up
+from firstbell.plan.services import Inputs, service_specs
 
 
 @pytest.fixture

@@ -86,7 +86,8 @@ if (room) {
   });
 }
 
-// A starting server: show each stage as the hub tells it; the page itself is asked again at the end, good or bad.
+// A starting server: show each stage as the hub tells it. A ready one is opened straight away, at the address that the
+// hub gives; where this page has a "next" of its own, or something went wrong, the page itself is asked again.
 const start = one("[data-progress]");
 if (start) {
   const bar = one(".bar", start);
@@ -113,7 +114,8 @@ if (start) {
     if (data.ready || data.failed) {
       events.close();
       if (data.ready) show({ message: "Ready. Here you go …", progress: 100 });
-      location.reload();
+      if (data.ready && data.url && !location.search) location.replace(data.url);
+      else location.reload();
       return;
     }
     show(data);
