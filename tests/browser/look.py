@@ -28,7 +28,8 @@ async def look(page: Page, name: str, *, ours: bool = True, scripted: bool = Tru
         if ours:
             assert await page.evaluate(_WIDER) == 0, f"{name} scrolls sideways ({size})"
             if scripted and (size, scheme) in {("phone", "dark"), ("desktop", "light")}:
-                assert not await findings(page), f"{name} ({size}, {scheme})"
+                found = await findings(page)
+                assert not found, f"{name} ({size}, {scheme}): {found}"
 
 
 async def findings(page: Page) -> list[str]:

@@ -43,6 +43,7 @@ async def test_a_notebook_is_exported(person):
     downloads: asyncio.Queue[Download] = asyncio.Queue()
     person.context.on("page", lambda page: page.on("download", downloads.put_nowait))
     await lab.choose("File", "Save and Export Notebook As", "HTML")
+    await lab.accept()
     page = await (await asyncio.wait_for(downloads.get(), 30)).path()
     assert "You are in a Jupyter of your own" in page.read_text()
     assert person.problems == []
@@ -53,7 +54,7 @@ async def test_a_terminal_answers(person):
     lab = await person.in_lab()
     await lab.choose("File", "New", "Terminal")
     await person.page.locator(".jp-Terminal .xterm-helper-textarea").focus()
-    await person.page.keyboard.insert_text("echo $((6 * 7)) > ~/answer.txt\n")
+    await person.page.keyboard.type("echo $((6 * 7)) > ~/answer.txt\n")
     await lab.file_is("answer.txt", "42")
     assert person.problems == []
 

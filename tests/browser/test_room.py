@@ -11,6 +11,9 @@ from tests.browser.window import PATIENCE, Window, window
 
 NOTEBOOK = re.compile(r"/user/[^/]+/notebooks/start\.ipynb")
 
+NOTEBOOKS_OWN = "TypeError: Cannot read properties of undefined (reading 'schema')"
+"""Notebook 7 throws this at each start, wherever it runs, and goes on: it looks at settings still being loaded."""
+
 
 async def enter(person: Window) -> None:
     await person.open()
@@ -28,7 +31,7 @@ async def test_the_next_one_is_let_in_as_a_seat_frees_up(browser, full):
         await first.page.wait_for_url(NOTEBOOK)
         await first.page.locator(".jp-Notebook .jp-Cell").first.wait_for()
         await look(first.page, "notebook", ours=False)
-        assert first.problems == []
+        assert [p for p in first.problems if NOTEBOOKS_OWN not in p] == []
 
         await enter(second)
         await second.says("All seats are taken")
@@ -38,7 +41,7 @@ async def test_the_next_one_is_let_in_as_a_seat_frees_up(browser, full):
         await first.page.get_by_role("button", name="Stop it").click()
         await first.page.get_by_text("Your Jupyter is not running.").wait_for()
         await second.page.wait_for_url(NOTEBOOK, timeout=PATIENCE)
-        assert second.problems == []
+        assert [p for p in second.problems if NOTEBOOKS_OWN not in p] == []
 
 
 async def test_a_wrong_passcode_opens_nothing(browser, full):

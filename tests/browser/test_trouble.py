@@ -19,8 +19,8 @@ async def test_a_failed_start_says_why_and_can_be_tried_again(browser, broken):
         await look(person.page, "failed-start")
         volume = docker("volume", "ls", "-q", "--filter", f"label=firstbell.course={broken.name}", "--filter",
                         "label=firstbell.role=home")  # fmt: skip
-        docker("run", "--rm", "--network", "none", "--label", f"firstbell.course={broken.name}", "--entrypoint", "touch", "-v",
-               f"{volume}:/home/jovyan", "firstbell-test/browser-dying:1", "/home/jovyan/repaired")  # fmt: skip
+        docker("run", "--rm", "--network", "none", "--label", f"firstbell.course={broken.name}", "--entrypoint", "touch",
+               "-v", f"{volume}:/home/jovyan", "firstbell-test/browser-dying:1", "/home/jovyan/repaired")  # fmt: skip
         await person.page.get_by_role("link", name="Try again").click()
         await person.in_lab()
 
@@ -35,4 +35,4 @@ async def test_the_edge_has_a_page_of_its_own(browser, broken):
             await look(person.page, "edge-away")
         finally:
             docker("start", broken.container("proxy"))
-        await person.in_lab()
+        await person.says("Your Jupyter did not start")

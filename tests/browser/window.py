@@ -12,7 +12,8 @@ from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Locato
 
 from firstbell.engine.waiting import until
 
-DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
+DESKTOP: ViewportSize = {"width": 1280, "height": 800}
+PHONE: ViewportSize = {"width": 390, "height": 844}
 PATIENCE = 30_000
 """Milliseconds that a machine full of other containers may take for one step."""
 LAB = re.compile(r"/user/[^/]+/lab")
@@ -28,7 +29,7 @@ class Window:
         self.problems: list[str] = []
         """Errors on the console, uncaught exceptions, answers of 400 and above, requests without an answer."""
         context.on("console", self._on_console)
-        context.on("weberror", lambda error: self.problems.append(f"uncaught: {error.error}"))
+        context.on("weberror", lambda error: self.problems.append(f"uncaught: {error.error.stack or error.error}"))
         context.on("response", self._on_response)
         context.on("requestfailed", self._on_failed)
 
@@ -102,7 +103,7 @@ class Lab:
         """The notebook in front."""
         return self.page.locator(".jp-Notebook:visible")
 
-    def output(self, words: str) -> Locator:
+    def output(self, words: str | re.Pattern[str]) -> Locator:
         """An output that has these words."""
         return self.page.locator(".jp-OutputArea-output", has_text=words)
 
@@ -136,7 +137,8 @@ class Lab:
                 const base = JSON.parse(document.getElementById('jupyter-config-data').textContent).baseUrl;
                 const token = document.cookie.match(/(?:^|; )_xsrf=([^;]*)/)[1];
                 const get = async (name) =>
-                    (await (await fetch(base + 'api/contents/' + name, {headers: {'X-XSRFToken': token}})).json()).content;
+                    (await (await fetch(base + 'api/contents/' + name, {headers: {'X-XSRFToken': token}})).json())
+                        .content;
                 return (await get('')).some((entry) => entry.name === path) ? await get(path) : null;
             }""",
             path,

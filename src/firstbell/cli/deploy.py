@@ -100,7 +100,9 @@ def down(  # noqa: PLR0917 - typer makes parameters of them
     elif steps and not homes and not yes and terminal.can_ask:
         terminal.ask(f"End {read.name} for everybody who is in? Homes are kept.", "")
     # Only homes that were counted in the question are deleted: not one that is made after it.
-    done = asyncio.run(_down(terminal, read, homes > 0))
+    # With none, the hub's state and certificates go only for the name typed in the command itself.
+    everything = homes > 0 or (delete_homes and confirm == read.name)
+    done = asyncio.run(_down(terminal, read, everything))
     if json:
         terminal.data({"course": read.name, "steps": [str(step) for step in done], "homes_deleted": homes})
         return

@@ -90,7 +90,9 @@ def import_(
     """Unpack a tar into somebody's home; files of the same name are replaced, others stay."""
     read = load(course)
     if not archive.is_file():
-        raise CourseFileError("there is no such file", where=str(archive))
+        raise CourseFileError(
+            "there is no such file", where=str(archive), next_step=f"Name a tar: firstbell homes import {user} TAR"
+        )
     has_roster = read.access.login == "roster" and read.access.roster.exists()
     person = read_roster(read).person(normalise_username(user)) if has_roster else None
     uid, gid = (person.uid, person.gid) if person else (None, None)

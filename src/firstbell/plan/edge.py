@@ -14,7 +14,8 @@ _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 _RESTARTING = """\
 <!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<meta http-equiv="refresh" content="3"><title>One moment</title>
+<title>One moment</title><noscript><meta http-equiv="refresh" content="3"></noscript>
+<script>setTimeout(() => location.reload(), 3000)</script>
 <style>
 body{font:1.1rem/1.5 system-ui,sans-serif;max-width:34rem;margin:20vh auto;padding:0 1rem;color-scheme:light dark}
 </style>

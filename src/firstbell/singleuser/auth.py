@@ -43,6 +43,8 @@ class HubUser(User):  # type: ignore[misc,unused-ignore]
         return user
 
 
+_NEWS = "@jupyterlab/apputils-extension:announcements"
+"""Asks everybody at their first visit whether they want JupyterLab's news."""
 _LANGUAGE_SERVERS = (
     "@jupyterlab/lsp-extension",
     "@jupyterlab/fileeditor-extension:language-server",
@@ -165,13 +167,13 @@ class HubIdentityProvider(IdentityProvider):  # type: ignore[misc,unused-ignore]
             hubServerName=settings.server_name,
             shareUrl=settings.hub_prefix + "user-redirect",
             token="",
-            # Else JupyterLab asks everybody at their first visit whether they want its news.
-            news={"disabled": True},
         )
+        off = {*config.get("disabledExtensions", ()), _NEWS}
         serverapp = handler.settings.get("serverapp")
         if serverapp and "jupyter_lsp" not in serverapp.extension_manager.extensions:
             # Its half in the page would only ask in vain for the half that `lean` leaves out.
-            config["disabledExtensions"] = sorted({*config.get("disabledExtensions", ()), *_LANGUAGE_SERVERS})
+            off.update(_LANGUAGE_SERVERS)
+        config["disabledExtensions"] = sorted(off)
         if not settings.websocket_cookies:
             config.update(token=_PAGE + self.login.xsrf_token(handler), appendToken="true")
         return config

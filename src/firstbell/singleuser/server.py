@@ -14,7 +14,6 @@ from typing import Any, Callable, cast
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_server import serverapp
 from jupyter_server.serverapp import ServerApp
-from jupyter_server.utils import url_path_join
 from tornado import httpserver, web
 from tornado.httputil import HTTPServerRequest
 from traitlets.config import Config
@@ -96,8 +95,8 @@ class HubServerApp(ServerApp):  # type: ignore[misc,unused-ignore]
     def init_event_logger(self) -> None:
         with lean.events_later(serverapp):
             super().init_event_logger()
-        # Extensions' schemas, on the other hand, are for them to see accepted or refused.
-        vars(type(self.event_logger)).get("settled") is False and setattr(self.event_logger, "settled", True)
+        # Extensions, on the other hand, are to see at once whether their schemas are accepted.
+        cast("Any", self.event_logger).settled = True
 
     def init_webapp(self) -> None:
         self.default_url = _front_page(self)
@@ -110,7 +109,7 @@ class HubServerApp(ServerApp):  # type: ignore[misc,unused-ignore]
         _secure(self.web_app, self.settings)
         self.web_app.settings["page_config_hook"] = self._page_config
         self.web_app.find_handler = _within(  # type: ignore[method-assign]
-            self.web_app, self.settings.prefix, url_path_join(self.settings.prefix, self.default_url), self._is_stranger
+            self.web_app, self.settings.prefix, self.web_app.settings["default_url"], self._is_stranger
         )
 
     def init_httpserver(self) -> None:
@@ -151,7 +150,7 @@ class HubServerApp(ServerApp):  # type: ignore[misc,unused-ignore]
 
     def _load_the_rest(self) -> None:
         lean.page_shown()
-        _ = self.event_logger.schemas
+        _ = cast("Any", self.event_logger).schemas
 
     def _is_stranger(self, request: HTTPServerRequest) -> bool:
         """Does this request come without anything that could say whose it is?"""

@@ -35,9 +35,13 @@ def _size(folder: str) -> int:
 
 
 def append(path: str) -> dict[str, int]:
-    """Standard input at the end of a file."""
-    with open(path, "ab") as target:
-        shutil.copyfileobj(sys.stdin.buffer, target)
+    """Standard input at the end of a file; on a full disk the file is removed again."""
+    try:
+        with open(path, "ab") as target:
+            shutil.copyfileobj(sys.stdin.buffer, target)
+    except OSError:
+        os.remove(path)
+        raise
     return {"size": os.path.getsize(path)}
 
 
@@ -127,4 +131,8 @@ def remove(folder: str) -> dict[str, bool]:
 VERBS = {"sizes": sizes, "append": append, "unpack": unpack, "remove": remove}
 
 if __name__ == "__main__":
-    print(json.dumps(VERBS[sys.argv[1]](*sys.argv[2:])))  # type: ignore[operator]  # noqa: T201
+    try:
+        done = VERBS[sys.argv[1]](*sys.argv[2:])  # type: ignore[operator]
+    except OSError as error:
+        sys.exit(f"{error.filename or sys.argv[1]}: {error.strerror}")
+    print(json.dumps(done))  # noqa: T201

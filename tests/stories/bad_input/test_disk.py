@@ -46,6 +46,8 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
         finally:
             daemon.terminate()
             daemon.wait(30)
+            for left_over in (folder / "exec" / "netns").glob("*"):
+                subprocess.run(["umount", left_over], check=True)
 
 
 def _answers(host: str, daemon: subprocess.Popen[bytes], log: Path) -> None:

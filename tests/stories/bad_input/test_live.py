@@ -66,7 +66,7 @@ async def test_a_refused_change_touches_nothing(live: RunningCourse) -> None:
 
 
 async def test_a_home_that_somebody_removed(live: RunningCourse) -> None:
-    """The next start says that the files are gone and makes no empty home; `homes delete` lets the person begin anew."""
+    """A start says that the files are gone and makes no empty home; `homes delete` lets the person begin anew."""
     async with Visitor(live.url) as visitor:
         await visitor.ready()
         await visitor.execute("open('mine.txt', 'w').write('x')")
@@ -88,7 +88,7 @@ async def test_a_home_that_somebody_removed(live: RunningCourse) -> None:
 
 
 async def test_an_image_that_ends_at_once(live: RunningCourse, tmp_path: Path) -> None:
-    """Who starts a server sees that it ended, with its exit code and last words; no container stays, no home is lost."""
+    """Who starts a server sees that it ended, with its exit code and last words; no container stays."""
     (tmp_path / "Dockerfile").write_text(ENDS_AT_ONCE)
     url = write_course(live.folder, NAME, server=f'project = "{tmp_path}"')
     live.up()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tarfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -48,11 +49,13 @@ def course(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ru
 
 @asynccontextmanager
 async def joined(course: RunningCourse, username: str) -> AsyncIterator[Visitor]:
-    """Somebody who followed an invitation; their server is stopped in the end."""
-    told = json.loads(course.cli("people", "reset", username, "--json").stdout)
-    link = (told if isinstance(told, list) else told["invitations"])[0]["link"]
+    """Somebody who logged in, at first by an invitation; their server is stopped in the end."""
     async with Visitor(course.url) as visitor:
-        await visitor.submit(await visitor.open(link), password=PASSWORD, again=PASSWORD)
+        page = await visitor.log_in(username, PASSWORD)
+        if page.path.endswith("/hub/login"):
+            told = json.loads(course.cli("people", "invite", username, "--json").stdout)
+            link = (told if isinstance(told, list) else told["invitations"])[0]["link"]
+            await visitor.submit(await visitor.open(link), password=PASSWORD, again=PASSWORD)
         visitor.user = username
         yield visitor
         await stopped(course, visitor)
@@ -74,7 +77,7 @@ def folders(store: Path) -> dict[str, Path]:
 
 
 async def test_files_belong_to_their_people(course: RunningCourse, store: Path) -> None:
-    """What a server writes belongs on this machine to the ids of the roster, else to the course's; others cannot look."""
+    """What a server writes belongs to the ids of the roster, else to the course's, and nobody else can look."""
     for user, uid, gid in (("ada", 4711, 4712), ("ben", 1000, 1000)):
         async with joined(course, user) as visitor:
             await visitor.server()
@@ -106,7 +109,7 @@ async def test_a_folder_that_is_gone(course: RunningCourse, store: Path) -> None
 
 
 async def test_a_full_home(course: RunningCourse, store: Path) -> None:
-    """On a full disk of homes a server starts all the same, so that its person can make room; an import says why not."""
+    """On a full disk of homes a server starts all the same, so that its person can make room."""
     async with joined(course, "ada") as visitor:
         await visitor.server()
         await stopped(course, visitor)
@@ -132,7 +135,7 @@ async def test_export_import_delete(course: RunningCourse, store: Path, tmp_path
     with filled(store):
         big = tmp_path / "big.tar"
         _write_tar(big, tmp_path)
-        refused(course.cli("homes", "import", "ben", str(big), check=False), 1, "disk full", "df -h")
+        refused(course.cli("homes", "import", "ben", str(big), check=False), 1, "No space left", "df -h")
     assert not [path for path in folders(store)["ben"].iterdir() if path.name.startswith(".firstbell-import")]
     course.cli("homes", "delete", "ben", "--confirm", "ben")
     assert "ben" not in folders(store)
@@ -140,7 +143,7 @@ async def test_export_import_delete(course: RunningCourse, store: Path, tmp_path
 
 
 def test_down_keeps_folders(course: RunningCourse, store: Path) -> None:
-    """`down --delete-homes` is refused for folders of this machine, and a missing store is told before anything starts."""
+    """`down --delete-homes` is refused for folders, and a store that is not there is told before anything starts."""
     refused(course.cli("down", "--delete-homes", "--confirm", NAME, check=False), 2, str(store))
     text = (course.folder / "firstbell.toml").read_text()
     (course.folder / "firstbell.toml").write_text(text.replace(str(store), f"{store}/not-mounted"))
@@ -157,8 +160,6 @@ async def _last_event(visitor: Visitor) -> dict[str, object]:
 
 
 def _write_tar(path: Path, folder: Path) -> None:
-    import tarfile
-
     (folder / "content").write_bytes(os.urandom(2 * MIB))
     with tarfile.open(path, "w") as tar:
         tar.add(folder / "content", "content")

@@ -30,6 +30,16 @@ def test_the_plain_address_leads_through_the_hub_to_the_lab_page(hub: Any, ada: 
     assert "frame-ancestors 'none'" in page.headers["Content-Security-Policy"]
 
 
+def test_the_plain_address_costs_a_stranger_one_redirect(hub: Any, ada: Any) -> None:
+    """Without a login it leads to the hub at once; with one, or for a program with a token, to the front page."""
+    address = f"{hub.url}/user/ada/"
+    stranger = httpx.get(address, follow_redirects=False)
+    assert urlsplit(stranger.headers["location"]).path == "/hub/api/oauth2/authorize"
+    known = ada.http.get(address, follow_redirects=False)
+    program = httpx.get(address, headers={"Authorization": "token wrong"}, follow_redirects=False)
+    assert {urlsplit(answer.headers["location"]).path for answer in (known, program)} == {"/user/ada/lab"}
+
+
 def test_the_lab_page_knows_the_hub(hub: Any, ada: Any) -> None:
     """JupyterLab shows the hub's menu only if the page says where the hub is; the page holds no token."""
     config = config_of(ada.open("lab"))

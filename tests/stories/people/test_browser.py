@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright, ViewportSize
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 from tests.support.local_hub import running_hub
 

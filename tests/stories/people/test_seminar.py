@@ -46,6 +46,12 @@ def test_seats_differ_and_the_form_goes_on_to_the_server(hub: LocalHub) -> None:
     assert one.name() != two.enter()
 
 
+def test_a_next_that_is_the_front_page_costs_no_redirect(hub: LocalHub) -> None:
+    """From the course's address, which asks to come back to the hub's front, the form leads to the start at once."""
+    assert hub.browser().form("/hub/login?next=%2Fhub%2F").headers["location"] == "/hub/spawn"
+    assert hub.browser().form("/hub/login?next=%2Fhub%2Fhome").headers["location"] == "/hub/home"
+
+
 def test_the_same_browser_comes_back_after_logout_and_after_expiry(hub: LocalHub) -> None:
     """Whether logged out or with only the seat's cookie left, it has its seat again without a form."""
     browser = hub.browser()
