@@ -67,6 +67,7 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCourse]:
         yield course
 
 
+DYING_IMAGE = "firstbell-test/browser-dying:1"
 DYING = """\
 import os, sys
 if "/opt/firstbell/singleuser" in sys.orig_argv and not os.path.exists(os.path.expanduser("~/repaired")):
@@ -86,14 +87,14 @@ RUN cd "$(python3 -c 'import site; print(site.getsitepackages()[0])')" \\
 @pytest.fixture(scope="session")
 def broken(full: RunningCourse, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCourse]:
     """A seminar whose servers exit at once."""
-    context, image = tmp_path_factory.mktemp("dying"), "firstbell-test/browser-dying:1"
+    context = tmp_path_factory.mktemp("dying")
     base = docker("images", "--format", "{{.Repository}}:{{.Tag}}", f"firstbell/{full.name}").splitlines()[0]
     (context / "dying.py").write_text(DYING)
     (context / "Dockerfile").write_text(DOCKERFILE.format(base=base))
-    docker("build", "-q", "--network", "host", "-t", image, str(context))
+    docker("build", "-q", "--network", "host", "-t", DYING_IMAGE, str(context))
     try:
         folder = tmp_path_factory.mktemp("broken")
-        with running(folder, "test-browser-broken", server=f'image = "{image}"\nmemory = "512M"') as course:
+        with running(folder, "test-browser-broken", server=f'image = "{DYING_IMAGE}"\nmemory = "512M"') as course:
             yield course
     finally:
-        docker("rmi", image, check=False)
+        docker("rmi", DYING_IMAGE, check=False)

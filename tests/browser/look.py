@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal, cast
 
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page
 
-from tests.browser.window import DESKTOP, PHONE
+from tests.browser.window import DESKTOP, PHONE, PICTURES
 
-PICTURES = Path(__file__).parent / "screenshots"
 _SIZES = {"desktop": DESKTOP, "phone": PHONE}
 _WIDER = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
@@ -23,7 +21,7 @@ async def look(page: Page, name: str, *, ours: bool = True, scripted: bool = Tru
     PICTURES.mkdir(exist_ok=True)
     for size, scheme in (("desktop", "dark"), ("phone", "dark"), ("phone", "light"), ("desktop", "light")):
         await page.emulate_media(color_scheme=cast("Literal['light', 'dark']", scheme), reduced_motion="reduce")
-        await page.set_viewport_size(_SIZES[size])  # type: ignore[arg-type]
+        await page.set_viewport_size(_SIZES[size])
         await page.screenshot(path=PICTURES / f"{name}-{size}-{scheme}.png", full_page=ours)
         if ours:
             assert await page.evaluate(_WIDER) == 0, f"{name} scrolls sideways ({size})"

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest_asyncio
-from playwright.async_api import Download, expect
+from playwright.async_api import expect
 
 from tests.browser.window import window
 
@@ -40,11 +38,10 @@ async def test_a_notebook_is_exported(person):
     """A notebook comes down as HTML."""
     lab = await person.in_lab()
     await lab.save()
-    downloads: asyncio.Queue[Download] = asyncio.Queue()
-    person.context.on("page", lambda page: page.on("download", downloads.put_nowait))
-    await lab.choose("File", "Save and Export Notebook As", "HTML")
-    await lab.accept()
-    page = await (await asyncio.wait_for(downloads.get(), 30)).path()
+    async with person.page.expect_download() as coming:
+        await lab.choose("File", "Save and Export Notebook As", "HTML")
+        await lab.accept()
+    page = await (await coming.value).path()
     assert "You are in a Jupyter of your own" in page.read_text()
     assert person.problems == []
 

@@ -63,6 +63,8 @@ async def test_files_outlive_the_server_and_follow_the_person(browser, seminar):
         await lab.accept()
         await lab.file_is("untitled.txt", "my own words")
 
+        assert here.problems == []
+
         async with here.context.expect_page() as opening:
             await lab.choose("File", "Hub Control Panel")
         home = await opening.value
@@ -74,6 +76,7 @@ async def test_files_outlive_the_server_and_follow_the_person(browser, seminar):
         await home.close()
 
         await here.open()
+        here.problems.clear()  # what JupyterLab, left open, asked of the stopped server
         lab = await here.in_lab()
         assert here.user == seat
         await lab.file_is("untitled.txt", "my own words")

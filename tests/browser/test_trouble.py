@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from playwright.async_api import expect
 
+from tests.browser.conftest import DYING_IMAGE
 from tests.browser.look import look
 from tests.browser.window import window
 from tests.support.course import docker
@@ -17,10 +18,10 @@ async def test_a_failed_start_says_why_and_can_be_tried_again(browser, broken):
         await expect(person.page.get_by_role("alert")).to_contain_text("exit code 3")
         await expect(person.page.locator("pre")).to_contain_text("Licence check: the key expired on 31 October.")
         await look(person.page, "failed-start")
-        volume = docker("volume", "ls", "-q", "--filter", f"label=firstbell.course={broken.name}", "--filter",
-                        "label=firstbell.role=home")  # fmt: skip
-        docker("run", "--rm", "--network", "none", "--label", f"firstbell.course={broken.name}", "--entrypoint", "touch",
-               "-v", f"{volume}:/home/jovyan", "firstbell-test/browser-dying:1", "/home/jovyan/repaired")  # fmt: skip
+        course = f"firstbell.course={broken.name}"
+        home = docker("volume", "ls", "-q", "--filter", f"label={course}", "--filter", "label=firstbell.role=home")
+        repair = ("--entrypoint", "touch", "-v", f"{home}:/home/jovyan", DYING_IMAGE, "/home/jovyan/repaired")
+        docker("run", "--rm", "--network", "none", "--label", course, *repair)
         await person.page.get_by_role("link", name="Try again").click()
         await person.in_lab()
 

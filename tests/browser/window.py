@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request, Response
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request, Response, ViewportSize
 
 from firstbell.engine.waiting import until
 
 DESKTOP: ViewportSize = {"width": 1280, "height": 800}
 PHONE: ViewportSize = {"width": 390, "height": 844}
+PICTURES = Path(__file__).parent / "screenshots"
+_numbers = itertools.count(1)
 PATIENCE = 30_000
 """Milliseconds that a machine full of other containers may take for one step."""
 LAB = re.compile(r"/user/[^/]+/lab")
@@ -26,6 +30,7 @@ class Window:
         self.context = context
         self.page = page
         self.url = url
+        self.number = next(_numbers)
         self.problems: list[str] = []
         """Errors on the console, uncaught exceptions, answers of 400 and above, requests without an answer."""
         context.on("console", self._on_console)
@@ -72,8 +77,16 @@ async def window(browser: Browser, url: str, **options: Any) -> AsyncIterator[Wi
     """A new person's window."""
     context = await browser.new_context(viewport=DESKTOP, **options)
     context.set_default_timeout(PATIENCE)
+    person = Window(context, await context.new_page(), url)
     try:
-        yield Window(context, await context.new_page(), url)
+        yield person
+    except BaseException as error:
+        PICTURES.mkdir(exist_ok=True)
+        for number, page in enumerate(context.pages):
+            await page.screenshot(path=PICTURES / f"failed-{person.number}-{number}.png")
+            error.add_note(f"{page.url} looked as in {PICTURES.name}/failed-{person.number}-{number}.png")
+        error.add_note("\n".join(person.problems))
+        raise
     finally:
         await context.close()
 

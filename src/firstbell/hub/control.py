@@ -15,6 +15,7 @@ Prints JSON. A refusal is `{"error": {"what": …, "next_step": …}}` with the 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import sqlite3
 import sys
@@ -26,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from firstbell.config.wire import from_wire
+from firstbell.engine.waiting import until
 from firstbell.errors import CourseFileError, FirstbellError, StartFailed
 from firstbell.hub.people import Invitation, PeopleStore, open_store
 from firstbell.hub.roster_sync import RosterFile
@@ -109,7 +111,8 @@ def reset(hub: Hub, usernames: Sequence[str]) -> list[dict[str, Any]]:
     people = [hub.person(name) for name in usernames]
     for person in people:
         hub.store.forget(person.username)
-        hub.store.order("end-sessions", person.username)
+    # Before there are links: whoever uses theirs at once must not be put out by an order that comes late.
+    _have_done(hub, "end-sessions", [person.username for person in people])
     return [_invitation(hub, person) for person in people]
 
 
@@ -143,15 +146,23 @@ def forget_home(hub: Hub, usernames: Sequence[str]) -> dict[str, Any]:
 
 def stop(hub: Hub, usernames: Sequence[str]) -> dict[str, Any]:
     """Stop the servers of these users and wait until they are. Raises StartFailed if the hub does not get to it."""
-    for name in usernames:
-        hub.store.order("stop", name)
-    until = time.monotonic() + _ORDER_DEADLINE
-    pause = 0.1
-    while any(order.verb == "stop" and order.username in usernames for order in hub.store.orders()):
-        if time.monotonic() > until:
-            raise StartFailed("the hub has not stopped them yet", next_step="Look at: firstbell logs hub")
-        time.sleep(pause := min(pause * 1.5, 1.0))
+    _have_done(hub, "stop", usernames)
     return {"stopped": list(usernames)}
+
+
+def _have_done(hub: Hub, verb: str, usernames: Sequence[str]) -> None:
+    """Order it of the running hub and wait until it is done for all of them."""
+    for name in usernames:
+        hub.store.order(verb, name)
+
+    async def done() -> bool:
+        return not any(order.verb == verb and order.username in usernames for order in hub.store.orders())
+
+    try:
+        asyncio.run(until(done, deadline=_ORDER_DEADLINE, first=0.1))
+    except TimeoutError as error:
+        what = f"the hub has not come to it yet: {verb} of {', '.join(usernames)}"
+        raise StartFailed(what, next_step="Look at: firstbell logs hub") from error
 
 
 def active(hub: Hub) -> list[str]:
