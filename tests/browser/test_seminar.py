@@ -46,6 +46,7 @@ async def test_two_visitors_work_in_two_servers(browser, seminar):
         users = await asyncio.gather(come_and_run(ada), come_and_run(ben))
         assert len(set(users)) == 2
         assert {seminar.server_of(user)["State"]["Status"] for user in users} == {"running"}
+        await expect(ada.page.locator(".Toastify__toast")).to_have_count(0)  # nobody asks about news
         await look(ada.page, "lab", ours=False)
         assert ada.problems + ben.problems == []
 

@@ -16,7 +16,7 @@ _KILLED = 128 + 9
 _LAUNCHER_GAVE_UP = {69, 73, 78}
 """Exit codes of the launcher (its `stops.py`); the last line then says what to do."""
 _NO_PYTHON = {126, 127}
-_ASK = "Press start to try again. If it happens again, show this page to whoever runs the course."
+_ASK = "Try again. If it happens again, show this page to whoever runs the course."
 
 
 @dataclass(frozen=True, slots=True)

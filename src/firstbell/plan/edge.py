@@ -17,7 +17,10 @@ _RESTARTING = """\
 <title>One moment</title><noscript><meta http-equiv="refresh" content="3"></noscript>
 <script>setTimeout(() => location.reload(), 3000)</script>
 <style>
-body{font:1.1rem/1.5 system-ui,sans-serif;max-width:34rem;margin:20vh auto;padding:0 1rem;color-scheme:light dark}
+:root{color-scheme:light dark;--ground:#f6f4ef;--ink:#1d2529}
+@media(prefers-color-scheme:dark){:root{--ground:#14191c;--ink:#eceae5}}
+body{font:1.1rem/1.5 system-ui,sans-serif;max-width:34rem;margin:20vh auto;padding:0 1rem}
+html{background:var(--ground);color:var(--ink)}
 </style>
 <h1>One moment</h1>
 <p>The hub is starting or being renewed. This page tries again by itself; running notebooks go on.</p>
