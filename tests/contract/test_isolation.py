@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+import pytest
+
 from firstbell.engine.waiting import until
+from firstbell.errors import StartFailed
 from firstbell.model.container import MIB, Limits, Restart
+from firstbell.model.observed import Phase
 
 from .conftest import Lab, inspect
 
@@ -48,10 +55,11 @@ async def test_nothing_of_the_images_own_command_remains(docker_lab: Lab) -> Non
     assert seen["HostConfig"]["RestartPolicy"]["Name"] == "unless-stopped"
 
 
-async def test_neighbours_cannot_reach_each_other_but_the_host_can(docker_lab: Lab) -> None:
+@pytest.mark.parametrize("late", [False, True])
+async def test_neighbours_cannot_reach_each_other_but_the_host_can(docker_lab: Lab, late: bool) -> None:
     """On the servers' network container to container is silent, host to container answers."""
     await docker_lab.engine.ensure_network(docker_lab.network())
-    on = {"network": docker_lab.network().name}
+    on: dict[str, Any] = {"network": docker_lab.network().name, "joins_late": late}
     serve = docker_lab.spec("nc", "-ll", "-p", "8888", "-e", "echo", "hello", **on)
     server = await docker_lab.engine.start(serve)
     peer = docker_lab.spec(name="b", **on)
@@ -68,3 +76,32 @@ async def listening(lab: Lab, name: str) -> bool:
     """Whether something listens on port 8888 (22B8) in the container."""
     tables = await lab.engine.exec(name, ["sh", "-c", "cat /proc/net/tcp /proc/net/tcp6"])
     return b":22B8 " in tables.stdout
+
+
+async def test_a_late_joiner_is_in_its_network_and_no_other(docker_lab: Lab) -> None:
+    """A container that joins late ends up on the course's network, with an address there and its resolver."""
+    network = await docker_lab.engine.ensure_network(docker_lab.network())
+    state = await docker_lab.engine.start(docker_lab.spec("sleep", "60", network=network.name, joins_late=True))
+    assert ip_address(state.address) in ip_network(network.subnet)
+    told = await docker_lab.engine.exec(state.name, ["cat", "/etc/resolv.conf"])
+    assert b"127.0.0.11" in told.stdout
+
+
+async def test_a_late_joiner_that_ends_at_once_is_not_a_failed_start(docker_lab: Lab) -> None:
+    """A program that ends before its network is there is reported as ended, with its exit code."""
+    await docker_lab.engine.ensure_network(docker_lab.network())
+    spec = docker_lab.spec("sh", "-c", "exit 3", network=docker_lab.network().name, joins_late=True)
+    await docker_lab.engine.start(spec)
+
+    async def ended() -> bool:
+        return (await docker_lab.engine.state(spec.name)).exit_code == 3
+
+    await until(ended, deadline=10)
+
+
+async def test_a_late_joiner_without_its_network_is_removed(docker_lab: Lab) -> None:
+    """Where the network is missing the start fails and leaves nothing."""
+    spec = docker_lab.spec("sleep", "60", network="test-no-such-network", joins_late=True)
+    with pytest.raises(StartFailed):
+        await docker_lab.engine.start(spec)
+    assert (await docker_lab.engine.state(spec.name)).phase is Phase.MISSING

@@ -6,7 +6,7 @@ import ipaddress
 from typing import Any
 
 import firstbell
-from firstbell.model.container import HOST_NETWORK, ContainerSpec, Limits, Mount, MountKind, NetworkSpec
+from firstbell.model.container import HOST_NETWORK, NO_NETWORK, ContainerSpec, Limits, Mount, MountKind, NetworkSpec
 from firstbell.model.names import LABEL_SPEC, LABEL_VERSION
 
 _LOG_FILES = 2
@@ -50,7 +50,7 @@ def _host_config(spec: ContainerSpec) -> dict[str, Any]:
         "Init": True,
         "RestartPolicy": {"Name": spec.restart.value},
         "GroupAdd": list(spec.groups),
-        "NetworkMode": spec.network,
+        "NetworkMode": NO_NETWORK if spec.joins_late else spec.network,
         "PortBindings": _port_bindings(spec),
         "Mounts": [_mount(mount) for mount in spec.mounts if mount.kind is not MountKind.TMPFS],
         "Tmpfs": {mount.target: _tmpfs(mount) for mount in spec.mounts if mount.kind is MountKind.TMPFS},

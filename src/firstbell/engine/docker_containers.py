@@ -15,7 +15,7 @@ from firstbell.engine.base import Stage, ignore
 from firstbell.engine.docker_api import Answer, Api, understood
 from firstbell.engine.waiting import until
 from firstbell.errors import EngineUnavailable, HomeMissing, StartFailed
-from firstbell.model.container import ContainerSpec, File, Limits, MountKind
+from firstbell.model.container import NO_NETWORK, ContainerSpec, File, Limits, MountKind
 from firstbell.model.names import LABEL_COURSE, LABEL_ROLE, LABEL_SPEC, Role
 from firstbell.model.observed import ContainerState, Phase
 
@@ -180,6 +180,19 @@ async def _fill_and_start(api: Api, identity: str, spec: ContainerSpec, stage: S
         await put(api, identity, spec.files)
     stage("start")
     await api.json("POST", f"containers/{identity}/start")
+    if spec.joins_late:
+        await _join(api, identity, spec.network)
+
+
+async def _join(api: Api, identity: str, network: str) -> None:
+    """Put a running container that has no network into its own (see docs/decisions/0007)."""
+    try:
+        await api.json("POST", f"networks/{NO_NETWORK}/disconnect", body={"Container": identity, "Force": True})
+        await api.json("POST", f"networks/{network}/connect", body={"Container": identity})
+    except Answer:
+        # A program that has ended already needs none; its end is what the caller has to hear of.
+        if (await state(api, identity)).phase is not Phase.EXITED:
+            raise
 
 
 async def stop(api: Api, name: str, grace: int) -> None:

@@ -104,6 +104,8 @@ class ContainerSpec:
     files: tuple[File, ...] = ()
     network: str = NO_NETWORK
     """A network's name, `host` or `none`."""
+    joins_late: bool = False
+    """Whether the program may begin before its network is there: the two then load side by side."""
     ports: tuple[tuple[str, int, int], ...] = ()
     """Published: (host address, host port, container port)."""
     limits: Limits = field(default_factory=Limits)

@@ -77,6 +77,7 @@ def server_spec(inputs: ServerInputs) -> ContainerSpec:
         mounts=(home_mount(course, who.user),),
         files=_files(inputs, accounts),
         network=inputs.runtime.network,
+        joins_late=True,
         limits=Limits(memory=course.server.memory, cpu=course.server.cpu, pids=course.server.pids),
         stop_grace=_STOP_GRACE,
     )
