@@ -34,7 +34,8 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
     with small_disk(folder, SIZE) as disk, (folder / "log").open("wb") as log:
         daemon = subprocess.Popen(
             # A network of its own: a daemon without a bridge removes the docker0 it finds.
-            ["unshare", "--net", "dockerd", "--data-root", disk / "docker", "--exec-root", folder / "exec", "--pidfile", folder / "pid",
+            ["unshare", "--net", "dockerd", "--data-root", disk / "docker", "--exec-root", folder / "exec",
+             "--pidfile", folder / "pid",
              "--host", host, "--bridge", "none", "--iptables=false", "--ip-forward=false"],
             stdout=log, stderr=log,
         )  # fmt: skip
