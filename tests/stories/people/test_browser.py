@@ -50,7 +50,7 @@ def fits(page: Page) -> bool:
 def test_one_visit_is_one_click_and_the_full_room_opens_by_itself(chromium: Browser, tmp_path: Path) -> None:
     """Opening the address is enough; who finds the room full is let in without doing anything; a link re-joins."""
     complaints = Complaints()
-    with running_hub(tmp_path, {"capacity": 1}, slow=2) as hub:
+    with running_hub(tmp_path, {"capacity": 1}, slow=6) as hub:
         first = visitor(chromium, complaints)
         first.goto(hub.url)
         first.wait_for_url("**/hub/spawn-pending/seat-001**")
