@@ -85,8 +85,10 @@ async def test_life_of_a_course(folder, tmp_path_factory):
 def test_cut_short_and_run_again(folder, steps, number):
     """`up` ended at any step, by force or by Ctrl-C, is repaired by running it again."""
     command = subprocess.Popen(
-        [FIRSTBELL, "up", "--yes"], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
+        [FIRSTBELL, "up", "--yes"], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        # A test run in the background of a shell inherits an ignored Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
     assert command.stderr is not None
     for line in command.stderr:
         if line.startswith(f"[{steps}/"):

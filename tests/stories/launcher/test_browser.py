@@ -6,6 +6,7 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from playwright.async_api import Page, async_playwright
 
 from .conftest import PASSWORD
 
+CHROMIUM = Path(__file__).parents[2] / "browser" / "chromium"
 pytestmark = pytest.mark.skipif(not shutil.which("chromium"), reason="needs chromium")
 
 
@@ -21,7 +23,7 @@ async def lab_of(hub: Any, name: str) -> AsyncIterator[Page]:
     """A browser whose user is logged in and has JupyterLab open."""
     await asyncio.to_thread(hub.with_server, name)
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = await browser.new_page()
         await page.goto(f"{hub.url}/hub/login?next=/user/{name}/")
         await page.fill("#username_input", name)
