@@ -7,6 +7,7 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -26,17 +27,30 @@ BASE = "debian:trixie-slim"
 Docker = Callable[..., subprocess.CompletedProcess[str]]
 
 
+@contextmanager
+def own_bridge() -> Iterator[str]:
+    """A bridge device that is nobody else's."""
+    name = "fbtest-disk"
+    subprocess.run(["ip", "link", "del", name], check=False, capture_output=True)
+    subprocess.run(["ip", "link", "add", name, "type", "bridge"], check=True)
+    try:
+        subprocess.run(["ip", "addr", "add", "198.51.100.1/28", "dev", name], check=True)
+        yield name
+    finally:
+        subprocess.run(["ip", "link", "del", name], check=False, capture_output=True)
+
+
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
     """A Docker Engine of our own on a small disk, with the base image: its address, and the disk."""
     folder = tmp_path_factory.mktemp("engine")
     host = f"unix://{folder}/docker.sock"
-    with small_disk(folder, SIZE) as disk, (folder / "log").open("wb") as log:
+    with small_disk(folder, SIZE) as disk, own_bridge() as bridge, (folder / "log").open("wb") as log:
         daemon = subprocess.Popen(
-            # A network of its own: a daemon without a bridge removes the docker0 it finds.
-            ["unshare", "--net", "dockerd", "--data-root", disk / "docker", "--exec-root", folder / "exec",
+            # A bridge of its own: a daemon without one removes the docker0 it finds.
+            ["dockerd", "--data-root", disk / "docker", "--exec-root", folder / "exec",
              "--pidfile", folder / "pid",
-             "--host", host, "--bridge", "none", "--iptables=false", "--ip-forward=false"],
+             "--host", host, "--bridge", bridge, "--iptables=false", "--ip-forward=false"],
             stdout=log, stderr=log,
         )  # fmt: skip
         try:
