@@ -20,6 +20,7 @@ SOCKET = "/var/run/docker.sock"
 _PING = b"GET /_ping HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n"
 _SBIN = "/usr/local/sbin:/usr/sbin:/sbin"
 _PID_FILE = "/run/firstbell-dockerd.pid"
+_ENGINE_PID_FILE = "/var/run/docker.pid"
 
 
 class Answer(StrEnum):
@@ -159,6 +160,9 @@ class LocalSystem:
 
     def start_in_background(self, argv: Sequence[str], log: str) -> int:
         """The process id is noted in /run, for whoever wants to end it."""
+        if not self.engine_pid():
+            # Left by a daemon that was killed; dockerd refuses to start if the number is somebody else's by now.
+            Path(_ENGINE_PID_FILE).unlink(missing_ok=True)
         with Path(log).open("ab") as file:
             child = subprocess.Popen(
                 argv, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True, cwd="/"
@@ -174,7 +178,7 @@ class LocalSystem:
     def engine_pid(self) -> int:
         """From dockerd's own pid file, checked against the process's name."""
         try:
-            pid = int(Path("/var/run/docker.pid").read_text())
+            pid = int(Path(_ENGINE_PID_FILE).read_text())
             return pid if "dockerd" in Path(f"/proc/{pid}/comm").read_text() else 0
         except (OSError, ValueError):
             return 0
