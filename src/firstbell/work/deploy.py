@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -74,11 +75,7 @@ async def up(engine: Engine, course: Course, show: Show) -> UpResult:
         inputs, steps = await plan_up(engine, course)
         _refuse_missing_store(course)
         await _refuse_taken_ports(engine, course)
-        show.on_plan(steps)
-        for index, step in enumerate(steps):
-            show.on_step(step, index)
-            await _act(engine, course, step, show)
-            show.on_done(step)
+        await _carry_out(engine, course, steps, show)
         await _renew_roster(engine, inputs)
         await _wait_for_url(course)
     return UpResult(course.public_url, steps, time.monotonic() - started)
@@ -87,25 +84,29 @@ async def up(engine: Engine, course: Course, show: Show) -> UpResult:
 async def plan_down(engine: Engine, course: Course, *, delete_homes: bool = False) -> tuple[Step, ...]:
     """What `down` would do."""
     observed = await engine.observe(course.name)
-    hub = observed.container(names.container(course.name, Role.GUARD))
-    return plan.plan_down(course, observed, hub.image, delete_homes=delete_homes)
+    guard = observed.container(names.container(course.name, Role.GUARD))
+    return plan.plan_down(course, observed, guard.image, delete_homes=delete_homes)
 
 
 async def down(engine: Engine, course: Course, show: Show, *, delete_homes: bool = False) -> tuple[Step, ...]:
     """End the course; homes stay unless they are to be deleted, too."""
     with course_lock(course.name):
         steps = await plan_down(engine, course, delete_homes=delete_homes)
-        show.on_plan(steps)
-        for index, step in enumerate(steps):
-            show.on_step(step, index)
-            await _act(engine, course, step, show)
-            show.on_done(step)
+        await _carry_out(engine, course, steps, show)
     return steps
 
 
 async def _observe(engine: Engine, course: Course) -> Observed:
     observed = await engine.observe(course.name)
     return replace(observed, used_subnets=(*observed.used_subnets, *host_routes()))
+
+
+async def _carry_out(engine: Engine, course: Course, steps: Sequence[Step], show: Show) -> None:
+    show.on_plan(steps)
+    for index, step in enumerate(steps):
+        show.on_step(step, index)
+        await _act(engine, course, step, show)
+        show.on_done(step)
 
 
 async def _act(engine: Engine, course: Course, step: Step, show: Show) -> None:
