@@ -21,6 +21,7 @@ from firstbell.config.problems import Problem, explain, refusal
 from firstbell.config.shape import Key
 from firstbell.errors import CourseFileError
 from firstbell.model.course import Access, Course
+from firstbell.model.network import Network
 from firstbell.model.secret import Secret
 
 FILE_NAME = "firstbell.toml"
@@ -53,6 +54,12 @@ def read_course(path: Path, env: Mapping[str, str], *, complete: bool = True) ->
     if problems:
         raise refusal(str(file), problems, locate(text))
     return course
+
+
+def network_of(env: Mapping[str, str]) -> Network:
+    """The way out where there is no course file: what the environment says."""
+    prepared = _Preparation(Path.cwd(), env, complete=False).run({})
+    return Network.model_validate(prepared["network"])
 
 
 def _read_text(file: Path) -> str:

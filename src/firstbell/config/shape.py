@@ -13,7 +13,8 @@ from typing import Any
 from pydantic import BaseModel, BeforeValidator
 from pydantic.fields import FieldInfo
 
-from firstbell.model.course import Course, parse_bytes, parse_seconds
+from firstbell.model.course import Course
+from firstbell.model.fields import parse_bytes, parse_seconds
 from firstbell.model.secret import Secret
 
 

@@ -6,39 +6,15 @@ generated from their fields. `description` says what a key is for; `examples` sh
 
 from __future__ import annotations
 
-import re
-from ipaddress import ip_network
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from firstbell.model.secret import Secret
-
-_UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-def parse_bytes(value: object) -> int:
-    """Bytes of `512M`, `1.5G` or a plain number; powers of 1024, as Docker counts. Raises ValueError."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)i?B?", str(value).strip(), re.IGNORECASE)
-    if not match:
-        raise ValueError(f'"{value}" is no amount of memory; write for example "512M" or "2G"')
-    return int(float(match[1]) * _UNITS[match[2].upper()])
-
-
-def parse_seconds(value: object) -> int:
-    """Seconds of `90s`, `30m`, `1h`, `2d`, or a plain number of seconds. Raises ValueError."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    match = re.fullmatch(r"(\d+)\s*([smhd])", str(value).strip())
-    if not match:
-        raise ValueError(f'"{value}" is no length of time; write for example "45m" or "1h"')
-    return int(match[1]) * _SECONDS[match[2]]
+from firstbell.model.fields import Bytes, Seconds, SecretValue, Table
+from firstbell.model.network import Network
 
 
 def _known_zone(name: str) -> str:
@@ -56,16 +32,6 @@ def _has_good_port(url: str) -> bool:
         return False
 
 
-def _subnet(text: str) -> str:
-    try:
-        network = ip_network(text) if text else None
-    except ValueError as error:
-        raise ValueError(f'"{text}" is no subnet ({error}); write for example "10.111.0.0/20"') from error
-    if network is not None and (network.version != 4 or network.prefixlen > 28):
-        raise ValueError(f'"{text}" must be an IPv4 subnet of at least a /28; write for example "10.111.0.0/20"')
-    return text
-
-
 def _inside_home(path: str) -> str:
     pure = PurePosixPath(path)
     if pure.is_absolute() or ".." in pure.parts:
@@ -73,25 +39,14 @@ def _inside_home(path: str) -> str:
     return path
 
 
-Bytes = Annotated[int, BeforeValidator(parse_bytes, json_schema_input_type=int | str)]
-Seconds = Annotated[int, BeforeValidator(parse_seconds, json_schema_input_type=int | str)]
-SecretValue = Annotated[Secret, WithJsonSchema({"type": "string", "pattern": "^(env|file):.+"})]
-
-
-class _Table(BaseModel):
-    """A table of the file: frozen, and nothing in it that is not a known key."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
-
-
-class CertificateFiles(_Table):
+class CertificateFiles(Table):
     """A certificate of your own."""
 
     cert: Path = Field(description="The certificate with its chain, PEM.", examples=["tls/fullchain.pem"])
     key: Path = Field(description="Its private key, PEM.", examples=["tls/privkey.pem"])
 
 
-class Access(_Table):
+class Access(Table):
     """Who may enter."""
 
     login: str = Field(
@@ -142,19 +97,36 @@ class Access(_Table):
         return self
 
 
-class Server(_Table):
+class Server(Table):
     """What each person gets."""
 
     project: Path | None = Field(
         None,
-        description="A folder that becomes the image: its Dockerfile, or its requirements.txt and apt.txt. Its files "
-        "are in every new home.",
+        description="A folder that becomes the image: its Dockerfile, or environment.yml, requirements.txt, "
+        "pyproject.toml, apt.txt and the other files that repo2docker knows. Its files are in every new home.",
         examples=["project"],
     )
     image: str = Field(
         "",
         description="Or an image as it is: anything in which python3 can import jupyter_server.",
         examples=["jupyter/scipy-notebook:latest"],
+    )
+    kernels: tuple[str, ...] = Field(
+        (),
+        description="Languages beside Python, each with its kernel: names that `firstbell kernels` lists, or a folder "
+        "with a recipe of your own. Only with project.",
+        examples=[["python", "go", "java"]],
+    )
+    port: Annotated[int, Field(ge=0, le=65535)] = Field(
+        0,
+        description="With image: the port of a web application that is no Jupyter. It is served behind the login, at "
+        "each person's own URL. 0 is a Jupyter image.",
+        examples=[8787],
+    )
+    command: tuple[str, ...] = Field(
+        (),
+        description="With port: the program and its arguments, in place of the image's own.",
+        examples=[["streamlit", "run", "app.py", "--server.port=8501"]],
     )
     base: str = Field(
         "debian:trixie-slim",
@@ -200,10 +172,14 @@ class Server(_Table):
             raise ValueError("project and image exclude each other; keep one")
         if self.project is None and not self.image:
             raise ValueError('say what a server is made of: project = "DIR" or image = "NAME"')
+        if self.kernels and self.project is None:
+            raise ValueError("kernels are built into a project's image; with image = they must be in it already")
+        if self.command and not self.port:
+            raise ValueError("command goes with port: the port that the program listens on")
         return self
 
 
-class Homes(_Table):
+class Homes(Table):
     """Where people's files live."""
 
     store: str = Field(
@@ -224,7 +200,7 @@ class Homes(_Table):
         return "" if self.store == "volume" else self.store.rstrip("/")
 
 
-class EngineTable(_Table):
+class EngineTable(Table):
     """Where containers run."""
 
     kind: Literal["docker"] = Field("docker", description="The kind of engine.", examples=["docker"])
@@ -235,40 +211,7 @@ class EngineTable(_Table):
     )
 
 
-class Network(_Table):
-    """The way out, for builds and for servers."""
-
-    apt: str = Field("", description="A mirror of the distribution.", examples=["http://mirror.example.org/debian"])
-    pypi: str = Field(
-        "",
-        description="A Python package index (PEP 503).",
-        examples=["https://mirror.example.org/pypi/simple"],
-    )
-    npm: str = Field("", description="An npm registry.", examples=["https://mirror.example.org/npm"])
-    ca_bundle: Path | None = Field(
-        None,
-        description="A PEM file of the authorities to trust, for builds and servers; without it SSL_CERT_FILE of the "
-        "environment is followed.",
-        examples=["ca.pem"],
-    )
-    proxy: str = Field(
-        "",
-        description="An HTTP proxy for builds and servers; without it HTTPS_PROXY of the environment is followed.",
-        examples=["http://proxy.example.org:3128"],
-    )
-    no_proxy: str = Field("", description="Hosts reached without it.", examples=["localhost,.example.org"])
-    egress: Literal["internet", "all", "none"] = Field(
-        "internet",
-        description='What servers may reach: "internet" is everything but private, link-local and this machine\'s '
-        'addresses, "all" adds the private ones, "none" is nothing but the hub.',
-        examples=["internet"],
-    )
-    subnet: Annotated[str, AfterValidator(_subnet)] = Field(
-        "", description="The servers' subnet (CIDR); empty lets Docker choose.", examples=["10.111.0.0/20"]
-    )
-
-
-class Course(_Table):
+class Course(Table):
     """A class, a seminar or a lab."""
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=32)] = Field(

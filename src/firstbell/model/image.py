@@ -6,6 +6,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from firstbell.model.container import File, frozen
+from firstbell.model.kernel import Kernel
+from firstbell.model.network import Network
+
+DEFAULT_BASE = "debian:trixie-slim"
+
+
+@dataclass(frozen=True, slots=True)
+class BuildSettings:
+    """What decides an image beside its folder."""
+
+    name: str
+    """The image is called `firstbell/NAME`."""
+    base: str = DEFAULT_BASE
+    kernels: tuple[Kernel, ...] = ()
+    network: Network = field(default_factory=Network)
+    ca_bundle: bytes = field(default=b"", repr=False)
+    """The authorities to trust while building, PEM; empty for the image's own."""
+    labels: Mapping[str, str] = field(default_factory=frozen)
+    """Labels of the image beside those that follow from the folder; not part of the tag."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 
 from firstbell.model.container import File
-from firstbell.model.course import Network
+from firstbell.model.network import Network
 
 RECIPE = 1
 """Raised when the same Dockerfile and files are to give another image."""

@@ -20,11 +20,10 @@ from importlib.resources import files
 from firstbell.errors import CourseFileError
 from firstbell.model import names
 from firstbell.model.container import File, frozen
-from firstbell.model.course import Course
-from firstbell.model.image import BuildSpec
-from firstbell.model.names import Role
+from firstbell.model.image import BuildSettings, BuildSpec
 from firstbell.model.runtime import HOME_DIR, PROJECT_DIR
 from firstbell.plan.context import BUILD_DIR, build_args, content_tag, data_file, first_files, first_layers, used_args
+from firstbell.plan.kernels import kernel_files, kernel_layers
 
 DOCKERFILE = "Dockerfile"
 REQUIREMENTS = "requirements.txt"
@@ -78,12 +77,12 @@ class FolderFacts:
     """The patterns that were applied."""
 
 
-def course_build(course: Course, facts: FolderFacts, ca_bundle: bytes = b"") -> BuildSpec:
-    """How the image of a course's folder is built. Raises CourseFileError for a line that cannot be meant."""
+def project_build(facts: FolderFacts, settings: BuildSettings) -> BuildSpec:
+    """How the image of a folder is built. Raises CourseFileError for a line that cannot be meant."""
     is_ours = DOCKERFILE not in facts.texts
-    dockerfile = _generated(course.server.base, facts) if is_ours else _own(facts)
-    ours = (*first_files(ca_bundle), *_layer_files(facts)) if is_ours else ()
-    tag = content_tag(f"{names.PREFIX}/{course.name}", dockerfile, ours, _lines(facts))
+    dockerfile = _generated(facts, settings) if is_ours else _own(facts)
+    ours = (*first_files(settings.ca_bundle), *_layer_files(facts, settings)) if is_ours else ()
+    tag = content_tag(f"{names.PREFIX}/{settings.name}", dockerfile, ours, _lines(facts))
     return BuildSpec(
         tag=tag,
         dockerfile=dockerfile,
@@ -91,16 +90,9 @@ def course_build(course: Course, facts: FolderFacts, ca_bundle: bytes = b"") -> 
         directory=facts.directory,
         prefix="project" if is_ours else "",
         ignore=facts.ignore,
-        args=frozen(used_args(dockerfile, build_args(course.network))),
-        labels=frozen(
-            names.labels(course.name, Role.COURSE_IMAGE) | {names.LABEL_HASH: tag.rpartition(":")[2]},
-        ),
+        args=frozen(used_args(dockerfile, build_args(settings.network))),
+        labels=frozen({**settings.labels, names.LABEL_HASH: tag.rpartition(":")[2]}),
     )
-
-
-def course_tag(course: Course, facts: FolderFacts) -> str:
-    """The tag alone: `firstbell/<course>:<hash>`."""
-    return course_build(course, facts).tag
 
 
 def _lines(facts: FolderFacts) -> Iterator[str]:
@@ -116,14 +108,15 @@ def _own(facts: FolderFacts) -> str:
     )
 
 
-def _generated(base: str, facts: FolderFacts) -> str:
+def _generated(facts: FolderFacts, settings: BuildSettings) -> str:
     packages = apt_packages(facts)
     sources = ", ".join(name for name in (APT, REQUIREMENTS) if name in facts.texts) or "its notebooks"
     project = f"# The project's files, from which new homes are filled.\nCOPY project/ {PROJECT_DIR}/\n"
     local = _needs_project(facts)
     parts = (
-        f"# Made by Firstbell from {sources}. What changes rarely comes first.\n{first_layers(base)}",
+        f"# Made by Firstbell from {sources}. What changes rarely comes first.\n{first_layers(settings.base)}",
         _jupyter(),
+        kernel_layers(settings.kernels),
         f"# {APT}\nRUN {BUILD_DIR}/apt-install {shlex.join(packages)}\n" if packages else "",
         project if local else "",
         _requirements(PROJECT_DIR if local else "") if REQUIREMENTS in facts.texts else "",
@@ -159,10 +152,11 @@ RUN {cd}{BUILD_DIR}/uv-pip --system \\
 """
 
 
-def _layer_files(facts: FolderFacts) -> Iterator[File]:
+def _layer_files(facts: FolderFacts, settings: BuildSettings) -> Iterator[File]:
     recipe = files("firstbell.plan") / "recipe"
     for name in ("server.in", "server.lock"):
         yield data_file(recipe / name, f".firstbell/server/{name}")
+    yield from kernel_files(settings.kernels)
     if REQUIREMENTS in facts.texts:
         for path, text in sorted(facts.texts.items()):
             if path not in {APT, DOCKERFILE}:

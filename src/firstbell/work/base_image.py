@@ -23,8 +23,8 @@ import stamina
 
 from firstbell.engine.base import Engine, Report, ignore
 from firstbell.errors import BuildFailed
-from firstbell.model.course import Network
 from firstbell.model.image import Progress
+from firstbell.model.network import Network
 from firstbell.model.observed import ImageState
 
 TOOL = "mmdebstrap"

@@ -2,54 +2,40 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import stamina
 
 from firstbell.engine.base import Engine, Report, ignore
-from firstbell.errors import BuildFailed, CourseFileError
+from firstbell.errors import BuildFailed
 from firstbell.model import names
 from firstbell.model.container import ContainerSpec, frozen
-from firstbell.model.course import Course, Network
+from firstbell.model.course import Course
 from firstbell.model.image import BuildSpec, Progress
 from firstbell.model.names import Role
+from firstbell.model.network import Network
 from firstbell.model.observed import ImageState
 from firstbell.plan.build_advice import advice, is_network_failure, ways_out
 from firstbell.plan.hub_image import hub_build
-from firstbell.plan.image import course_build
+from firstbell.plan.image import project_build
 from firstbell.work.base_image import debian_like, make_base
 from firstbell.work.folder import large_files, read_folder
+from firstbell.work.project import course_settings, read_ca_bundle
 from firstbell.work.wheel import own_wheel
 
-__all__ = ["build", "check_image", "get_base", "plan_course_image", "plan_hub_image", "read_ca_bundle", "read_folder"]
+__all__ = ["build", "check_image", "get_base", "plan_course_image", "plan_hub_image", "read_folder"]
 
 _ATTEMPTS = 3
 _FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 20.0
 """Seconds between attempts; every tool inside the build has its own, shorter ones."""
 
 
-def read_ca_bundle(network: Network) -> bytes:
-    """The authorities to trust while building; empty where the course names none. Raises CourseFileError."""
-    if network.ca_bundle is None:
-        return b""
-    try:
-        return network.ca_bundle.read_bytes()
-    except OSError as error:
-        raise CourseFileError(
-            f"the bundle of authorities cannot be read: {error.strerror}",
-            where=str(network.ca_bundle),
-            next_step="Correct [network] ca_bundle in the course file, or SSL_CERT_FILE in the environment.",
-        ) from error
-
-
 def plan_course_image(course: Course, report: Report = ignore) -> BuildSpec | None:
     """How the course's image is built, from its folder; None where the course names an image as it is."""
     if course.server.project is None:
         return None
-    facts = read_folder(Path(course.server.project))
+    facts = read_folder(course.server.project)
     for warning in large_files(facts):
         report(warning)
-    return course_build(course, facts, read_ca_bundle(course.network))
+    return project_build(facts, course_settings(course))
 
 
 def plan_hub_image(course: Course) -> BuildSpec:

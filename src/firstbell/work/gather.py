@@ -15,6 +15,7 @@ from firstbell.model.course import CertificateFiles, Course
 from firstbell.plan.network import WayOut
 from firstbell.plan.services import Inputs
 from firstbell.work import build
+from firstbell.work.project import read_ca_bundle
 
 
 async def gather(engine: Engine, course: Course) -> Inputs:
@@ -37,7 +38,7 @@ async def gather(engine: Engine, course: Course) -> Inputs:
         socket=path,
         socket_gid=Path(path).stat().st_gid if Path(path).exists() else 0,
         roster_csv=course.access.roster.read_bytes() if course.access.login == "roster" else b"",
-        ca_bundle=build.read_ca_bundle(course.network),
+        ca_bundle=read_ca_bundle(course.network),
         cert=course.tls.cert.read_bytes() if isinstance(course.tls, CertificateFiles) else b"",
         key=course.tls.key.read_bytes() if isinstance(course.tls, CertificateFiles) else b"",
         way_out=await asyncio.to_thread(way_out, course),

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from firstbell.engine.base import Engine
-from firstbell.model.course import Network
 from firstbell.model.image import Progress
+from firstbell.model.network import Network
 from firstbell.work.base_image import make_base
 from tests.stories.images.conftest import run
 from tests.support.course import docker

@@ -10,9 +10,10 @@ import pytest
 from firstbell.errors import CourseFileError
 from firstbell.model.container import frozen
 from firstbell.model.course import Course
+from firstbell.model.image import BuildSettings, BuildSpec
 from firstbell.model.runtime import PROJECT_DIR
 from firstbell.plan.context import CA_BUNDLE
-from firstbell.plan.image import Entry, FolderFacts, Kind, apt_packages, course_build, course_tag, included_files
+from firstbell.plan.image import Entry, FolderFacts, Kind, apt_packages, included_files, project_build
 
 GOLDEN = Path(__file__).parent / "golden"
 NOTEBOOK = Entry("start.ipynb", Kind.FILE, "a" * 64, 100)
@@ -35,6 +36,17 @@ def course(**tables: Any) -> Course:
     return Course.model_validate({"name": "stats", "server": server, **tables})
 
 
+def build(course: Course, facts: FolderFacts, ca_bundle: bytes = b"") -> BuildSpec:
+    """The build of a course's folder."""
+    settings = BuildSettings(course.name, course.server.base, network=course.network, ca_bundle=ca_bundle)
+    return project_build(facts, settings)
+
+
+def tag(course: Course, facts: FolderFacts) -> str:
+    """The tag of a course's folder."""
+    return build(course, facts).tag
+
+
 def facts(texts: dict[str, str] | None = None, *entries: Entry) -> FolderFacts:
     """A folder with a notebook and the given recognised files."""
     return FolderFacts("/course/project", entries or (NOTEBOOK,), frozen(texts))
@@ -43,7 +55,7 @@ def facts(texts: dict[str, str] | None = None, *entries: Entry) -> FolderFacts:
 @pytest.mark.parametrize("case", CASES)
 def test_dockerfile_is_as_written_down(case: str) -> None:
     """A folder's facts give exactly the Dockerfile that is kept beside this test."""
-    assert course_build(course(), facts(CASES[case])).dockerfile == (GOLDEN / f"{case}.Dockerfile").read_text()
+    assert build(course(), facts(CASES[case])).dockerfile == (GOLDEN / f"{case}.Dockerfile").read_text()
 
 
 def test_same_facts_give_the_same_tag() -> None:
@@ -51,8 +63,8 @@ def test_same_facts_give_the_same_tag() -> None:
     other = Entry("data/x.csv", Kind.FILE, "b" * 64, 5)
     one = FolderFacts("/here", (NOTEBOOK, other), frozen({"apt.txt": "vim\n", "requirements.txt": "numpy\n"}))
     two = FolderFacts("/there", (other, NOTEBOOK), frozen({"requirements.txt": "numpy\n", "apt.txt": "vim\n"}))
-    assert course_tag(course(), one) == course_tag(course(), two)
-    assert course_tag(course(), one).startswith("firstbell/stats:")
+    assert tag(course(), one) == tag(course(), two)
+    assert tag(course(), one).startswith("firstbell/stats:")
 
 
 @pytest.mark.parametrize(
@@ -68,24 +80,24 @@ def test_same_facts_give_the_same_tag() -> None:
 )
 def test_every_change_changes_the_tag(changed: FolderFacts) -> None:
     """Content, name, execute bit, an empty folder, and packages each make another image."""
-    assert course_tag(course(), changed) != course_tag(course(), facts())
+    assert tag(course(), changed) != tag(course(), facts())
 
 
 def test_an_included_requirements_file_is_part_of_the_tag() -> None:
     """A change in a file that requirements.txt includes makes another image."""
     one, two = ({"requirements.txt": "-r more.txt\n", "more.txt": text} for text in ("numpy\n", "scipy\n"))
-    assert course_tag(course(), facts(one)) != course_tag(course(), facts(two))
+    assert tag(course(), facts(one)) != tag(course(), facts(two))
 
 
 def test_the_base_is_part_of_the_tag() -> None:
     """Another base image makes another image."""
-    assert course_tag(course(server={"base": "ubuntu:24.04"}), facts()) != course_tag(course(), facts())
+    assert tag(course(server={"base": "ubuntu:24.04"}), facts()) != tag(course(), facts())
 
 
 def test_the_way_out_of_the_network_is_not_part_of_the_tag() -> None:
     """Mirrors, proxy and authorities change how an image is built, never what it is called."""
     network = {"apt": "http://m/debian", "pypi": "http://m/simple", "proxy": "http://p:1", "npm": "http://m/npm"}
-    plain, mirrored = course_build(course(), facts()), course_build(course(network=network), facts(), b"PEM")
+    plain, mirrored = build(course(), facts()), build(course(network=network), facts(), b"PEM")
     assert mirrored.tag == plain.tag
     assert mirrored.dockerfile == plain.dockerfile
     assert not plain.args
@@ -101,14 +113,14 @@ def test_own_dockerfile_gets_only_the_arguments_it_names() -> None:
     """A Dockerfile of the person's own is given the mirrors it declares, and its context is the folder alone."""
     own = {"Dockerfile": "FROM x\n arg LESSON NPM_CONFIG_REGISTRY=unset\n"}
     network = {"npm": "http://m/npm", "pypi": "http://m/simple"}
-    spec = course_build(course(network=network), facts(own), b"PEM")
+    spec = build(course(network=network), facts(own), b"PEM")
     assert dict(spec.args) == {"NPM_CONFIG_REGISTRY": "http://m/npm"}
     assert (spec.files, spec.prefix) == ((), "")
 
 
 def test_own_dockerfile_keeps_its_last_word() -> None:
     """Only a COPY follows the person's text, so that USER, CMD and environment stay theirs."""
-    added = course_build(course(), facts(CASES["own-dockerfile"])).dockerfile.removeprefix(
+    added = build(course(), facts(CASES["own-dockerfile"])).dockerfile.removeprefix(
         CASES["own-dockerfile"]["Dockerfile"]
     )
     assert [line for line in added.splitlines() if line and not line.startswith("#")] == [f"COPY . {PROJECT_DIR}/"]
@@ -139,7 +151,7 @@ def test_apt_txt_forgives_comments_and_knows_versions() -> None:
 )  # fmt: skip
 def test_paths_in_requirements_are_there_when_packages_are_installed(line: str, is_local: bool) -> None:
     """A requirement that is a path gets the project's files before it; any other keeps them last."""
-    text = course_build(course(), facts({"requirements.txt": f"{line}\n"})).dockerfile
+    text = build(course(), facts({"requirements.txt": f"{line}\n"})).dockerfile
     assert (text.index("COPY project/") < text.index("requirements.txt -r")) is is_local
 
 
@@ -149,11 +161,8 @@ def test_included_files_are_found() -> None:
     assert included_files(text) == ("a.txt", "sub/b.txt", "c.txt", "d.txt")
 
 
-def test_labels_say_whose_it_is() -> None:
-    """The image carries course, role and the hash of its tag."""
-    spec = course_build(course(), facts())
-    assert dict(spec.labels) == {
-        "firstbell.course": "stats",
-        "firstbell.role": "image",
-        "firstbell.hash": spec.tag.partition(":")[2],
-    }
+def test_labels_carry_the_hash() -> None:
+    """The image carries the labels it was asked for and the hash of its tag."""
+    settings = BuildSettings("stats", labels=frozen({"firstbell.role": "image"}))
+    spec = project_build(facts(), settings)
+    assert dict(spec.labels) == {"firstbell.role": "image", "firstbell.hash": spec.tag.partition(":")[2]}

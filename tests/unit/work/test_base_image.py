@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from firstbell.model.course import Network
+from firstbell.model.network import Network
 from firstbell.work import base_image
 from firstbell.work.base_image import Distribution, command, debian_like, host_mirror
 

@@ -9,10 +9,11 @@ import stamina
 
 from firstbell.engine.fake import FakeEngine
 from firstbell.errors import BuildFailed, CourseFileError
-from firstbell.model.course import Network
 from firstbell.model.image import BuildSpec, Progress
+from firstbell.model.network import Network
 from firstbell.model.observed import ImageState
-from firstbell.work.build import build, get_base, read_ca_bundle
+from firstbell.work.build import build, get_base
+from firstbell.work.project import read_ca_bundle
 
 SPEC = BuildSpec("firstbell/x:1", "FROM x")
 
