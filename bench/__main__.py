@@ -8,7 +8,7 @@ import sys
 from contextlib import ExitStack
 from typing import Any
 
-from bench import our_side, peer_side, report
+from bench import builds, our_side, peer_side, report
 from bench.engine import Engine
 from bench.measure import Visit, visit
 from bench.side import ROOT, Side
@@ -23,6 +23,8 @@ _WARM_UP = 0
 
 def main() -> int:
     """Exit code 0 once it is measured; 1 with --check where a goal is missed."""
+    if sys.argv[1:2] == ["builds"]:
+        return builds.main(sys.argv[2:])
     options = _options()
     asyncio.run(ensure_engine("", ask=_agree, report=_tell))
     engine = Engine()
@@ -69,7 +71,7 @@ def _start(stack: ExitStack, engine: Engine, options: argparse.Namespace) -> lis
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="bench/run", description=__doc__)
+    parser = argparse.ArgumentParser(prog="bench/run", description=__doc__, epilog="bench/run builds --help: builds.")
     parser.add_argument("--runs", type=int, default=9, help="counted visits of each side (default: 9)")
     parser.add_argument("--check", action="store_true", help="exit 1 if a goal is missed")
     parser.add_argument("--only", choices=("firstbell", "peer"), help="measure one side and write nothing down")

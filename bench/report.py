@@ -132,7 +132,12 @@ def stages(visits: Sequence[Visit]) -> str:
 
 
 def facts(engine: Engine) -> dict[str, Any]:
-    """The machine and the versions, as far as they matter to the figures and name nobody."""
+    """The machine and the versions of both sides."""
+    return machine(engine) | {"peer": peer_side.versions()}
+
+
+def machine(engine: Engine) -> dict[str, Any]:
+    """The machine and what runs on it, as far as they matter to the figures and name nobody."""
     info = engine.call("GET", "/info")
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -147,7 +152,6 @@ def facts(engine: Engine) -> dict[str, Any]:
         "python": platform.python_version(),
         "firstbell": __version__,
         "commit": _commit(),
-        "peer": peer_side.versions(),
     }
 
 
@@ -183,17 +187,21 @@ Where the time goes (medians):
 
 def _heading(visits: Sequence[Visit], found: Mapping[str, Any]) -> str:
     peer = found["peer"]
-    machine = (
-        f"Measured {found['date'][:10]} on {found['cores']} cores ({found['cpu']}), {found['memory_gb']:.0f} GB, "
-        f"{found['system']}, Linux {found['kernel']}, Docker Engine {found['docker']} ({found['storage']}, "
-        f"cgroup v{found['cgroup']})."
-    )
     programs = (
         f"Firstbell {found['firstbell']} ({found['commit']}) next to JupyterHub {peer['jupyterhub']}, DockerSpawner "
         f"{peer['dockerspawner']} and configurable-http-proxy {peer['configurable-http-proxy']}; "
         f"{len({v.run for v in visits})} visits of each, taken in turn{_disturbed(visits)}."
     )
-    return f"{machine} {programs} Median, and in brackets the lowest and the highest."
+    return f"{describe(found)} {programs} Median, and in brackets the lowest and the highest."
+
+
+def describe(found: Mapping[str, Any]) -> str:
+    """The machine in a sentence."""
+    return (
+        f"Measured {found['date'][:10]} on {found['cores']} cores ({found['cpu']}), {found['memory_gb']:.0f} GB, "
+        f"{found['system']}, Linux {found['kernel']}, Docker Engine {found['docker']} ({found['storage']}, "
+        f"cgroup v{found['cgroup']})."
+    )
 
 
 def _disturbed(visits: Sequence[Visit]) -> str:

@@ -46,6 +46,10 @@ class BuildFailed(FirstbellError):
     exit_code = 4
 
 
+class RegistryFailed(BuildFailed):
+    """An image could not be pushed to a registry, or pulled from one; the evidence is what the registry said."""
+
+
 class StartFailed(FirstbellError):
     """A container did not come up; the evidence is its last log lines."""
 
@@ -83,7 +87,7 @@ EXIT_CODES: dict[int, str] = {
     1: "failed; the message says what",
     2: "wrong command line, course file or roster",
     3: "the Docker Engine cannot be reached",
-    4: "an image could not be pulled or built",
+    4: "an image could not be pulled, built or pushed",
     5: "a container did not start, or the course does not answer",
     6: "another command is at work on this course",
     7: "doctor found something that stands in the way",

@@ -192,24 +192,27 @@ def _fake() -> FakeEngine:
 
 @pytest.fixture(params=["fake", pytest.param("docker", marks=pytest.mark.docker)])
 async def lab(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Lab]:
-    if request.param == "fake":
-        engine = _fake()
-        yield Lab(engine)
-        await engine.close()
-        return
-    async for made in _docker_lab(tmp_path):
+    async for made in fake_lab() if request.param == "fake" else docker_labs(tmp_path):
         yield made
 
 
 @pytest.fixture
 async def docker_lab(tmp_path: Path) -> AsyncIterator[Lab]:
     """For what only a real daemon shows."""
-    async for made in _docker_lab(tmp_path):
+    async for made in docker_labs(tmp_path):
         yield made
 
 
-async def _docker_lab(log_folder: Path) -> AsyncIterator[Lab]:
-    engine = DockerEngine(log_folder=log_folder)
+async def fake_lab() -> AsyncIterator[Lab]:
+    """One lab in memory."""
+    engine = _fake()
+    yield Lab(engine)
+    await engine.close()
+
+
+async def docker_labs(log_folder: Path, *, classic: bool = False) -> AsyncIterator[Lab]:
+    """One lab on the Docker Engine, cleaned up after its test."""
+    engine = DockerEngine(log_folder=log_folder, classic=classic)
     try:
         await engine.facts()
     except EngineUnavailable:

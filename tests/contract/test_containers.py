@@ -8,7 +8,7 @@ import pytest
 
 from firstbell.engine.docker import DockerEngine
 from firstbell.errors import HomeMissing, PortTaken, StartFailed
-from firstbell.model.container import File, Limits, Mount, MountKind, frozen
+from firstbell.model.container import File, Limits, Mount, MountKind, frozen, network_of
 from firstbell.model.names import LABEL_SPEC, LABEL_VERSION
 from firstbell.model.observed import Phase
 
@@ -102,6 +102,17 @@ async def test_command_that_is_not_in_the_image(lab: Lab) -> None:
     state = await ended(lab.engine, spec.name)
     assert state.exit_code == 127
     assert "exec python9 failed: No such file or directory" in (await logged(lab.engine, spec.name))[-1]
+
+
+async def test_a_network_shared_with_another_container(lab: Lab) -> None:
+    """A container on another's network has no address of its own; without that other it does not start."""
+    sharing = lab.spec("sleep", "infinity", name="b", network=network_of(lab.spec().name))
+    with pytest.raises(StartFailed):
+        await lab.engine.start(sharing)
+    assert (await lab.engine.state(sharing.name)).phase is Phase.MISSING
+    await lab.engine.start(lab.spec())
+    state = await lab.engine.start(sharing)
+    assert (state.phase, state.address) == (Phase.RUNNING, "")
 
 
 async def test_missing_network(lab: Lab) -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from firstbell.engine.waiting import until
 from firstbell.errors import StartFailed
-from firstbell.model.container import MIB, Limits, Restart
+from firstbell.model.container import MIB, Limits, Restart, network_of
+from firstbell.model.image import BuildSpec
 from firstbell.model.observed import Phase
 
 from .conftest import Lab, inspect
@@ -76,6 +77,28 @@ async def listening(lab: Lab, name: str) -> bool:
     """Whether something listens on port 8888 (22B8) in the container."""
     tables = await lab.engine.exec(name, ["sh", "-c", "cat /proc/net/tcp /proc/net/tcp6"])
     return b":22B8 " in tables.stdout
+
+
+async def test_a_shared_network_is_one_loopback(docker_lab: Lab) -> None:
+    """What listens in one container is found by the other at 127.0.0.1, also where the first joined its bridge late."""
+    await docker_lab.engine.ensure_network(docker_lab.network())
+    first = docker_lab.spec(name="first", network=docker_lab.network().name, joins_late=True)
+    await docker_lab.engine.start(first)
+    serve = docker_lab.spec("nc", "-ll", "-p", "8888", "-e", "echo", "hello", network=network_of(first.name))
+    await docker_lab.engine.start(serve)
+    await until(lambda: listening(docker_lab, first.name), deadline=10)
+    assert (await docker_lab.engine.exec(first.name, ["nc", "-w", "5", "127.0.0.1", "8888"])).stdout == b"hello\n"
+
+
+async def test_an_empty_command_runs_the_images_own(docker_lab: Lab) -> None:
+    """Without a command the image's entrypoint and command run, in the image's working directory."""
+    image = f"firstbell-test/{docker_lab.course}:1"
+    text = f'FROM {docker_lab.image}\nWORKDIR /opt\nENTRYPOINT ["echo", "from"]\nCMD ["the image"]\n'
+    await docker_lab.engine.build(BuildSpec(image, text, network="none"))
+    result = await docker_lab.engine.run(docker_lab.spec(image=image, command=()))
+    assert result.stdout == b"from the image\n"
+    where = await docker_lab.engine.run(docker_lab.spec("sh", "-c", "echo $PWD", image=image))
+    assert where.stdout == b"/opt\n"
 
 
 async def test_a_late_joiner_is_in_its_network_and_no_other(docker_lab: Lab) -> None:

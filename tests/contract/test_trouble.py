@@ -54,9 +54,13 @@ VERBS: dict[str, Callable[[Engine, Lab], Awaitable[object]]] = {
     "remove_volume": lambda engine, lab: engine.remove_volume(lab.volume().name),
     "image": lambda engine, _: engine.image(IMAGE),
     "build": lambda engine, lab: engine.build(BuildSpec(f"firstbell-test/{lab.course}:1", f"FROM {IMAGE}\n")),
+    "push": lambda engine, lab: engine.push(f"127.0.0.1:9/{lab.course}:1"),
+    "tag": lambda engine, lab: engine.tag(IMAGE, f"firstbell-test/{lab.course}:1"),
+    "save": lambda engine, _: _drain(engine.save([IMAGE])),
+    "load": lambda engine, _: engine.load(_tar()),
     "import_image": lambda engine, lab: engine.import_image(f"firstbell-test/{lab.course}:1", _tar()),
 }
-NOT_CUT = {"stop", "remove_network", "remove_volume", "put", "events"}
+NOT_CUT = {"stop", "tag", "remove_network", "remove_volume", "put", "events"}
 """Of these the status alone is the answer, so that there is no body to be cut; a cut stream of events is at its end."""
 
 

@@ -10,11 +10,14 @@ from typing import Annotated
 
 import typer
 
+from firstbell.cli.show import Terminal, plural
 from firstbell.config.reader import FILE_NAME, read_course
 from firstbell.engine.base import Engine
 from firstbell.engine.connect import connect
 from firstbell.errors import CourseFileError
 from firstbell.model.course import Course
+from firstbell.model.steps import Step
+from firstbell.work.machine import Ask
 
 CourseArgument = Annotated[
     Path,
@@ -40,6 +43,31 @@ async def engine_of(course: Course | None) -> AsyncIterator[Engine]:
         yield engine
     finally:
         await engine.close()
+
+
+def asking(terminal: Terminal, *, yes: bool) -> Ask:
+    """Asks at the terminal, unless the answer is yes already."""
+
+    def ask(question: str, otherwise: str) -> None:
+        if not yes:
+            terminal.ask(question, otherwise)
+
+    return ask
+
+
+def show_plan(terminal: Terminal, steps: Sequence[Step]) -> None:
+    """What would be done, for --dry-run."""
+    if terminal.is_json:
+        terminal.data({"steps": [str(step) for step in steps], "up_to_date": not steps})
+        return
+    for step in steps:
+        terminal.say(f"would {step}")
+    terminal.note(f"{plural(len(steps), 'step')}; nothing was done." if steps else "Nothing to do.")
+
+
+def is_course(path: Path) -> bool:
+    """Whether there is a course file."""
+    return path.is_file() or (path / FILE_NAME).is_file()
 
 
 def is_course_path(word: str) -> bool:

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 from rich.text import Text
 
-from firstbell.cli.common import HERE, CourseArgument, DryRunOption, JsonOption, YesOption, engine_of, load
-from firstbell.cli.show import Terminal, ago, plural, size
+from firstbell.cli.common import (
+    HERE,
+    CourseArgument,
+    DryRunOption,
+    JsonOption,
+    YesOption,
+    asking,
+    engine_of,
+    load,
+    show_plan,
+)
+from firstbell.cli.show import Terminal, phase_text, plural, since, size
 from firstbell.errors import CourseFileError, StartFailed
 from firstbell.model.course import Course
 from firstbell.model.observed import Phase
@@ -33,9 +41,9 @@ def up(
     if read.access.login == "roster":
         read_filled_roster(read)
     if dry_run:
-        _show_plan(terminal, asyncio.run(_plan_up(read)))
+        show_plan(terminal, asyncio.run(_plan_up(read)))
         return
-    result = asyncio.run(_up(terminal, read, _asking(terminal, yes=yes)))
+    result = asyncio.run(_up(terminal, read, asking(terminal, yes=yes)))
     if json:
         steps = [str(step) for step in result.steps]
         terminal.data({"url": result.url, "steps": steps, "up_to_date": result.up_to_date, "seconds": result.seconds})
@@ -55,14 +63,6 @@ async def _up(terminal: Terminal, course: Course, ask: Ask) -> work.UpResult:
         await ensure_engine(course.engine.host, ask=ask, report=show.on_progress)
         async with engine_of(course) as engine:
             return await work.up(engine, course, show)
-
-
-def _asking(terminal: Terminal, *, yes: bool) -> Ask:
-    def ask(question: str, otherwise: str) -> None:
-        if not yes:
-            terminal.ask(question, otherwise)
-
-    return ask
 
 
 def down(  # noqa: PLR0917 - typer makes parameters of them
@@ -88,7 +88,7 @@ def down(  # noqa: PLR0917 - typer makes parameters of them
         )
     steps = asyncio.run(_plan_down(read, delete_homes))
     if dry_run:
-        _show_plan(terminal, steps)
+        show_plan(terminal, steps)
         return
     homes = sum(isinstance(step, RemoveVolume) and bool(step.user) for step in steps)
     if homes and confirm != read.name:
@@ -121,15 +121,6 @@ async def _down(terminal: Terminal, course: Course, delete_homes: bool) -> tuple
             return await work.down(engine, course, show, delete_homes=delete_homes)
 
 
-def _show_plan(terminal: Terminal, steps: Sequence[Step]) -> None:
-    if terminal.is_json:
-        terminal.data({"steps": [str(step) for step in steps], "up_to_date": not steps})
-        return
-    for step in steps:
-        terminal.say(f"would {step}")
-    terminal.note(f"{plural(len(steps), 'step')}; nothing was done." if steps else "Nothing to do.")
-
-
 def status(course: CourseArgument = HERE, json: JsonOption = False) -> None:
     """Show hub, proxy, edge, who is in, and memory. Exit code 5 if the course does not run."""
     terminal = Terminal(json=json)
@@ -154,7 +145,7 @@ def _show_status(terminal: Terminal, now: Status) -> None:
         homes = "" if now.homes is None else f" {plural(now.homes, 'home')} kept."
         terminal.say(f"It is down.{homes.capitalize() if now.homes else ''}")
         return
-    rows = [(s.role, _phase(s.phase), _since(s.since)) for s in now.services]
+    rows = [(s.role, phase_text(s.phase), since(s.since)) for s in now.services]
     terminal.table(("part", "state", "since"), rows)
     terminal.say("")
     running = [s for s in now.servers if s.phase == Phase.RUNNING]
@@ -168,19 +159,7 @@ def _show_status(terminal: Terminal, now: Status) -> None:
 
 def _server_row(server: ServerStatus) -> tuple[str | Text, ...]:
     memory = f"{size(server.memory)} of {size(server.memory_limit)}" if server.memory else ""
-    return server.user, _phase(server.phase), _since(server.since), memory
-
-
-def _phase(phase: str) -> Text:
-    return Text(phase, style={"running": "green", "missing": "red", "exited": "red"}.get(phase, "yellow"))
-
-
-def _since(stamp: str) -> str:
-    try:
-        started = datetime.fromisoformat(stamp[:19].rstrip("Z") + "Z")
-    except ValueError:
-        return ""
-    return ago((datetime.now(UTC) - started).total_seconds())
+    return server.user, phase_text(server.phase), since(server.since), memory
 
 
 def open_course(course: CourseArgument = HERE) -> None:

@@ -1,4 +1,4 @@
-"""`firstbell homes`: people's files."""
+"""`firstbell homes`: people's files, of a course or of `firstbell run`."""
 
 from __future__ import annotations
 
@@ -10,45 +10,62 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from firstbell.cli.common import HERE, CourseArgument, JsonOption, engine_of, load
+from firstbell.cli.common import HERE, CourseArgument, JsonOption, YesOption, engine_of, load
 from firstbell.cli.show import Terminal, plural, size
 from firstbell.config.roster import normalise_username
+from firstbell.engine.base import Engine
 from firstbell.errors import CourseFileError, FirstbellError, HomeMissing
 from firstbell.model import names
 from firstbell.model.course import Course
 from firstbell.model.home import Home, Transfer
 from firstbell.model.names import Role
 from firstbell.model.observed import Phase
+from firstbell.plan.place import Place, course_place
 from firstbell.work import homes as work
-from firstbell.work import people
+from firstbell.work import people, runs
 from firstbell.work.roster_file import read_roster
 
-app = typer.Typer(help="People's files: list, export, import, delete.", no_args_is_help=True)
+app = typer.Typer(
+    help="People's files: list, export, import, copy, delete. Of a course they are named by USER, of firstbell run by "
+    "run:NAME.",
+    no_args_is_help=True,
+)
 
 T = TypeVar("T")
 
-User = Annotated[str, typer.Argument(metavar="USER", help="Whose home.")]
-StopOption = Annotated[bool, typer.Option("--stop", help="Stop the person's server first, if it runs.")]
+_RUN = "run:"
+
+User = Annotated[str, typer.Argument(metavar="USER|run:NAME", help="Whose home.")]
+StopOption = Annotated[bool, typer.Option("--stop", help="Stop the server that runs on it first.")]
 
 
 @app.command("list")
-def list_(course: CourseArgument = HERE, json: JsonOption = False) -> None:
+def list_(
+    course: CourseArgument = HERE,
+    of_runs: Annotated[bool, typer.Option("--runs", help="Those of firstbell run, rather than of a course.")] = False,
+    json: JsonOption = False,
+) -> None:
     """Show every home, its size, and whether its person is in."""
     terminal = Terminal(json=json)
-    read = load(course)
-    found = asyncio.run(_list(read))
+    found = asyncio.run(_list(None if of_runs else load(course)))
     if json:
         terminal.data([asdict(home) for home in found])
         return
-    rows = [(h.user or "(unknown)", size(h.size), "running" if h.in_use else "", h.name) for h in found]
-    terminal.table(("user", "size", "server", "kept as"), rows)
+    mark = _RUN if of_runs else ""
+    rows = [
+        (f"{mark}{h.user}" if h.user else "(unknown)", size(h.size), "running" if h.in_use else "", h.name)
+        for h in found
+    ]
+    terminal.table(("home" if of_runs else "user", "size", "server", "kept as"), rows)
     terminal.say(plural(len(found), "home") + (f", {size(sum(h.size for h in found))}" if found else ""), style="dim")
 
 
-async def _list(course: Course) -> tuple[Home, ...]:
-    has_roster = course.access.login == "roster" and course.access.roster.exists()
-    users = [p.username for p in read_roster(course).people] if has_roster else []
+async def _list(course: Course | None) -> tuple[Home, ...]:
     async with engine_of(course) as engine:
+        if course is None:
+            return await work.list_run_homes(engine)
+        has_roster = course.access.login == "roster" and course.access.roster.exists()
+        users = [p.username for p in read_roster(course).people] if has_roster else []
         return await work.list_homes(engine, course, users)
 
 
@@ -61,9 +78,9 @@ def export(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
 ) -> None:
-    """Write somebody's home into a tar that only you may read."""
-    read = load(course)
-    target = out or Path(f"{names.slug(user) or 'home'}.tar")
+    """Write a home into a tar that only you may read."""
+    read = _course_of(course, user)
+    target = out or Path(f"{names.slug(user.removeprefix(_RUN)) or 'home'}.tar")
     if target.exists() and not force:
         raise CourseFileError(
             "the file is there already", where=str(target), next_step="Name another with --out, or add --force."
@@ -71,7 +88,7 @@ def export(
 
     async def act() -> Transfer:
         async with engine_of(read) as engine:
-            return await work.export_home(engine, read, user, target)
+            return await work.export_home(engine, await _place(engine, read, user), target)
 
     try:
         made = asyncio.run(act())
@@ -87,24 +104,49 @@ def import_(
     course: CourseArgument = HERE,
     stop: StopOption = False,
 ) -> None:
-    """Unpack a tar into somebody's home; files of the same name are replaced, others stay."""
-    read = load(course)
+    """Unpack a tar into a home; files of the same name are replaced, others stay."""
+    read = _course_of(course, user)
     if not archive.is_file():
         raise CourseFileError(
             "there is no such file", where=str(archive), next_step=f"Name a tar: firstbell homes import {user} TAR"
         )
-    has_roster = read.access.login == "roster" and read.access.roster.exists()
-    person = read_roster(read).person(normalise_username(user)) if has_roster else None
-    uid, gid = (person.uid, person.gid) if person else (None, None)
 
-    async def act() -> Transfer:
+    async def act() -> tuple[Place, Transfer]:
         async with engine_of(read) as engine:
-            if stop:
-                await people.stop_servers(engine, read, [user])
-            return await work.import_home(engine, read, user, archive, uid=uid, gid=gid)
+            place = await _place(engine, read, user, may_be_new=True)
+            await _stop(engine, read, place, stop=stop)
+            return place, await work.import_home(engine, place, archive)
 
-    made = _told(act, user)
-    Terminal().say(f"Unpacked {plural(made.files, 'file')}, {size(made.size)}, into the home of {user}.")
+    place, made = _told(act, user)
+    Terminal().say(f"Unpacked {plural(made.files, 'file')}, {size(made.size)}, into {place.words}.")
+
+
+@app.command("copy")
+def copy(
+    source: Annotated[str, typer.Argument(metavar="FROM", help="The home to copy: USER or run:NAME.")],
+    target: Annotated[str, typer.Argument(metavar="TO", help="Where to: USER or run:NAME; made if there is none.")],
+    course: CourseArgument = HERE,
+    stop: StopOption = False,
+    yes: YesOption = False,
+) -> None:
+    """Copy a home into another one; asks if that has files already. Each file is compared afterwards."""
+    read = _course_of(course, source, target)
+    terminal = Terminal()
+
+    async def act() -> tuple[Place, Place, Transfer]:
+        async with engine_of(read) as engine:
+            begin, end = await _place(engine, read, source), await _place(engine, read, target, may_be_new=True)
+            if begin.name == end.name:
+                raise CourseFileError("a home cannot be copied into itself", next_step="Name another one.")
+            if not yes and await work.has_home(engine, end):
+                terminal.ask(
+                    f"There is {end.words} already. Replace those of its files that have the same name?", "Add --yes."
+                )
+            await _stop(engine, read, end, stop=stop)
+            return begin, end, await work.copy_home(engine, begin, end)
+
+    begin, end, made = _told(act, target)
+    terminal.say(f"Copied {plural(made.files, 'file')}, {size(made.size)}, from {begin.words} into {end.words}.")
 
 
 @app.command("delete")
@@ -112,16 +154,17 @@ def delete(
     user: User,
     course: CourseArgument = HERE,
     confirm: Annotated[
-        str, typer.Option("--confirm", metavar="USER", help="The user name once more, for use in a script.")
+        str, typer.Option("--confirm", metavar="USER", help="The name once more, for use in a script.")
     ] = "",
     stop: StopOption = False,
 ) -> None:
-    """Delete somebody's home and all in it, for good; asks for the user name."""
-    read = load(course)
+    """Delete a home and all in it, for good; asks for its name."""
+    read = _course_of(course, user)
     terminal = Terminal()
     if confirm != user:
+        of = f"of {user} in {read.name}" if read else f"of {user}"
         terminal.ask_for_word(
-            f"This deletes all files of {user} in {read.name} for good. Type the user name to go on:",
+            f"This deletes all files {of} for good. Type {'its name' if read is None else 'the user name'} to go on:",
             user,
             f"In a script: --confirm {user}",
         )
@@ -129,24 +172,57 @@ def delete(
     terminal.say(f"Deleted the home of {user}." if was_there else f"The home of {user} was gone; {user} begins anew.")
 
 
-async def _delete(course: Course, user: str, *, stop: bool) -> bool:
+async def _delete(course: Course | None, user: str, *, stop: bool) -> bool:
     """Delete, and tell the hub: it takes a home that has gone by itself for a fault, and starts nobody without.
 
     Whether there was one. Raises HomeMissing where none was and the hub expects none.
     """
     async with engine_of(course) as engine:
-        if stop:
-            await people.stop_servers(engine, course, [user])
-        hub_runs = (await engine.state(names.container(course.name, Role.HUB))).phase is Phase.RUNNING
+        place = await _place(engine, course, user, is_exact=True)
+        await _stop(engine, course, place, stop=stop)
+        hub = names.container(place.course, Role.HUB)
+        hub_runs = course is not None and (await engine.state(hub)).phase is Phase.RUNNING
         try:
-            await work.delete_home(engine, course, user)
+            await work.delete_home(engine, place)
         except HomeMissing:
-            if hub_runs and await people.forget_home(engine, course, user):
+            if course and hub_runs and await people.forget_home(engine, course, user):
                 return False
             raise
-        if hub_runs:
+        if course and hub_runs:
             await people.forget_home(engine, course, user)
         return True
+
+
+def _course_of(path: Path, *users: str) -> Course | None:
+    """The course, which is not looked for where only homes of runs are named."""
+    return None if all(user.startswith(_RUN) for user in users) else load(path)
+
+
+async def _place(
+    engine: Engine, course: Course | None, user: str, *, may_be_new: bool = False, is_exact: bool = False
+) -> Place:
+    """The home that a word on the command line means. `is_exact` takes no mere beginning of a name."""
+    if course is None or user.startswith(_RUN):
+        place = await work.find_run_home(engine, user.removeprefix(_RUN), may_be_new=may_be_new)
+        if is_exact and place.user != user.removeprefix(_RUN):
+            raise HomeMissing(
+                f"no run has a home {user.removeprefix(_RUN)}", next_step=f"Do you mean {_RUN}{place.user}?"
+            )
+        return place
+    has_roster = course.access.login == "roster" and course.access.roster.exists()
+    person = read_roster(course).person(normalise_username(user)) if has_roster else None
+    return course_place(course, user, (person.uid, person.gid) if person else (None, None))
+
+
+async def _stop(engine: Engine, course: Course | None, place: Place, *, stop: bool) -> None:
+    """Stop what runs on the home, if that is wished."""
+    if not stop:
+        return
+    if course is not None and place.course == course.name:
+        await people.stop_servers(engine, course, [place.user])
+        return
+    for state in place.used_by(await engine.observe(place.course)):
+        await runs.stop_run(engine, state.user)
 
 
 def _told(act: Callable[[], Coroutine[None, None, T]], user: str) -> T:
@@ -155,7 +231,7 @@ def _told(act: Callable[[], Coroutine[None, None, T]], user: str) -> T:
         return asyncio.run(act())
     except FirstbellError as error:
         if "is running on this home" in error.what:
-            error.next_step = f"Add --stop to stop the server of {user} first."
+            error.next_step = f"Add --stop to stop the server of {user.removeprefix(_RUN)} first."
         raise
 
 

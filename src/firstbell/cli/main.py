@@ -15,7 +15,11 @@ import typer
 from typer.exceptions import TyperException
 
 import firstbell
-from firstbell.cli import deploy, doctor, homes, init, logs, people, reference
+from firstbell.cli import deploy, dockerfile, doctor, export, homes, init, logs, people, reference, runs
+from firstbell.cli.build import build
+from firstbell.cli.lock import lock
+from firstbell.cli.run import run as run_command
+from firstbell.cli.share import pull, push
 from firstbell.cli.show import Terminal
 from firstbell.errors import EXIT_CODES, Declined, FirstbellError
 
@@ -42,10 +46,19 @@ app.command("up")(deploy.up)
 app.command("down")(deploy.down)
 app.command("status")(deploy.status)
 app.command("open")(deploy.open_course)
+app.command("build")(build)
+app.command("run")(run_command)
+app.command("ps")(runs.ps)
+app.command("stop")(runs.stop)
+app.command("lock")(lock)
+app.command("push")(push)
+app.command("pull")(pull)
 app.command("logs")(logs.logs)
+app.command("dockerfile")(dockerfile.dockerfile)
 app.command("doctor")(doctor.doctor)
 app.add_typer(people.app, name="people")
 app.add_typer(homes.app, name="homes")
+app.add_typer(export.app, name="export")
 app.command("reference")(reference.reference)
 
 

@@ -15,6 +15,7 @@ import time
 import webbrowser
 from collections import deque
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
@@ -114,6 +115,15 @@ class Terminal:
         if self.err.input(Text(f"{question} ", style="bold")).strip() != word:
             raise Declined(f'that is not "{word}"; nothing was changed')
 
+    def ask_password(self, what: str, otherwise: str) -> str:
+        """Ask for a new password, twice, without showing it. Raises Declined if the two differ, or nobody is there."""
+        if not self.can_ask:
+            raise Declined(f"nobody is there to be asked: {what}", next_step=otherwise)
+        given = self.err.input(Text(f"{what}: ", style="bold"), password=True)
+        if self.err.input(Text("Once more: ", style="bold"), password=True) != given:
+            raise Declined("the two passwords differ; nothing was changed")
+        return given
+
     def steps(self) -> Steps:
         """A view of a plan at work; use it as a context manager."""
         return Steps(self)
@@ -174,14 +184,16 @@ class Steps:
             self._console.print(Text(self._numbered()))
 
     def on_progress(self, progress: Progress) -> None:
-        """A line of the step: its output, or which part of it has been reached."""
+        """A line of the step: its output, which part of it has been reached, or how much has moved."""
+        if progress.seconds is not None:
+            return  # that a part has ended is seen by the next one's beginning
         text = harmless(progress.text).rstrip()
         if progress.is_output:
             self._lines.append(text)
             return
         part = f"{progress.step}/{progress.steps} " if progress.steps else ""
-        self._stage = part + text
-        if not self._console.is_terminal:
+        self._stage = part + text + self._moved(progress)
+        if not self._console.is_terminal and not progress.done:
             self._console.print(Text(f"      {self._stage}"))
 
     def on_done(self, step: Step) -> None:
@@ -194,6 +206,14 @@ class Steps:
     def _numbered(self) -> str:
         width = len(str(len(self._steps)))
         return f"[{self._index + 1:{width}}/{len(self._steps)}] {self._current}"
+
+    def _moved(self, progress: Progress) -> str:
+        """How many bytes have moved, and how fast since the step began."""
+        if not progress.done:
+            return ""
+        of = f" of {size(progress.total)}" if progress.total else ""
+        seconds = max(time.monotonic() - self._started, 0.1)
+        return f" {size(progress.done)}{of}, {size(int(progress.done / seconds))}/s"
 
     def _took(self) -> str:
         seconds = time.monotonic() - self._started
@@ -247,6 +267,20 @@ def ago(seconds: float) -> str:
         if seconds >= length:
             return f"{seconds / length:.0f} {unit}"
     return f"{max(seconds, 0):.0f} s"
+
+
+def since(stamp: str) -> str:
+    """How long ago an RFC 3339 time of UTC is; empty for none."""
+    try:
+        started = datetime.fromisoformat(stamp[:19].rstrip("Z") + "Z")
+    except ValueError:
+        return ""
+    return ago((datetime.now(UTC) - started).total_seconds())
+
+
+def phase_text(phase: str) -> Text:
+    """How a container is, in its colour."""
+    return Text(phase, style={"running": "green", "missing": "red", "exited": "red"}.get(phase, "yellow"))
 
 
 def levels(level: Any) -> Text:

@@ -38,8 +38,7 @@ def read_course(path: Path, env: Mapping[str, str], *, complete: bool = True) ->
     false, for commands that only look at a course or take it down, secrets that are unset are empty and files that
     it names may be missing. Raises CourseFileError with every mistake of the file.
     """
-    is_folder = path.is_dir() or (not path.exists() and path.suffix != ".toml")
-    file = path / FILE_NAME if is_folder else path
+    file = course_file(path)
     text = _read_text(file)
     raw = _parse(text, file)
     preparation = _Preparation(Path.cwd() / file.parent, env, complete)
@@ -54,6 +53,17 @@ def read_course(path: Path, env: Mapping[str, str], *, complete: bool = True) ->
     if problems:
         raise refusal(str(file), problems, locate(text))
     return course
+
+
+def course_file(path: Path) -> Path:
+    """The course file that `path` means: itself, or the one in the folder that it is."""
+    is_folder = path.is_dir() or (not path.exists() and path.suffix != ".toml")
+    return path / FILE_NAME if is_folder else path
+
+
+def read_raw(file: Path) -> dict[str, Any]:
+    """What a course file says, as it is written. Raises CourseFileError."""
+    return _parse(_read_text(file), file)
 
 
 def network_of(env: Mapping[str, str]) -> Network:

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Protocol
 
 from firstbell.model.container import ContainerSpec, File, NetworkSpec, VolumeSpec
-from firstbell.model.image import BuildSpec, Progress
+from firstbell.model.image import BuildSpec, Layer, Progress
 from firstbell.model.observed import (
     ContainerState,
     EngineFacts,
@@ -22,6 +22,7 @@ from firstbell.model.observed import (
     RunResult,
     Usage,
 )
+from firstbell.model.registry import Credentials
 
 Report = Callable[[Progress], None]
 """Receives a long job's lines as they come."""
@@ -127,8 +128,28 @@ class Engine(Protocol):
         """The image if the engine has it."""
         ...
 
-    async def pull(self, ref: str, report: Report = ignore) -> ImageState:
-        """Pull with retries. Raises BuildFailed naming the registry's answer, EngineUnavailable."""
+    async def pull(self, ref: str, report: Report = ignore, credentials: Credentials | None = None) -> ImageState:
+        """Pull with retries. Raises RegistryFailed with the registry's answer, EngineUnavailable."""
+        ...
+
+    async def push(self, ref: str, report: Report = ignore, credentials: Credentials | None = None) -> str:
+        """Push with retries what the registry has not yet; the digest by which it knows the image. Raises as pull."""
+        ...
+
+    async def tag(self, ref: str, new: str) -> None:
+        """Give an image another name. Raises BuildFailed where there is no such image."""
+        ...
+
+    def save(self, refs: Iterable[str]) -> AsyncIterator[bytes]:
+        """A tar of the images, as `docker save` makes it, in chunks. Raises BuildFailed if one is not there."""
+        ...
+
+    async def load(self, chunks: AsyncIterator[bytes], report: Report = ignore) -> tuple[str, ...]:
+        """The references that a tar of `save` has brought. Raises BuildFailed for what is no such tar."""
+        ...
+
+    async def history(self, ref: str) -> tuple[Layer, ...]:
+        """The instructions that the image was made by, its base's first; none if there is no such image."""
         ...
 
     async def build(self, spec: BuildSpec, report: Report = ignore) -> ImageState:

@@ -14,12 +14,14 @@ from firstbell.engine import (
     docker_images,
     docker_observe,
     docker_resources,
+    docker_share,
     docker_streams,
 )
 from firstbell.engine.base import Report, Stage, ignore
 from firstbell.engine.docker_api import READ_DEADLINE, Api
+from firstbell.engine.docker_build import Builder
 from firstbell.model.container import ContainerSpec, File, NetworkSpec, VolumeSpec
-from firstbell.model.image import BuildSpec
+from firstbell.model.image import BuildSpec, Layer
 from firstbell.model.observed import (
     ContainerState,
     EngineFacts,
@@ -30,6 +32,7 @@ from firstbell.model.observed import (
     RunResult,
     Usage,
 )
+from firstbell.model.registry import Credentials
 
 
 class DockerEngine:
@@ -37,11 +40,19 @@ class DockerEngine:
 
     `host` is as in DOCKER_HOST, empty for that or the local socket. `deadline` is for reading answers, in seconds;
     changes get four times as much. `log_folder` keeps the full logs of builds; None keeps none.
+    `classic` builds without BuildKit, also where there is a client for it.
     """
 
-    def __init__(self, host: str = "", *, deadline: float = READ_DEADLINE, log_folder: Path | None = None) -> None:
+    def __init__(
+        self,
+        host: str = "",
+        *,
+        deadline: float = READ_DEADLINE,
+        log_folder: Path | None = None,
+        classic: bool = False,
+    ) -> None:
         self._api = Api(host, deadline=deadline)
-        self._log_folder = log_folder
+        self._builder = Builder(self._api, log_folder, classic=classic)
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def __aenter__(self) -> Self:
@@ -119,11 +130,26 @@ class DockerEngine:
     async def image(self, ref: str) -> ImageState | None:
         return await docker_images.image(self._api, ref)
 
-    async def pull(self, ref: str, report: Report = ignore) -> ImageState:
-        return await docker_images.pull(self._api, ref, report)
+    async def pull(self, ref: str, report: Report = ignore, credentials: Credentials | None = None) -> ImageState:
+        return await docker_share.pull(self._api, ref, credentials, report)
+
+    async def push(self, ref: str, report: Report = ignore, credentials: Credentials | None = None) -> str:
+        return await docker_share.push(self._api, ref, credentials, report)
+
+    async def tag(self, ref: str, new: str) -> None:
+        await docker_share.tag(self._api, ref, new)
+
+    def save(self, refs: Iterable[str]) -> AsyncGenerator[bytes, None]:
+        return docker_share.save(self._api, tuple(refs))
+
+    async def load(self, chunks: AsyncIterator[bytes], report: Report = ignore) -> tuple[str, ...]:
+        return await docker_share.load(self._api, chunks, report)
+
+    async def history(self, ref: str) -> tuple[Layer, ...]:
+        return await docker_images.history(self._api, ref)
 
     async def build(self, spec: BuildSpec, report: Report = ignore) -> ImageState:
-        return await docker_images.build(self._api, spec, report, self._log_folder)
+        return await self._builder.build(spec, report)
 
     async def import_image(self, ref: str, tar: AsyncIterator[bytes], report: Report = ignore) -> ImageState:
         return await docker_images.import_image(self._api, ref, tar, report)

@@ -141,6 +141,7 @@ class Api:
         *,
         params: Mapping[str, Any] | None = None,
         data: AsyncIterator[bytes] | None = None,
+        headers: Mapping[str, str] | None = None,
         deadline: float | None = 0,
         head_deadline: float = 0,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
@@ -156,7 +157,7 @@ class Api:
                     patience = head_deadline or self.deadline
                     async with asyncio.timeout(patience) as waiting:
                         sent = data if data is None else _sent(data, waiting, patience)
-                        response = await stack.enter_async_context(self._response(method, path, params, sent))
+                        response = await stack.enter_async_context(self._response(method, path, params, sent, headers))
                     yield response
 
     async def pieces(self, response: aiohttp.ClientResponse, size: int) -> AsyncGenerator[bytes, None]:
@@ -189,16 +190,29 @@ class Api:
 
     @contextlib.asynccontextmanager
     async def _response(
-        self, method: str, path: str, params: Mapping[str, Any] | None, data: Any
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, Any] | None,
+        data: Any,
+        headers: Mapping[str, str] | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         docker = await self._ready()
-        async with self._request(docker, method, f"{docker.api_version}/{path}", params, data) as response:
+        async with self._request(
+            docker, method, f"{docker.api_version}/{path}", params, data, headers=headers
+        ) as response:
             yield response
 
     @staticmethod
     @contextlib.asynccontextmanager
     async def _request(
-        docker: Docker, method: str, path: str, params: Mapping[str, Any] | None = None, data: Any = None
+        docker: Docker,
+        method: str,
+        path: str,
+        params: Mapping[str, Any] | None = None,
+        data: Any = None,
+        *,
+        headers: Mapping[str, str] | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """One request. aiodocker's own would not tell a daemon's error from a stranger's, nor close what it opened."""
         kind = "application/json" if data is None or isinstance(data, bytes) else "application/x-tar"
@@ -207,7 +221,7 @@ class Api:
             URL(f"{docker.docker_host}/{path}"),
             params={key: str(value) for key, value in (params or {}).items()},
             data=data,
-            headers={"Content-Type": kind},
+            headers={"Content-Type": kind, **(headers or {})},
             timeout=aiohttp.ClientTimeout(),
         )
         try:

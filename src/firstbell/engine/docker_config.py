@@ -6,23 +6,22 @@ import ipaddress
 from typing import Any
 
 import firstbell
-from firstbell.model.container import HOST_NETWORK, NO_NETWORK, ContainerSpec, Limits, Mount, MountKind, NetworkSpec
+from firstbell.model.container import NO_NETWORK, ContainerSpec, Limits, Mount, MountKind, NetworkSpec
 from firstbell.model.names import LABEL_SPEC, LABEL_VERSION
 
 _LOG_FILES = 2
 
 
 def create_body(spec: ContainerSpec, *, with_stdin: bool = False) -> dict[str, Any]:
-    """What Docker is asked for: nothing of the image's entrypoint, command or health check remains."""
+    """What Docker is asked for: of the image's entrypoint and command all or nothing, of its health check nothing."""
     return {
         "Image": spec.image,
-        "Entrypoint": list(spec.command),
-        "Cmd": [],
+        **({"Entrypoint": list(spec.command), "Cmd": []} if spec.command else {}),
         "Labels": labels(spec),
         "Env": [f"{key}={value}" for key, value in sorted(spec.env.items())],
         "User": spec.user,
         "WorkingDir": spec.workdir,
-        "Hostname": "" if spec.network == HOST_NETWORK else spec.hostname,
+        "Hostname": "" if spec.shares_network else spec.hostname,
         "StopTimeout": spec.stop_grace,
         "StopSignal": "SIGTERM",
         "Healthcheck": {"Test": ["NONE"]},
@@ -45,7 +44,7 @@ def _host_config(spec: ContainerSpec) -> dict[str, Any]:
     return {
         "CapDrop": ["ALL"],
         "CapAdd": list(spec.capabilities),
-        "SecurityOpt": ["no-new-privileges"],
+        "SecurityOpt": [] if spec.new_privileges else ["no-new-privileges"],
         "Privileged": False,
         "Init": True,
         "RestartPolicy": {"Name": spec.restart.value},
@@ -54,6 +53,7 @@ def _host_config(spec: ContainerSpec) -> dict[str, Any]:
         "PortBindings": _port_bindings(spec),
         "Mounts": [_mount(mount) for mount in spec.mounts if mount.kind is not MountKind.TMPFS],
         "Tmpfs": {mount.target: _tmpfs(mount) for mount in spec.mounts if mount.kind is MountKind.TMPFS},
+        "DeviceRequests": _gpus(spec.gpus),
         **_limits(spec.limits),
     }
 
@@ -73,6 +73,13 @@ def _limits(limits: Limits) -> dict[str, Any]:
     if limits.pids:
         bounds["PidsLimit"] = limits.pids
     return bounds
+
+
+def _gpus(wanted: str) -> list[dict[str, Any]]:
+    """As `docker run --gpus` asks for them; every graphics card is a count of -1."""
+    if not wanted:
+        return []
+    return [{"Driver": "", "Count": -1 if wanted == "all" else int(wanted), "Capabilities": [["gpu"]]}]
 
 
 def _mount(mount: Mount) -> dict[str, Any]:

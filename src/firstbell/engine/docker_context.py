@@ -30,11 +30,12 @@ def pack(spec: BuildSpec) -> IO[bytes]:
     target = tempfile.TemporaryFile(prefix="firstbell-context-")  # noqa: SIM115  (the caller closes it)
     try:
         with tarfile.open(fileobj=target, mode="w", format=tarfile.PAX_FORMAT) as tar:
+            # First, since its header is a short one: by the first 512 bytes alone `docker build -` knows a tar.
+            add(tar, File(DOCKERFILE, spec.dockerfile.encode()))
             if spec.directory:
                 _add_folder(tar, spec, own)
             for file in sorted(spec.files, key=lambda file: file.path):
                 add(tar, file)
-            add(tar, File(DOCKERFILE, spec.dockerfile.encode()))
     except OSError as error:
         target.close()
         raise BuildFailed(

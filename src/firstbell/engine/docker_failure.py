@@ -34,6 +34,11 @@ _CAUSES = (
         PortTaken,
     ),
     _Cause(
+        ("could not select device driver",),
+        "the Docker Engine here knows no graphics card",
+        "Leave out --gpus; or, where there is an NVIDIA card, install its driver and the NVIDIA Container Toolkit.",
+    ),
+    _Cause(
         ("no space left on device", "disk quota exceeded"),
         "the disk of the Docker Engine is full",
         "Make room: `docker system df` shows what takes it; then try again.",
@@ -68,6 +73,11 @@ _CAUSES = (
         ("same bridge name", "conflicts with network"),
         "the network {network} is in the way of another one of the same bridge",
         "See `docker network ls`; remove the one that is not used with `docker network rm`.",
+    ),
+    _Cause(
+        ("cannot join network",),
+        "the container whose network {name} shares does not run",
+        "Try again; if it happens again, its log says why: `docker logs` with the name above.",
     ),
     _Cause(
         ("network", "not found"),

@@ -1,34 +1,20 @@
-"""Images of a Docker Engine: look up, pull, build, import, remove."""
+"""Images of a Docker Engine: look up, import, remove. Builds are in `docker_build`, registries in `docker_share`."""
 
 from __future__ import annotations
 
-import asyncio
-import json
-from collections import deque
 from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import Any
 
-import aiohttp
-import stamina
-
-from firstbell.engine import docker_context, docker_read
+from firstbell.engine import docker_read
 from firstbell.engine.base import Report
 from firstbell.engine.docker_api import Answer, Api, understood
-from firstbell.engine.docker_progress import BuildProgress, PullProgress, build_log
-from firstbell.errors import BuildFailed, EngineUnavailable
-from firstbell.model.image import BuildSpec
+from firstbell.engine.docker_messages import messages
+from firstbell.engine.docker_transfer import Transfer
+from firstbell.errors import BuildFailed
+from firstbell.model.image import Layer
 from firstbell.model.observed import ImageState
 
 _IDLE = 3600.0
-"""Seconds a build or pull may be silent: compiling a large package prints nothing for long."""
-_UPLOAD = 256 * 1024
-_PULLS = 4
-_DEFINITE = (
-    "not found", "does not exist", "access denied", "unauthorized", "authentication required", "manifest unknown",
-    "invalid reference", "no matching manifest", "denied", "toomanyrequests",
-)  # fmt: skip
-"""What a registry says that asking again does not change."""
+"""Seconds the daemon may be silent while it unpacks what it was given."""
 
 
 async def image(api: Api, ref: str) -> ImageState | None:
@@ -42,7 +28,8 @@ async def image(api: Api, ref: str) -> ImageState | None:
         raise
 
 
-async def _present(api: Api, ref: str) -> ImageState:
+async def present(api: Api, ref: str) -> ImageState:
+    """The image that has just been made. Raises BuildFailed if it is not there after all."""
     found = await image(api, ref)
     if found is None:
         raise BuildFailed(
@@ -62,102 +49,34 @@ async def remove_image(api: Api, ref: str) -> None:
             raise
 
 
-class _PullTrouble(Exception):
-    """A pull that may succeed if it is tried again."""
-
-
-async def pull(api: Api, ref: str, report: Report) -> ImageState:
-    """See Engine.pull."""
-    name, _, tag = ref.partition("@") if "@" in ref else _split(ref)
-    params = {"fromImage": name, "tag": tag}
-    try:
-        async for attempt in stamina.retry_context(on=_PullTrouble, attempts=_PULLS, wait_initial=0.5, wait_max=4):
-            with attempt:
-                await _pull_once(api, ref, params, report)
-    except _PullTrouble as trouble:
-        raise _not_pulled(ref, str(trouble)) from trouble
-    return await _present(api, ref)
-
-
-def _split(ref: str) -> tuple[str, str, str]:
+def split(ref: str) -> tuple[str, str, str]:
+    """Name, `:` and tag of a reference; without one the tag is `latest`."""
     name, colon, tag = ref.rpartition(":")
     return (name, colon, tag) if colon and "/" not in tag else (ref, ":", "latest")
 
 
-async def _pull_once(api: Api, ref: str, params: dict[str, str], report: Report) -> None:
-    progress = PullProgress(ref)
+async def history(api: Api, ref: str) -> tuple[Layer, ...]:
+    """See Engine.history."""
     try:
-        async with api.stream(
-            "POST", "images/create", params=params, deadline=None, head_deadline=api.change_deadline
-        ) as response:
-            async for message in _messages(response):
-                if line := progress.take(message):
-                    report(line)
+        with understood(ref):
+            entries = await api.json("GET", f"images/{ref}/history")
+            return tuple(docker_read.layer(entry) for entry in reversed(entries))
     except Answer as answer:
-        progress.error = answer.message
-    if progress.error:
-        if any(word in progress.error.lower() for word in _DEFINITE):
-            raise _not_pulled(ref, progress.error)
-        raise _PullTrouble(progress.error)
-
-
-def _not_pulled(ref: str, words: str) -> BuildFailed:
-    first = ref.partition("/")[0]
-    registry = first if "/" in ref and ("." in first or ":" in first or first == "localhost") else "Docker Hub"
-    return BuildFailed(
-        f"the image {ref} could not be had from {registry}",
-        where=ref,
-        next_step=f"Check the name and the way to {registry}: `docker pull {ref}`; "
-        "for a private image `docker login` first.",
-        evidence=(words,),
-    )
-
-
-async def build(api: Api, spec: BuildSpec, report: Report, log_folder: Path | None) -> ImageState:
-    """See Engine.build. The full log goes to `log_folder`."""
-    params = {
-        "t": spec.tag, "dockerfile": docker_context.DOCKERFILE, "networkmode": spec.network, "rm": 1, "forcerm": 1,
-        "nocache": int(spec.no_cache), "labels": json.dumps(dict(spec.labels)),
-        "buildargs": json.dumps(dict(spec.args)),
-    }  # fmt: skip
-    with build_log(log_folder, spec.tag) as log, await asyncio.to_thread(docker_context.pack, spec) as context:
-        progress = BuildProgress(spec.tag, log)
-        try:
-            async with api.stream(
-                "POST",
-                "build",
-                params=params,
-                data=_read(context),
-                deadline=None,
-                head_deadline=2 * api.change_deadline,
-            ) as response:
-                async for message in _messages(response):
-                    for line in progress.take(message):
-                        report(line)
-        except Answer as answer:
-            if answer.status >= 500 and not answer.says("dockerfile", "no space left", "syntax"):
-                raise
-            deque(progress.take({"error": answer.message}), maxlen=0)
-        if progress.error or not progress.image_id:
-            raise progress.failure()
-    return await _present(api, spec.tag)
-
-
-async def _read(context: Any) -> AsyncIterator[bytes]:
-    while chunk := await asyncio.to_thread(context.read, _UPLOAD):
-        yield chunk
+        if answer.status == 404:
+            return ()
+        raise
 
 
 async def import_image(api: Api, ref: str, tar: AsyncIterator[bytes], report: Report) -> ImageState:
     """See Engine.import_image."""
-    name, _, tag = _split(ref)
-    progress = PullProgress(ref)
+    name, _, tag = split(ref)
+    progress = Transfer(ref)
     params = {"fromSrc": "-", "repo": name, "tag": tag}
     try:
         async with api.stream(
             "POST", "images/create", params=params, data=tar, deadline=None, head_deadline=2 * api.change_deadline
         ) as response:
-            async for message in _messages(response):
+            async for message in messages(response, _IDLE):
                 if line := progress.take(message):
                     report(line)
     except Answer as answer:
@@ -171,28 +90,4 @@ async def import_image(api: Api, ref: str, tar: AsyncIterator[bytes], report: Re
             next_step="See that the disk has room (`docker system df`), then try again.",
             evidence=(progress.error,),
         )
-    return await _present(api, ref)
-
-
-async def _messages(response: aiohttp.ClientResponse) -> AsyncIterator[dict[str, Any]]:
-    """The JSON objects of a progress stream, however they are cut into lines and pieces."""
-    decoder = json.JSONDecoder()
-    text = ""
-    while True:
-        async with asyncio.timeout(_IDLE):
-            piece = await response.content.readany()
-        if not piece:
-            break
-        text = (text + piece.decode(errors="replace")).lstrip()
-        while text:
-            try:
-                message, end = decoder.raw_decode(text)
-            except ValueError:
-                break  # not all of it is here yet
-            yield message
-            text = text[end:].lstrip()
-    if text:
-        raise EngineUnavailable(
-            "the Docker Engine is not available: its answer was cut off",
-            next_step="See whether the engine runs with `docker version`, then try again.",
-        )
+    return await present(api, ref)

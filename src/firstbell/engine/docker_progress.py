@@ -5,53 +5,34 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
 from firstbell.errors import BuildFailed
 from firstbell.model.image import Progress
 
+ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+KEPT_LINES = 20
+"""Of a step's output, for the message if it fails."""
 _STEP = re.compile(r"Step (\d+)/(\d+) : (.*)", re.DOTALL)
-_ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-_KEPT = 20
-
-
-class PullProgress:
-    """Of a pull or import: a line per layer that is complete, and per message without a layer."""
-
-    def __init__(self, ref: str) -> None:
-        self._ref = ref
-        self._layers: set[str] = set()
-        self._complete: set[str] = set()
-        self.error = ""
-
-    def take(self, message: Mapping[str, Any]) -> Progress | None:
-        """What is worth showing of a message."""
-        if "error" in message or "errorDetail" in message:
-            self.error = error_of(message)
-            return None
-        status, layer = str(message.get("status", "")), str(message.get("id", ""))
-        if not layer:
-            return Progress(status) if status else None
-        if status == "Pulling fs layer":
-            self._layers.add(layer)
-        elif status in {"Pull complete", "Already exists"}:
-            self._layers.add(layer)
-            self._complete.add(layer)
-            return Progress(f"{self._ref}: layer {layer}", len(self._complete), len(self._layers))
-        return None
+_CACHED = " ---> Using cache"
+_NOISE = (" ---> ", "Removing intermediate container", "Successfully ")
 
 
 class BuildProgress:
-    """Of a build by the classic builder: its steps, their output, and the failure's words."""
+    """Of a build by the classic builder: its steps, their output, how each ended, and the failure's words."""
 
     def __init__(self, tag: str, log: IO[str] | None) -> None:
         self._tag = tag
         self._log = log
         self._step = Progress("")
-        self._last: deque[str] = deque(maxlen=_KEPT)
+        self._began = 0.0
+        self._is_cached = False
+        self._last: deque[str] = deque(maxlen=KEPT_LINES)
         self.image_id = ""
         self.error = ""
 
@@ -59,37 +40,54 @@ class BuildProgress:
         """The lines of a message."""
         if "error" in message or "errorDetail" in message:
             self.error = error_of(message)
-            self._write(f"{self.error}\n")
+            write_log(self._log, f"{self.error}\n")
         self.image_id = str((message.get("aux") or {}).get("ID") or self.image_id)
-        text = _ANSI.sub("", str(message.get("stream") or message.get("status") or ""))
-        self._write(text if text.endswith("\n") or not text else f"{text}\n")
+        text = ANSI.sub("", str(message.get("stream") or message.get("status") or ""))
+        write_log(self._log, text if text.endswith("\n") or not text else f"{text}\n")
         if step := _STEP.match(text):
-            self._step = Progress(step[3].strip(), int(step[1]), int(step[2]))
+            yield from self._end()
+            self._step, self._began = Progress(step[3].strip(), int(step[1]), int(step[2])), time.monotonic()
+            self._is_cached = False
             self._last.clear()
             yield self._step
-        elif not text.startswith((" ---> ", "Removing intermediate container", "Successfully ")):
-            for line in re.split(r"[\r\n]+", text):
-                if line.strip():
-                    self._last.append(line.rstrip())
-                    yield Progress(line.rstrip(), self._step.step, self._step.steps, is_output=True)
+        elif text.startswith("Successfully built"):
+            yield from self._end()
+        elif text.startswith(_NOISE):
+            self._is_cached |= text.startswith(_CACHED)
+        else:
+            for line in filter(None, (part.rstrip() for part in re.split(r"[\r\n]+", text))):
+                self._last.append(line)
+                yield Progress(line, self._step.step, self._step.steps, is_output=True)
+
+    def _end(self) -> Iterator[Progress]:
+        if self._step.step:
+            seconds = time.monotonic() - self._began
+            yield replace(self._step, seconds=0.0 if self._is_cached else seconds, is_cached=self._is_cached)
 
     def failure(self) -> BuildFailed:
         """Which step failed, its last lines, and where all of them are."""
-        step = self._step
-        at = f" at step {step.step} of {step.steps}: {step.text}" if step.step else ""
-        log = f"See the whole log with `less {self._log.name}`." if self._log else ""
-        return BuildFailed(
-            f"the image {self._tag} could not be built{at}",
-            where=self._tag,
-            next_step=f"{_help(self.error)} {log}".strip(),
-            evidence=(*self._last, self.error or "the build ended without an image"),
-        )
+        error = self.error or "the build ended without an image"
+        return build_failure(self._tag, self._step, (*self._last, error), self._log)
 
-    def _write(self, text: str) -> None:
-        if self._log:
-            with contextlib.suppress(OSError):
-                self._log.write(text)
-                self._log.flush()
+
+def build_failure(tag: str, step: Progress, evidence: Sequence[str], log: IO[str] | None) -> BuildFailed:
+    """The error of a build that failed at `step`; the last line of `evidence` is the builder's own word."""
+    at = f" at step {step.step} of {step.steps}: {step.text}" if step.step else ""
+    whole = f"See the whole log with `less {log.name}`." if log else ""
+    return BuildFailed(
+        f"the image {tag} could not be built{at}",
+        where=tag,
+        next_step=f"{_help(evidence[-1])} {whole}".strip(),
+        evidence=evidence,
+    )
+
+
+def write_log(log: IO[str] | None, text: str) -> None:
+    """Add to the build's log, if there is one; a build does not fail for it."""
+    if log:
+        with contextlib.suppress(OSError):
+            log.write(text)
+            log.flush()
 
 
 def _help(error: str) -> str:

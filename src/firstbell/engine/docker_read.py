@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 from firstbell.model.container import frozen
+from firstbell.model.image import Layer
 from firstbell.model.names import PREFIX
 from firstbell.model.observed import (
     ContainerState,
@@ -52,6 +54,18 @@ def container(inspected: Json) -> ContainerState:
         error=state.get("Error") or "",
         started_at="" if started == _NO_TIME else started,
     )
+
+
+_SHELL = re.compile(r"^(?:RUN )?(?:\|\d+ (?:[^\n]*? )??)?/bin/sh -c (?:#\(nop\) +)?")
+
+
+def layer(entry: Json) -> Layer:
+    """From one entry of `GET /images/REF/history`, whichever builder wrote it."""
+    written = str(entry.get("CreatedBy") or "").removesuffix(" # buildkit")
+    ran = _SHELL.match(written)
+    said_by_builder = ran is None or "#(nop)" in ran[0]
+    instruction = written if ran is None else ("" if said_by_builder else "RUN ") + written[ran.end() :]
+    return Layer(" ".join(instruction.split()), int(entry.get("Size") or 0))
 
 
 def listed_container(entry: Json) -> ContainerState:
@@ -101,6 +115,8 @@ def image(ref: str, inspected: Json) -> ImageState:
         labels=frozen(config.get("Labels")),
         size=int(inspected["Size"]),
         created_at=inspected.get("Created") or "",
+        architecture=inspected.get("Architecture") or "",
+        digests=tuple(inspected.get("RepoDigests") or ()),
     )
 
 
@@ -130,6 +146,7 @@ def facts(info: Json, version: Json) -> EngineFacts:
         data_root=info.get("DockerRootDir") or "",
         swarm=(info.get("Swarm") or {}).get("LocalNodeState") == "active",
         registry=urlsplit(info.get("IndexServerAddress") or "").hostname or "",
+        registry_address=info.get("IndexServerAddress") or "",
         warnings=tuple(info.get("Warnings") or ()),
     )
 

@@ -9,10 +9,10 @@ import ipaddress
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 
 from firstbell.engine.base import Report, ignore
-from firstbell.engine.fake_containers import Containers
+from firstbell.engine.fake_share import Sharing
 from firstbell.errors import BuildFailed, FirstbellError, StartFailed
 from firstbell.model.container import File, MountKind, NetworkSpec, VolumeSpec, frozen
-from firstbell.model.image import BuildSpec, Progress
+from firstbell.model.image import BuildSpec, Layer, Progress
 from firstbell.model.names import LABEL_COURSE, PREFIX
 from firstbell.model.observed import (
     EngineFacts,
@@ -26,19 +26,22 @@ _FACTS = EngineFacts(
     kind="fake", version="20.10", api_version="1.41", operating_system="memory", architecture="x86_64", cpus=4,
     memory=16 * 1024**3, storage_driver="memory",
 )  # fmt: skip
+_UNTOLD = (Layer("", 1),)
+"""The history of an image that was not built here."""
 
 
-class FakeEngine(Containers):
+class FakeEngine(Sharing):
     """See `Engine` for the verbs.
 
     Knobs: `away`, `fail_next`, `hold`, `orphan`, `freeze`, `end_events`; `calls` is what was asked. `programs`: what
-    the first word of a command runs. `images` and `image_files`: what there is. `registry`: what `pull` finds.
+    the first word of a command runs. `images` and `image_files`: what there is. `registry`: what
+    `pull` finds and `push` leaves; `logins`: who may, by registry.
     """
 
     def __init__(self, facts: EngineFacts = _FACTS) -> None:
         super().__init__()
-        self.registry: dict[str, ImageState] = {}
         self._facts = facts
+        self._histories: dict[str, tuple[Layer, ...]] = {}
 
     async def close(self) -> None:
         for container in self._containers.values():
@@ -133,16 +136,6 @@ class FakeEngine(Containers):
         await self._enter("image", ref)
         return self.images.get(ref)
 
-    async def pull(self, ref: str, report: Report = ignore) -> ImageState:
-        await self._enter("pull", ref)
-        if ref not in self.registry:
-            raise BuildFailed(
-                f"the image {ref} could not be had from Docker Hub", where=ref, next_step="Check the name."
-            )
-        report(Progress(f"{ref}: pulled"))
-        self.images[ref] = self.registry[ref]
-        return self.images[ref]
-
     async def build(self, spec: BuildSpec, report: Report = ignore) -> ImageState:
         await self._enter("build", spec.tag)
         steps = [line for line in spec.dockerfile.splitlines() if line.strip() and not line.startswith("#")]
@@ -155,7 +148,14 @@ class FakeEngine(Containers):
                     next_step="Correct the step, then run the command again.",
                     evidence=("The command 'false' returned a non-zero code: 1",),
                 )
+            report(Progress(text, number, len(steps), seconds=0.0))
+        base = self._histories.get(_base(steps), _UNTOLD)
+        self._histories[spec.tag] = (*base, *(Layer(text) for text in steps[1:]))
         return self._add_image(spec.tag, spec.labels)
+
+    async def history(self, ref: str) -> tuple[Layer, ...]:
+        await self._enter("history", ref)
+        return self._histories.get(ref, _UNTOLD) if ref in self.images else ()
 
     async def import_image(self, ref: str, tar: AsyncIterator[bytes], report: Report = ignore) -> ImageState:
         await self._enter("import_image", ref)
@@ -172,6 +172,11 @@ class FakeEngine(Containers):
         await self._enter("remove_image", ref)
         if not any(container.spec.image == ref for container in self._containers.values()):
             self.images.pop(ref, None)
+
+
+def _base(steps: list[str]) -> str:
+    first = steps[0].split() if steps else []
+    return first[1] if len(first) > 1 and first[0] == "FROM" else ""
 
 
 def _no_addresses(name: str) -> StartFailed:

@@ -57,6 +57,8 @@ class Containers(Knobs):
         self.programs: dict[str, Program] = {**PROGRAMS, "sh": lambda process: shell(process, self.programs)}
         self.images: dict[str, ImageState] = {}
         self.image_files: dict[str, dict[str, bytes]] = defaultdict(dict)
+        self.image_commands: dict[str, tuple[str, ...]] = {}
+        """Entrypoint and command of images that have them."""
         self._containers: dict[str, Container] = {}
         self._volumes: dict[str, tuple[VolumeState, Files]] = {}
         self._networks: dict[str, NetworkState] = {}
@@ -145,14 +147,26 @@ class Containers(Knobs):
 
     def _launch(self, container: Container) -> None:
         spec = container.spec
-        if spec.network not in {"host", "none", *self._networks}:
+        if spec.gpus:
+            raise StartFailed(
+                "the Docker Engine here knows no graphics card", where=spec.name, next_step="Leave out --gpus."
+            )
+        if spec.network_owner:
+            if spec.network_owner not in {c.spec.name for c in self._running()}:
+                raise StartFailed(
+                    f"{spec.network_owner} does not run, so {spec.name} cannot share its network",
+                    where=spec.name,
+                    next_step="Try again.",
+                )
+        elif spec.network not in {"host", "none", *self._networks}:
             raise StartFailed(
                 f"the network {spec.network} is missing", where=spec.name, next_step="Run `firstbell up`."
             )
         taken = {port[:2] for c in self._running() for port in c.spec.ports}
         if any(port[:2] in taken for port in spec.ports):
             raise PortTaken(f"a port of {spec.name} is taken by another program", where=spec.name, next_step="Stop it.")
-        container.process = self._process(container, spec.command, b"", out=None)
+        command = spec.command or self.image_commands[spec.image]
+        container.process = self._process(container, command, b"", out=None)
         container.state = replace(
             container.state,
             phase=Phase.RUNNING,

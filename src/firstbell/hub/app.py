@@ -160,7 +160,7 @@ class FirstbellHub(JupyterHub):
             engine=engine,
             store=store,
             room=Room(course.access.capacity, lambda: active_names(self.users)),
-            queue=StartQueue(slots_for(runtime.cpus)),
+            queue=StartQueue(slots_for(runtime.cpus or os.cpu_count() or 1)),
             starts=Starts(),
             parts=ServerParts(engine, runtime.image, self._places.ca if runtime.has_ca else None),
             person=(lambda user: roster.current().person(user)) if roster else (lambda _: None),

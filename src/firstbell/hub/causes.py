@@ -15,7 +15,7 @@ _MIB = 1024**2
 _KILLED = 128 + 9
 _LAUNCHER_GAVE_UP = {69, 73, 78}
 """Exit codes of the launcher (its `stops.py`); the last line then says what to do."""
-_NO_PYTHON = {126, 127}
+_NO_PROGRAM = {126, 127}
 _ASK = "Try again. If it happens again, show this page to whoever runs the course."
 
 
@@ -41,6 +41,17 @@ class Cause:
         return f"<p>{html.escape(self.what)}</p>{log}<p>{html.escape(self.next_step)}</p>"
 
 
+def of_app_end(state: ContainerState, log: Sequence[str], memory: int) -> Cause:
+    """Why a web application's container that should run does not. `memory` is its limit in bytes."""
+    lines, code = last_lines(log), state.exit_code
+    if state.phase is Phase.MISSING or code == _KILLED or state.oom_killed:
+        return of_end(state, log, memory)
+    if code in _NO_PROGRAM:
+        what = "The application's command could not be run in its image."
+        return Cause(what, "image", evidence=(*lines, *last_lines([state.error]))[-LINES:])
+    return Cause(f"The application ended by itself (exit code {code}).", "exited", evidence=lines)
+
+
 def of_end(state: ContainerState, log: Sequence[str], memory: int) -> Cause:
     """Why a container that should run does not. `memory` is its limit in bytes."""
     lines = last_lines(log)
@@ -54,17 +65,20 @@ def of_end(state: ContainerState, log: Sequence[str], memory: int) -> Cause:
         said = next((line for line in reversed(lines) if line.startswith("firstbell:")), "")
         what = said.removeprefix("firstbell:").strip() or "the image is not what a server needs"
         return Cause(f"The server gave up: {what}", "image", evidence=lines)
-    if code in _NO_PYTHON:
+    if code in _NO_PROGRAM:
         return Cause("The image has no python3 that could be run.", "image", evidence=(*lines, state.error)[-LINES:])
     if code == _KILLED:
         return Cause("The server was killed from outside (exit code 137).", "killed", evidence=lines)
     return Cause(f"The server ended by itself (exit code {code}).", "exited", evidence=lines)
 
 
-def of_timeout(seconds: float, log: Sequence[str]) -> Cause:
-    """Why a server that runs but does not answer was given up."""
+def of_timeout(seconds: float, log: Sequence[str], port: int = 0) -> Cause:
+    """Why a server that runs but does not answer was given up. `port` is where a web application should listen."""
     lines = last_lines(log)
     silent = "" if lines else " It printed nothing."
+    if port:
+        what = f"The application did not open port {port} within {seconds:.0f} seconds.{silent}"
+        return Cause(what, "timeout", evidence=lines)
     return Cause(f"The server was not ready after {seconds:.0f} seconds.{silent}", "timeout", evidence=lines)
 
 

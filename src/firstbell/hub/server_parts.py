@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from importlib.resources import files
-from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from firstbell.engine.base import Engine
-from firstbell.model.container import File
-from firstbell.model.runtime import LAUNCHER_DIR
 from firstbell.plan.accounts import GROUP, PASSWD, Accounts
+from firstbell.plan.launcher import launcher_files, sidecar_files
 
 
 class ServerParts:
@@ -22,6 +19,7 @@ class ServerParts:
         self._lock = asyncio.Lock()
         self._accounts: Accounts | None = None
         self.launcher = launcher_files()
+        self.sidecar = sidecar_files()
         self.authorities = ca_file.read_bytes() if ca_file else b""
 
     async def accounts(self) -> Accounts:
@@ -33,18 +31,3 @@ class ServerParts:
                     found.get(PASSWD, b"").decode(errors="replace"), found.get(GROUP, b"").decode(errors="replace")
                 )
             return self._accounts
-
-
-def launcher_files() -> tuple[File, ...]:
-    """The launcher's package, root's own, as it goes into a container."""
-    return tuple(_tree(files("firstbell") / "singleuser", LAUNCHER_DIR))
-
-
-def _tree(folder: Traversable, target: str) -> list[File]:
-    found = [File(target, None, 0o755)]
-    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
-        if entry.name == "__pycache__":
-            continue
-        path = f"{target}/{entry.name}"
-        found += _tree(entry, path) if entry.is_dir() else [File(path, entry.read_bytes(), 0o644)]
-    return found

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from jupyterhub import __version__ as hub_version
 from jupyterhub.spawner import Spawner, SpawnException
@@ -21,8 +22,8 @@ from firstbell.hub.ready import READY_PATH
 from firstbell.hub.stages import Stages
 from firstbell.hub.starting import ServerFailed, Times, Wanted
 from firstbell.model.observed import ContainerState, Phase
-from firstbell.model.runtime import SERVER_PORT
-from firstbell.plan.server import container_name
+from firstbell.model.runtime import listening_port
+from firstbell.plan.server import container_names
 
 LOG = logging.getLogger("firstbell.spawner")
 
@@ -37,8 +38,8 @@ class FirstbellSpawner(Spawner):
     """One user's server. It has no settings of its own: the course says everything."""
 
     _stages: Stages | None = None
-    _container = ""
-    """The container that runs; empty while none does. Saved, so that a cut start is told from a finished one."""
+    _started: tuple[str, ...] = ()
+    """The containers that run; none while none does. Saved, so that a cut start is told from a finished one."""
     token_id = 0
     """The running server's token, by its number in the database. Saved: the token itself is not."""
     _engine_was_away = False
@@ -62,30 +63,38 @@ class FirstbellSpawner(Spawner):
         return found
 
     @property
+    def containers(self) -> tuple[str, ...]:
+        """The names of the user's containers, whether they exist or not: Jupyter's, or side-car and application.
+
+        Those of a server that runs are what it was started as, though the course may say otherwise by now.
+        """
+        return self._started or container_names(self.context.course, self.user.name)
+
+    @property
     def container(self) -> str:
-        """The name of the user's container, whether there is one or not."""
-        return container_name(self.context.course, self.user.name)
+        """The name of the one that is reached."""
+        return self.containers[0]
 
     @property
     def was_started(self) -> bool:
         """Whether the database knows of a start that came to its end."""
-        return bool(self._container)
+        return bool(self._started)
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Find the container of a hub before this one."""
         super().load_state(state)
-        self._container = state.get("container", "")
+        self._started = tuple(state.get("containers", ()))
         self.token_id = state.get("token", 0)
 
     def get_state(self) -> dict[str, Any]:
         """What a later hub needs."""
         state: dict[str, Any] = super().get_state()
-        return state | ({"container": self._container, "token": self.token_id} if self._container else {})
+        return state | ({"containers": list(self._started), "token": self.token_id} if self._started else {})
 
     def clear_state(self) -> None:
         """Nothing runs any more."""
         super().clear_state()
-        self._container, self.token_id = "", 0
+        self._started, self.token_id = (), 0
 
     def options_from_query(self, query_data: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - JupyterHub's signature
         """A link may carry anything; none of it changes the server."""
@@ -129,28 +138,28 @@ class FirstbellSpawner(Spawner):
             )
             raise as_spawn_exception(failed.cause) from failed
         LOG.info("The server of %s is up: %s", user, times)
-        self._container, self.token_id = self.container, tokens.token_id(self.user, self.api_token)
-        return f"http://{address}:{SERVER_PORT}"
+        self._started, self.token_id = self.containers, tokens.token_id(self.user, self.api_token)
+        return f"http://{address}:{listening_port(context.course.server.port)}"
 
     async def poll(self) -> int | None:
         """None while the server runs, is frozen, or cannot be asked about; else its exit code. Never raises."""
         try:
             async with asyncio.timeout(_POLL_DEADLINE):
-                state = await self.context.engine.state(self.container)
+                states = [await self.context.engine.state(name) for name in self.containers]
         except Exception as error:
             self._engine_away(error)
             return None
         self._engine_was_away = False
-        return exit_status(state)
+        return exit_status(ended_one(states))
 
     async def stop(self, now: bool = False) -> None:
-        """End the container: kernels get some seconds to end by themselves, unless `now`."""
-        await self.context.engine.stop(self.container, 0 if now else _STOP_GRACE)
-        self._container = ""
+        """End the containers: kernels get some seconds to end by themselves, unless `now`."""
+        await starting.end(self.context, *self.containers, grace=0 if now else _STOP_GRACE)
+        self._started = ()
 
     async def run_post_stop_hook(self) -> None:
-        """Called by JupyterHub after every end: remove what a dead server leaves, container and tokens."""
-        await starting.discard(self.context, self.container)
+        """Called by JupyterHub after every end: remove what a dead server leaves, containers and tokens."""
+        await starting.discard(self.context, *self.containers)
         tokens.forget_server_tokens(self.user)
 
     async def get_url(self) -> str:
@@ -175,12 +184,17 @@ def exit_status(state: ContainerState) -> int | None:
     return state.exit_code if state.exit_code is not None else 1
 
 
+def ended_one(states: Sequence[ContainerState]) -> ContainerState:
+    """Of a server's containers the one that certainly does not run, else the one that is reached: all have to run."""
+    return next((state for state in states if exit_status(state) is not None), states[0])
+
+
 def url_of(state: ContainerState, known: str) -> str:
     """The server's URL after its container's present address, where it has one."""
     if not state.address:
         return known
-    path = "/" + known.split("://", 1)[-1].partition("/")[2]
-    return f"http://{state.address}:{SERVER_PORT}{path}"
+    parts = urlsplit(known)
+    return f"http://{state.address}:{parts.port}{parts.path}"
 
 
 def as_spawn_exception(cause: Cause) -> SpawnException:

@@ -17,6 +17,7 @@ _STAGES = {
     "files": (35, "Making your server"),
     "start": (45, "Switching your server on"),
     "boot": (60, "Jupyter is starting"),
+    "app": (60, "The application is starting"),
     "ready": (95, "Your server is ready"),
 }
 

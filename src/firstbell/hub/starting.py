@@ -17,8 +17,9 @@ from firstbell.hub.context import HubContext
 from firstbell.hub.stages import Stages
 from firstbell.hub.starts import Start
 from firstbell.model.observed import ContainerState, Phase
+from firstbell.plan.app import SIDECAR_LIMITS, server_specs
 from firstbell.plan.home import directory_helper, home_directory, home_volume
-from firstbell.plan.server import ServerInputs, Who, container_name, server_spec
+from firstbell.plan.server import ServerInputs, Who, app_name, container_names
 
 LOOK_EVERY = 5.0
 """Seconds between looks at a starting container, for the case that no event told of its end."""
@@ -65,36 +66,40 @@ class Times:
         return passed
 
     def __str__(self) -> str:
-        return (
-            f"queue {self.queued:.2f} s, home {self.home:.2f} s, engine {self.engine:.2f} s, Jupyter {self.boot:.2f} s"
-        )
+        return f"queue {self.queued:.2f} s, home {self.home:.2f} s, engine {self.engine:.2f} s, boot {self.boot:.2f} s"
 
 
 async def start_server(context: HubContext, wanted: Wanted, stages: Stages, times: Times) -> str:
     """The address of the started server. Raises ServerFailed; whatever was made is gone then, but for the home."""
-    name = container_name(context.course, wanted.user)
-    start = context.starts.begin(wanted.user, name, wanted.token)
+    containers = container_names(context.course, wanted.user)
+    start = context.starts.begin(wanted.user, containers, wanted.token)
     try:
         async with context.queue.turn(wanted.user):
             times.queued = times.lap()
             return await _start(context, wanted, start, stages, times)
     except ServerFailed:
-        await discard(context, name)
+        await discard(context, *containers)
         raise
     except (StartFailed, EngineUnavailable, OSError, TimeoutError) as error:
-        await discard(context, name)
+        await discard(context, *containers)
         raise ServerFailed(causes.of_error(error)) from error
     except BaseException:
         # Cancelled, or our own mistake: nothing may stay behind either way.
-        await asyncio.shield(discard(context, name))
+        await asyncio.shield(discard(context, *containers))
         raise
     finally:
         context.starts.end(start)
 
 
-async def discard(context: HubContext, name: str, grace: int = 0) -> None:
-    """Remove a container; one that cannot be removed now is found by the next look for strangers."""
+async def discard(context: HubContext, *containers: str, grace: int = 0) -> None:
+    """Remove containers; one that cannot be removed now is found by the next look for strangers."""
     with contextlib.suppress(EngineUnavailable):
+        await end(context, *containers, grace=grace)
+
+
+async def end(context: HubContext, *containers: str, grace: int = 0) -> None:
+    """Stop and remove a server's containers, the last one first: it has its network from the first."""
+    for name in reversed(containers):
         await context.engine.stop(name, grace)
 
 
@@ -121,7 +126,7 @@ async def _start(context: HubContext, wanted: Wanted, start: Start, stages: Stag
     accounts = await context.parts.accounts()
     await _have_home(context, who)
     times.home = times.lap()
-    spec = server_spec(
+    specs = server_specs(
         ServerInputs(
             course=context.course,
             runtime=context.runtime,
@@ -132,15 +137,18 @@ async def _start(context: HubContext, wanted: Wanted, start: Start, stages: Stag
             accounts=accounts,
             launcher=context.parts.launcher,
             authorities=context.parts.authorities,
+            sidecar=context.parts.sidecar,
         )
     )
-    state = await context.engine.start(spec, stages)
+    state = await context.engine.start(specs[0], stages)
+    for spec in specs[1:]:
+        await context.engine.start(spec)
     times.engine = times.lap()
-    stages("boot")
+    stages("app" if context.course.server.port else "boot")
     await _ready(context, start)
     times.boot = times.lap()
     stages("ready")
-    return state.address or (await context.engine.state(spec.name)).address
+    return state.address or (await context.engine.state(specs[0].name)).address
 
 
 async def _have_home(context: HubContext, who: Who) -> None:
@@ -186,12 +194,12 @@ def _missing(what: str, user: str) -> HomeMissing:
 
 async def _ready(context: HubContext, start: Start) -> None:
     """Wait for the server's own report. Raises ServerFailed when the container ends, or the course's time is over."""
-    limit = context.course.server.timeout
+    limit, port = context.course.server.timeout, context.course.server.port
     until = time.monotonic() + limit
     while not start.ready.done():
         left = until - time.monotonic()
         if left <= 0:
-            raise ServerFailed(causes.of_timeout(limit, await last_words(context, start.container)))
+            raise ServerFailed(causes.of_timeout(limit, await last_words(context, start.containers[-1]), port))
         start.stirred.clear()
         await _first_of(start, min(LOOK_EVERY, left))
         if not start.ready.done():
@@ -208,15 +216,20 @@ async def _first_of(start: Start, seconds: float) -> None:
 
 
 async def _still_alive(context: HubContext, start: Start) -> None:
-    try:
-        async with asyncio.timeout(_LOOK_DEADLINE):
-            state = await context.engine.state(start.container)
-    except (EngineUnavailable, TimeoutError):
-        return  # says nothing about the server
-    if state.phase not in _ALIVE:
-        raise ServerFailed(await cause_of_end(context, state))
+    # The application first: where both have ended it is the one that has something to say.
+    for name in reversed(start.containers):
+        try:
+            async with asyncio.timeout(_LOOK_DEADLINE):
+                state = await context.engine.state(name)
+        except (EngineUnavailable, TimeoutError):
+            return  # says nothing about the server
+        if state.phase not in _ALIVE:
+            raise ServerFailed(await cause_of_end(context, start.user, state))
 
 
-async def cause_of_end(context: HubContext, state: ContainerState) -> Cause:
-    """Why that container ended, with its last words."""
-    return causes.of_end(state, await last_words(context, state.name), context.course.server.memory)
+async def cause_of_end(context: HubContext, user: str, state: ContainerState) -> Cause:
+    """Why that container of the user's server ended, with its last words."""
+    words, server = await last_words(context, state.name), context.course.server
+    if state.name == app_name(context.course, user):
+        return causes.of_app_end(state, words, server.memory)
+    return causes.of_end(state, words, SIDECAR_LIMITS.memory if server.port else server.memory)

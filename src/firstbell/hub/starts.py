@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Start:
-    """One start that waits for its server. `stirred` is set when it should look at its container at once."""
+    """One start that waits for its server. `stirred` is set when it should look at its containers at once."""
 
     user: str
-    container: str
+    containers: tuple[str, ...]
     token: str = field(repr=False)
     ready: asyncio.Future[None]
     stirred: asyncio.Event = field(default_factory=asyncio.Event)
@@ -24,9 +24,9 @@ class Starts:
     def __init__(self) -> None:
         self._by_user: dict[str, Start] = {}
 
-    def begin(self, user: str, container: str, token: str) -> Start:
+    def begin(self, user: str, containers: tuple[str, ...], token: str) -> Start:
         """Register a start; `token` is the server's own, which proves that a report is its."""
-        start = Start(user, container, token, asyncio.get_running_loop().create_future())
+        start = Start(user, containers, token, asyncio.get_running_loop().create_future())
         self._by_user[user] = start
         return start
 
@@ -47,9 +47,9 @@ class Starts:
     def stir(self, container: str) -> None:
         """Something happened to that container."""
         for start in self._by_user.values():
-            if start.container == container:
+            if container in start.containers:
                 start.stirred.set()
 
     def containers(self) -> frozenset[str]:
         """Names of the containers that are being started."""
-        return frozenset(start.container for start in self._by_user.values())
+        return frozenset(name for start in self._by_user.values() for name in start.containers)

@@ -13,7 +13,7 @@ from jupyterhub import orm
 from firstbell.errors import EngineUnavailable
 from firstbell.hub import starting, tokens
 from firstbell.hub.context import HubContext
-from firstbell.hub.spawner import as_spawn_exception, exit_status, url_of
+from firstbell.hub.spawner import as_spawn_exception, ended_one, exit_status, url_of
 from firstbell.model.names import Role
 from firstbell.model.observed import ContainerState, Event, Observed, Phase
 from firstbell.plan.home import HELPER_SUFFIX, seats_with_homes
@@ -95,12 +95,13 @@ class ContainerWatch:
         """Bring the hub's idea of a running server up to what its container is."""
         status = exit_status(state)
         if status is None:
-            self._correct_address(spawner, state)
+            if state.name == spawner.container:
+                self._correct_address(spawner, state)
             return
         # The snapshot may be older than a restart that has happened since.
         if exit_status(now := await self._context.engine.state(state.name)) is None or not spawner.ready:
             return
-        cause = await starting.cause_of_end(self._context, now)
+        cause = await starting.cause_of_end(self._context, spawner.user.name, now)
         LOG.warning("The server of %s ended: %s", spawner.user.name, cause.text)
         if status:
             spawner._spawn_future = _failed(as_spawn_exception(cause))  # noqa: SLF001 - where JupyterHub's pages look
@@ -114,18 +115,20 @@ class ContainerWatch:
             self._app.db.commit()
 
     def _known(self) -> dict[str, Any]:
-        """The active spawners by their container's name."""
+        """The active spawners by their containers' names, the application's before that of its side-car."""
         return {
-            spawner.container: spawner
+            name: spawner
             for user in self._app.users.values()
             for spawner in user.spawners.values()
             if spawner.active
+            for name in reversed(spawner.containers)
         }
 
 
 def strangers(observed: Observed, known: set[str]) -> list[ContainerState]:
     """Server containers that the hub does not know, and what is left of helpers that made homes."""
-    servers = [c for c in observed.of_role(Role.SERVER.value) if c.name not in known]
+    roles = (Role.APP, Role.SERVER)
+    servers = [c for role in roles for c in observed.of_role(role.value) if c.name not in known]
     helpers = [c for c in observed.of_role(Role.HELPER.value) if c.name.endswith(HELPER_SUFFIX)]
     return servers + [c for c in helpers if c.phase is not Phase.RUNNING]
 
@@ -177,10 +180,15 @@ async def _observed(context: HubContext) -> Observed | None:
         return None
 
 
+def _state_of(observed: Observed | None, name: str) -> ContainerState:
+    return observed.container(name) if observed else ContainerState(name, Phase.UNKNOWN)
+
+
 async def _adopt(app: Any, spawner: Any, observed: Observed | None) -> None:
     user = spawner.user
-    state = observed.container(spawner.container) if observed else ContainerState(spawner.container, Phase.UNKNOWN)
-    if spawner.was_started and exit_status(state) is None:
+    states = [_state_of(observed, name) for name in spawner.containers]
+    if spawner.was_started and exit_status(ended_one(states)) is None:
+        state = states[0]
         spawner.server.ip = urlsplit(url_of(state, spawner.server.url)).hostname
         app.db.commit()
 

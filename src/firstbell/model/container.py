@@ -79,20 +79,27 @@ class Restart(StrEnum):
 
     NO = "no"
     UNLESS_STOPPED = "unless-stopped"
+    ALWAYS = "always"
 
 
 HOST_NETWORK = "host"
 NO_NETWORK = "none"
+_NETWORK_OF = "container:"
+
+
+def network_of(container: str) -> str:
+    """The network that is another container's own: both have the same addresses and ports, loopback included."""
+    return f"{_NETWORK_OF}{container}"
 
 
 @dataclass(frozen=True, slots=True)
 class ContainerSpec:
-    """One container. Capabilities are all dropped and new privileges forbidden by every engine, always."""
+    """One container. Every engine drops all capabilities and forbids new privileges, but for what is named here."""
 
     name: str
     image: str
     command: tuple[str, ...]
-    """Replaces the image's entrypoint and command."""
+    """Replaces the image's entrypoint and command; empty leaves the image its own."""
     labels: Mapping[str, str] = field(default_factory=frozen)
     env: Mapping[str, str] = field(default_factory=frozen)
     """Visible to whoever may inspect; secrets go into `files`."""
@@ -103,17 +110,31 @@ class ContainerSpec:
     mounts: tuple[Mount, ...] = ()
     files: tuple[File, ...] = ()
     network: str = NO_NETWORK
-    """A network's name, `host` or `none`."""
+    """A network's name, `host`, `none`, or another container's (`network_of`)."""
     joins_late: bool = False
     """Whether the program may begin before its network is there: the two then load side by side."""
     ports: tuple[tuple[str, int, int], ...] = ()
     """Published: (host address, host port, container port)."""
     limits: Limits = field(default_factory=Limits)
     capabilities: tuple[str, ...] = ()
-    """What is given back after dropping all; empty but for the two named in docs/design.md."""
+    """What is given back after dropping all; empty but for those named in docs/design.md."""
+    new_privileges: bool = False
+    """Whether a program may gain rights, as sudo does; only where a person asked for that on their own machine."""
+    gpus: str = ""
+    """`all`, or how many; empty for none."""
     restart: Restart = Restart.NO
     stop_grace: int = 10
     """Seconds between SIGTERM and SIGKILL."""
+
+    @property
+    def shares_network(self) -> bool:
+        """Whether its network is the host's or another container's, which then gives the host name, too."""
+        return self.network == HOST_NETWORK or self.network.startswith(_NETWORK_OF)
+
+    @property
+    def network_owner(self) -> str:
+        """The container whose network it shares; empty for none."""
+        return self.network.removeprefix(_NETWORK_OF) if self.network.startswith(_NETWORK_OF) else ""
 
     @property
     def spec_hash(self) -> str:

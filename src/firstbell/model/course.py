@@ -108,7 +108,8 @@ class Server(Table):
     )
     image: str = Field(
         "",
-        description="Or an image as it is: anything in which python3 can import jupyter_server.",
+        description="Or an image as it is: anything in which python3 can import jupyter_server, or, with port, a web "
+        "application of any kind.",
         examples=["jupyter/scipy-notebook:latest"],
     )
     kernels: tuple[str, ...] = Field(
@@ -119,14 +120,21 @@ class Server(Table):
     )
     port: Annotated[int, Field(ge=0, le=65535)] = Field(
         0,
-        description="With image: the port of a web application that is no Jupyter. It is served behind the login, at "
+        description="The port of a web application in the image that is no Jupyter. It is served behind the login, at "
         "each person's own URL. 0 is a Jupyter image.",
         examples=[8787],
     )
     command: tuple[str, ...] = Field(
         (),
-        description="With port: the program and its arguments, in place of the image's own.",
-        examples=[["streamlit", "run", "app.py", "--server.port=8501"]],
+        description="With port: the program and its arguments, in place of the image's own. In it and in environment "
+        "{port} is the port and {prefix} the path of the person's URL.",
+        examples=[["streamlit", "run", "app.py", "--server.port={port}"]],
+    )
+    prefix: Literal["strip", "keep"] = Field(
+        "strip",
+        description='With port: "strip" takes the path of the person\'s URL away from what the application is asked, '
+        '"keep" leaves it for applications that are told it as {prefix} and expect it.',
+        examples=["keep"],
     )
     base: str = Field(
         "debian:trixie-slim",
@@ -176,6 +184,8 @@ class Server(Table):
             raise ValueError("kernels are built into a project's image; with image = they must be in it already")
         if self.command and not self.port:
             raise ValueError("command goes with port: the port that the program listens on")
+        if self.prefix == "keep" and not self.port:
+            raise ValueError("prefix goes with port: the port that the program listens on")
         return self
 
 

@@ -57,3 +57,24 @@ class Progress:
     steps: int = 0
     is_output: bool = False
     """A line printed by the step itself, rather than about it."""
+    done: int = 0
+    """Bytes moved so far; a line with them is soon replaced by the next."""
+    total: int = 0
+    """Bytes to move, as far as they are known yet."""
+    seconds: float | None = None
+    """Tells that the step has ended, and how long it took; 0 where its result was there already."""
+    is_cached: bool = False
+    """Of a step's end: its result was there already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """An instruction that an image was made by, with what it added."""
+
+    instruction: str
+    """As in a Dockerfile, without what the builder put around it; empty for an imported file system."""
+    size: int = 0
+    """Bytes, not compressed."""
+    seconds: float | None = None
+    """How long the build that was asked for took with it; None where that is not known."""
+    is_cached: bool = False

@@ -19,9 +19,24 @@ LABEL_USER = "firstbell.user"
 LABEL_SPEC = "firstbell.spec"
 LABEL_VERSION = "firstbell.version"
 LABEL_HASH = "firstbell.hash"
+LABEL_SOURCE = "firstbell.source"
+"""The folder or image that a run, or its home, was made for."""
+LABEL_HOME = "firstbell.home"
+"""Where a run's files are: a volume's name, a folder of the host, or empty for nowhere."""
+LABEL_ADDRESS = "firstbell.address"
+"""Where a run is published: address and port of this machine."""
+LABEL_OWNER = "firstbell.owner"
+"""Whose the files of a run's home are: uid:gid."""
+
+RUNS = "_run"
+"""Stands for a course in the labels of what `firstbell run` makes; no course can have that name."""
 
 _READABLE = 24
 _DIGEST = 10
+_SHORT_DIGEST = 6
+
+RUN_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+"""What a run, or its home, can be called."""
 
 
 class Role(StrEnum):
@@ -32,6 +47,8 @@ class Role(StrEnum):
     EDGE = "edge"
     GUARD = "guard"
     SERVER = "server"
+    APP = "app"
+    RUN = "run"
     HELPER = "helper"
     HOME = "home"
     STATE = "state"
@@ -41,6 +58,7 @@ class Role(StrEnum):
     BASE = "base"
     COURSE_IMAGE = "image"
     HUB_IMAGE = "hub-image"
+    SIDECAR_IMAGE = "sidecar-image"
 
 
 def slug(text: str) -> str:
@@ -73,6 +91,27 @@ def volume(course: str, role: Role) -> str:
 def network(course: str) -> str:
     """The name of the network on which a course's servers sit."""
     return "-".join([PREFIX, course, Role.SERVERS.value])
+
+
+def run(name: str) -> str:
+    """The name of a run's container; the underscore keeps it apart from every course's."""
+    return f"{PREFIX}_run_{name}"
+
+
+def run_home(name: str) -> str:
+    """The name of the volume that holds a run's files."""
+    return f"{PREFIX}_home_{name}"
+
+
+def run_network() -> str:
+    """The name of the network on which all runs sit, unseen by each other."""
+    return f"{PREFIX}_runs"
+
+
+def folder_key(path: str) -> str:
+    """A readable name for a folder (or image): its last part, then six hex digits of the whole (collisions: 2^-24)."""
+    readable = slug(path.rstrip("/").rpartition("/")[2])
+    return "-".join(part for part in (readable, hashlib.sha256(path.encode()).hexdigest()[:_SHORT_DIGEST]) if part)
 
 
 def bridge(course: str) -> str:

@@ -30,6 +30,11 @@ class Network(Table):
         description="A Python package index (PEP 503).",
         examples=["https://mirror.example.org/pypi/simple"],
     )
+    python: str = Field(
+        "",
+        description="A mirror of the builds of Python that uv fetches, for versions that the base does not have.",
+        examples=["https://mirror.example.org/python-build-standalone"],
+    )
     npm: str = Field("", description="An npm registry.", examples=["https://mirror.example.org/npm"])
     conda: str = Field(
         "",

@@ -96,6 +96,10 @@ class ImageState:
     labels: Mapping[str, str] = field(default_factory=frozen)
     size: int = 0
     created_at: str = ""
+    architecture: str = ""
+    """Docker's word: amd64, arm64, …"""
+    digests: tuple[str, ...] = ()
+    """`NAME@sha256:…` for each repository of a registry that is known to have it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +119,8 @@ class EngineFacts:
     swarm: bool = False
     registry: str = ""
     """The host where the engine looks for an image whose name has none."""
+    registry_address: str = ""
+    """Its full address, under which `docker login` keeps its login."""
     warnings: tuple[str, ...] = ()
 
     @property

@@ -12,9 +12,12 @@ HUB_PORT = 18081
 PROXY_PORT = 18000
 PROXY_API_PORT = 18001
 SERVER_PORT = 8888
+_OTHER_SERVER_PORT = 8889
 
 HUB_UID = 64200
 """User and group id of hub, proxy and edge; below Debian's dynamic range (65k), above any person's."""
+SIDECAR_UID = 64201
+"""User and group id of the side-cars of web applications."""
 
 HUB_ROOT = "/srv/firstbell"
 COURSE_FILE = f"{HUB_ROOT}/course.json"
@@ -31,6 +34,8 @@ SOCKET = "/run/docker.sock"
 LAUNCHER_DIR = "/opt/firstbell/singleuser"
 SERVER_FILE = "/opt/firstbell/server.json"
 SERVER_CA_FILE = "/opt/firstbell/ca.crt"
+SIDECAR_DIR = "/opt/firstbell/sidecar"
+SIDECAR_FILE = "/opt/firstbell/sidecar.json"
 PROJECT_DIR = "/opt/firstbell/project"
 """Where a built course image keeps the project's files, from which new homes are filled."""
 HOME_DIR = "/home/jovyan"
@@ -52,8 +57,11 @@ class Runtime:
     engine_host: str = f"unix://{SOCKET}"
     """As seen from the hub's container."""
     cpus: int = 1
+    """Cores; 0 where whoever reads it counts those of its own machine."""
     memory: int = 0
     """Bytes of the machine."""
+    sidecar_image: str = ""
+    """The image of the side-cars, where the course's servers are web applications; by reference."""
     has_project: bool = False
     """Whether the image holds the project's files in PROJECT_DIR."""
     has_ca: bool = False
@@ -80,3 +88,8 @@ class Runtime:
     def proxy_api_url(self) -> str:
         """The proxy's API as the hub reaches it."""
         return f"http://{self.loopback}:{PROXY_API_PORT}"
+
+
+def listening_port(app_port: int) -> int:
+    """The port on which a server is reached: Jupyter's own, unless the web application beside a side-car has it."""
+    return _OTHER_SERVER_PORT if app_port == SERVER_PORT else SERVER_PORT

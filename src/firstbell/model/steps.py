@@ -31,6 +31,49 @@ class BuildImage:
 
 
 @dataclass(frozen=True, slots=True)
+class TagImage:
+    """Give an image another name."""
+
+    ref: str
+    new: str
+
+    def __str__(self) -> str:
+        return f"tag {self.ref} as {self.new}"
+
+
+@dataclass(frozen=True, slots=True)
+class PushImage:
+    """Send an image to its registry."""
+
+    ref: str
+
+    def __str__(self) -> str:
+        return f"push {self.ref}"
+
+
+@dataclass(frozen=True, slots=True)
+class WriteBundle:
+    """Write images and a course into one archive."""
+
+    target: str
+    images: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"write {self.target} with {' and '.join(self.images)}"
+
+
+@dataclass(frozen=True, slots=True)
+class WriteFolder:
+    """Write a folder of files."""
+
+    target: str
+    files: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"write {self.target} with {', '.join(self.files)}"
+
+
+@dataclass(frozen=True, slots=True)
 class CheckImage:
     """See that a server can run in the course's image, before anything is replaced for it."""
 
@@ -118,6 +161,10 @@ class RemoveVolume:
 Step = (
     PullImage
     | BuildImage
+    | TagImage
+    | PushImage
+    | WriteBundle
+    | WriteFolder
     | CheckImage
     | EnsureNetwork
     | EnsureVolume

@@ -51,11 +51,28 @@ _ADVICE = (
         _CERTIFICATE,
         "This network signs certificates itself: name its authorities in [network] ca_bundle of the course file.",
     ),
-    (_any(r"no space left"), "The engine's disk is full; `docker system df` says of what."),
+    (
+        _any(r"no space left"),
+        "The engine's disk is full; `docker system df` says of what, and `docker builder prune` gives back what builds "
+        "have kept.",
+    ),
+    (
+        _any(r"/docker/dockerfile/manifests/"),
+        "The Dockerfile's line `# syntax=…` has the builder fetch a part of itself from Docker Hub; where nothing "
+        "answers there, take the line out.",
+    ),
     # Before those on packages: without an index pip calls every package unknown.
     (
         _NETWORK,
         "Try again; where a mirror or proxy is needed, name it under [network] in the course file.",
+    ),
+    (
+        _any(r"environment\.yml cannot be solved"),
+        "Change environment.yml: its packages are in none of its channels, or contradict each other or Jupyter's.",
+    ),
+    (
+        _any(r"channels of environment\.yml cannot be read", r'environment\.yml: ".*" names no package'),
+        "Change environment.yml: one of its channels or packages is no such thing.",
     ),
     (
         _any(
@@ -76,8 +93,12 @@ _ADVICE = (
         "A package must be compiled: add gcc, g++ and python3-dev to apt.txt, or choose a version that has a wheel.",
     ),
     (
-        _any(r"requires BuildKit", r"unknown flag: (mount|link)"),
-        "Write the Dockerfile without BuildKit's own features.",
+        _any(r"requires BuildKit", r"unknown flag: mount"),
+        "This Dockerfile needs BuildKit: install buildx for `docker` (package docker-buildx-plugin or docker-buildx).",
+    ),
+    (
+        _any(r"unknown flag: \w+", r"unknown instruction: EOF"),
+        "This Docker Engine's BuildKit is too old for it: write it in another way, or install a newer engine.",
     ),
 )
 
@@ -94,7 +115,15 @@ def advice(lines: Iterable[str]) -> str:
     return next((words for pattern, words in _ADVICE if pattern.search(text)), "")
 
 
-_SETTINGS = {"APT_MIRROR": "apt", "PIP_INDEX_URL": "pypi", "NPM_CONFIG_REGISTRY": "npm", "http_proxy": "proxy"}
+_SETTINGS = {
+    "APT_MIRROR": "apt",
+    "PIP_INDEX_URL": "pypi",
+    "UV_PYTHON_INSTALL_MIRROR": "python",
+    "NPM_CONFIG_REGISTRY": "npm",
+    "CRAN_MIRROR": "cran",
+    "CONDA_CHANNEL_ALIAS": "conda",
+    "http_proxy": "proxy",
+}
 
 
 def ways_out(args: Mapping[str, str]) -> str:

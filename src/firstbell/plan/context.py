@@ -16,16 +16,18 @@ from importlib.resources.abc import Traversable
 from firstbell.model.container import File
 from firstbell.model.network import Network
 
-RECIPE = 1
+RECIPE = 2
 """Raised when the same Dockerfile and files are to give another image."""
 
 BUILD_DIR = "/opt/firstbell/build"
 """Where an image keeps the scripts that built it."""
+CACHED = "--mount=type=cache,id=firstbell,target=/var/cache/firstbell"
+"""For a RUN of these scripts: what they fetch and compile is kept for later builds, outside of any image."""
 CA_BUNDLE = ".firstbell/build/ca.crt"
 """The authorities to trust while building; empty where the course names none. Not part of the tag."""
 
 _SCRIPTS = ("add-user", "apt-install", "uv-pip", "wheel-install")
-_TEXTS = ("network.sh", "uv.lock")
+_TEXTS = ("compile_packages.py", "network.sh", "uv.lock", "uv.sh")
 _HASH_LENGTH = 12
 
 
@@ -39,7 +41,8 @@ ARG APT_MIRROR
 ARG PIP_INDEX_URL
 COPY .firstbell/build/ {BUILD_DIR}/
 
-RUN {BUILD_DIR}/apt-install ca-certificates python3 python3-venv
+RUN {CACHED} \\
+    {BUILD_DIR}/apt-install ca-certificates python3 python3-venv
 ENV LANG=C.UTF-8
 """
 
@@ -59,12 +62,23 @@ def data_file(source: Traversable, path: str, mode: int = 0o644) -> File:
     return File(path, source.read_bytes(), mode)
 
 
+def recipe_file(name: str, path: str, mode: int = 0o644) -> File:
+    """A file of `plan/recipe`, for the context."""
+    return data_file(files("firstbell.plan") / "recipe" / name, path, mode)
+
+
 def build_args(network: Network) -> dict[str, str]:
     """Mirrors and proxies as build arguments; Docker needs no ARG for a proxy and keeps it out of the history."""
     args = {
         "APT_MIRROR": network.apt,
         "PIP_INDEX_URL": network.pypi,
+        "UV_PYTHON_INSTALL_MIRROR": network.python,
         "NPM_CONFIG_REGISTRY": network.npm,
+        "CONDA_CHANNEL_ALIAS": network.conda,
+        "CRAN_MIRROR": network.cran,
+        "GOPROXY": network.go,
+        "MAVEN_MIRROR": network.maven,
+        "CARGO_MIRROR": network.crates,
         "http_proxy": network.proxy,
         "https_proxy": network.proxy,
         "HTTP_PROXY": network.proxy,

@@ -24,6 +24,7 @@ from firstbell.model.steps import (
     StopContainer,
 )
 from firstbell.plan import network
+from firstbell.plan.server import proxy_environment
 from firstbell.plan.services import PYTHON, Inputs, service_specs
 
 
@@ -32,8 +33,8 @@ def plan_up(inputs: Inputs, observed: Observed) -> tuple[Step, ...]:
     made = course_runtime(inputs, observed)
     containers = tuple(_container_steps(service_specs(inputs, made), observed))
     return (
-        *_image_steps(inputs),
-        *([CheckImage(inputs.server_image)] if containers else []),
+        *image_steps(inputs),
+        *([CheckImage(inputs.server_image)] if containers and not inputs.course.server.port else []),
         *_network_steps(inputs.course, observed),
         *_volume_steps(inputs.course, observed),
         *containers,
@@ -44,19 +45,25 @@ def course_runtime(inputs: Inputs, observed: Observed) -> Runtime:
     """Where the parts will find each other: the network that exists, else the one that will be made."""
     course = inputs.course
     existing = observed.network(names.network(course.name))
-    subnet = existing.subnet if existing else _new_subnet(course, observed)
     return Runtime(
         course=course.name,
         image=inputs.server_image,
         network=names.network(course.name),
-        gateway=(existing.gateway if existing else "") or network.gateway_of(subnet),
+        gateway=(existing.gateway if existing else "") or network.gateway_of(servers_subnet(course, observed)),
         engine_kind=course.engine.kind,
         cpus=observed.engine.cpus,
         memory=observed.engine.memory,
+        sidecar_image=inputs.sidecar_image.tag if inputs.sidecar_image else "",
         has_project=inputs.has_project,
         has_ca=bool(inputs.ca_bundle),
-        proxy_environment=_proxy_environment(course),
+        proxy_environment=proxy_environment(course.network),
     )
+
+
+def servers_subnet(course: Course, observed: Observed) -> str:
+    """The subnet (CIDR) of the servers' network: of the one that exists, else of the one that will be made."""
+    existing = observed.network(names.network(course.name))
+    return existing.subnet if existing else _new_subnet(course, observed)
 
 
 def plan_down(course: Course, observed: Observed, hub_image: str, *, delete_homes: bool = False) -> tuple[Step, ...]:
@@ -64,7 +71,7 @@ def plan_down(course: Course, observed: Observed, hub_image: str, *, delete_home
     first = (Role.EDGE, Role.HUB, Role.PROXY)
     stops = [
         StopContainer(state.name, state.role, grace=15)
-        for role in (*first, Role.SERVER, Role.HELPER, Role.GUARD)
+        for role in (*first, Role.APP, Role.SERVER, Role.HELPER, Role.GUARD)
         for state in observed.of_role(role.value)
     ]
     kept = set() if delete_homes else {Role.HOME.value, Role.STATE.value, Role.CERTIFICATES.value}
@@ -77,17 +84,26 @@ def plan_down(course: Course, observed: Observed, hub_image: str, *, delete_home
     )
 
 
-def _image_steps(inputs: Inputs) -> Iterator[Step]:
+def image_steps(inputs: Inputs) -> Iterator[Step]:
+    """Those that get the images which this engine does not have."""
     course = inputs.course
-    if inputs.base_missing and (inputs.hub_image_missing or (inputs.course_image and inputs.course_image_missing)):
+    needs_base = (
+        inputs.hub_image_missing,
+        inputs.course_image is not None and inputs.course_image_missing,
+        inputs.sidecar_image is not None and inputs.sidecar_image_missing,
+    )
+    if inputs.base_missing and any(needs_base):
         yield PullImage(course.server.base, "base image")
     if inputs.course_image_missing:
         if inputs.course_image:
+            yield from (PullImage(ref, "base of the course image") for ref in inputs.course_bases_missing)
             yield BuildImage(inputs.course_image, "course image")
         else:
             yield PullImage(course.server.image, "course image")
     if inputs.hub_image_missing:
         yield BuildImage(inputs.hub_image, "hub, proxy and edge")
+    if inputs.sidecar_image and inputs.sidecar_image_missing:
+        yield BuildImage(inputs.sidecar_image, "side-car of the web application")
 
 
 def _network_steps(course: Course, observed: Observed) -> Iterator[Step]:
@@ -132,12 +148,3 @@ def _unguard(course: Course, observed: Observed, hub_image: str) -> Iterator[Ste
             ),
             "remove the packet filter's rules",
         )
-
-
-def _proxy_environment(course: Course) -> tuple[tuple[str, str], ...]:
-    if not course.network.proxy:
-        return ()
-    pairs = {"http_proxy": course.network.proxy, "https_proxy": course.network.proxy}
-    if course.network.no_proxy:
-        pairs["no_proxy"] = course.network.no_proxy
-    return tuple((key, value) for name, value in pairs.items() for key in (name, name.upper()))

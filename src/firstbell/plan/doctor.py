@@ -117,11 +117,12 @@ def _leftovers(observed: Observed) -> Iterator[Finding]:
     for name in courses:
         ours = [c for c in observed.containers if c.labels.get(LABEL_COURSE, "") == name]
         roles = {c.role for c in ours}
-        alone = [c.name for c in ours if c.role == Role.SERVER]
+        servers = [c for c in ours if c.role in {Role.SERVER, Role.APP}]
+        alone = [c.name for c in servers]
         if alone and Role.HUB not in roles:
             yield Finding(
                 Level.WARNING,
-                f"servers of the course “{name}” whose hub is gone: {len(alone)}",
+                f"servers of the course “{name}” whose hub is gone: {len({c.user for c in servers})}",
                 name,
                 f"Start the course again (firstbell up), or remove them: docker rm -f {' '.join(alone)}",
             )

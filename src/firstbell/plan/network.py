@@ -85,12 +85,13 @@ def table_name(course: str) -> str:
     return names.bridge(course).replace("-", "_")
 
 
-def ruleset(course: str, gateway: str, egress: Egress, way_out: WayOut) -> str:
+def ruleset(course: str, gateway: str, egress: Egress, way_out: WayOut, only_port: int = 0) -> str:
     """The nftables script that replaces the course's table in one transaction.
 
     From the bridge, this machine answers on the hub's port of the gateway alone; other servers and other bridges
     never; private and link-local addresses by `egress`. A table of its own, before Docker's chains, so that nobody
     else's rules are touched. Established traffic passes: the hub, the proxy and the culler open connections inwards.
+    With `only_port` this machine itself reaches no other port of a server: a web application's own port has no login.
     """
     bridge, table = names.bridge(course), table_name(course)
     return "\n".join(
@@ -112,10 +113,23 @@ def ruleset(course: str, gateway: str, egress: Egress, way_out: WayOut) -> str:
             "    ct state established,related accept",
             *_way_out_rules(egress, way_out),
             "  }",
+            *(_way_in_rules(bridge, only_port) if only_port else ()),
             "}",
             "",
         ]
     )
+
+
+def _way_in_rules(bridge: str, port: int) -> list[str]:
+    return [
+        "  chain from_this_machine {",
+        "    type filter hook output priority -10; policy accept;",
+        f'    oifname != "{bridge}" accept',
+        "    ct state established,related accept",
+        f"    tcp dport {port} accept",
+        "    drop",
+        "  }",
+    ]
 
 
 def _way_out_rules(egress: Egress, way_out: WayOut) -> list[str]:

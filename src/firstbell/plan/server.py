@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -12,6 +12,7 @@ from firstbell.model import names
 from firstbell.model.container import ContainerSpec, File, Limits, frozen
 from firstbell.model.course import Course, Server
 from firstbell.model.names import Role
+from firstbell.model.network import Network
 from firstbell.model.runtime import (
     HOME_DIR,
     LAUNCHER_DIR,
@@ -54,11 +55,23 @@ class ServerInputs:
     """The image's own."""
     launcher: tuple[File, ...]
     authorities: bytes = b""
+    sidecar: tuple[File, ...] = ()
+    """The side-car's program, where the server is a web application."""
 
 
 def container_name(course: Course, user: str) -> str:
     """The name of a user's server container."""
     return names.container(course.name, Role.SERVER, user)
+
+
+def app_name(course: Course, user: str) -> str:
+    """The name of the container of a user's web application, where the course serves one."""
+    return names.container(course.name, Role.APP, user)
+
+
+def container_names(course: Course, user: str) -> tuple[str, ...]:
+    """All containers of a user's server in the order in which they start; the last runs the user's programs."""
+    return (container_name(course, user), *((app_name(course, user),) if course.server.port else ()))
 
 
 def server_spec(inputs: ServerInputs) -> ContainerSpec:
@@ -86,9 +99,39 @@ def server_spec(inputs: ServerInputs) -> ContainerSpec:
 def environment(inputs: ServerInputs, account: str) -> dict[str, str]:
     """The variables of kernels and terminals; the course's own come last but for who and where one is."""
     defaults = {"LANG": "C.UTF-8", "TZ": inputs.course.time_zone}
-    trust = dict.fromkeys(_CA_VARIABLES, SERVER_CA_FILE) if inputs.authorities else {}
-    who = {"HOME": HOME_DIR, "USER": account, "LOGNAME": account}
-    return defaults | trust | _proxy(inputs.runtime) | dict(inputs.course.server.environment) | who
+    proxies = proxy_variables(inputs.runtime.proxy_environment, inputs.runtime.gateway)
+    own = dict(inputs.course.server.environment)
+    return defaults | trust_variables(inputs.authorities) | proxies | own | who_variables(account)
+
+
+def who_variables(account: str) -> dict[str, str]:
+    """Who and where one is."""
+    return {"HOME": HOME_DIR, "USER": account, "LOGNAME": account}
+
+
+def trust_variables(authorities: bytes) -> dict[str, str]:
+    """Where programs find the authorities to trust; none where only the image's own count."""
+    return dict.fromkeys(_CA_VARIABLES, SERVER_CA_FILE) if authorities else {}
+
+
+def proxy_environment(network: Network) -> tuple[tuple[str, str], ...]:
+    """http_proxy and its like as `[network]` says them, in both spellings; none where there is no proxy."""
+    if not network.proxy:
+        return ()
+    pairs = {"http_proxy": network.proxy, "https_proxy": network.proxy}
+    if network.no_proxy:
+        pairs["no_proxy"] = network.no_proxy
+    return tuple((key, value) for name, value in pairs.items() for key in (name, name.upper()))
+
+
+def proxy_variables(pairs: Iterable[tuple[str, str]], *direct: str) -> dict[str, str]:
+    """The HTTP proxy's variables, with what is reached without it, `direct` and the machine itself among it."""
+    given = dict(pairs)
+    if not given:
+        return {}
+    hosts = [given.get("no_proxy", ""), *_ALWAYS_DIRECT, *direct]
+    value = ",".join(dict.fromkeys(host for host in hosts if host))
+    return given | {"no_proxy": value, "NO_PROXY": value}
 
 
 def server_settings(inputs: ServerInputs) -> dict[str, Any]:
@@ -123,23 +166,19 @@ def activity_interval(idle: int) -> int:
 
 def _files(inputs: ServerInputs, accounts: Accounts) -> tuple[File, ...]:
     who = inputs.who
-    told = json.dumps(server_settings(inputs), sort_keys=True).encode()
-    trust = (File(SERVER_CA_FILE, inputs.authorities),) if inputs.authorities else ()
     return (
-        File(PASSWD, accounts.passwd.encode()),
-        File(GROUP, accounts.group.encode()),
-        File(LAUNCHER_DIR.rpartition("/")[0], None, 0o755),
-        *inputs.launcher,
-        File(SERVER_FILE, told, 0o400, who.uid, who.gid),
-        *trust,
+        *program_files(inputs.launcher, accounts, inputs.authorities),
+        File(SERVER_FILE, json.dumps(server_settings(inputs), sort_keys=True).encode(), 0o400, who.uid, who.gid),
         File(HOME_DIR, None, 0o700, who.uid, who.gid),
     )
 
 
-def _proxy(runtime: Runtime) -> dict[str, str]:
-    pairs = dict(runtime.proxy_environment)
-    if not pairs:
-        return {}
-    direct = [pairs.get("no_proxy", ""), *_ALWAYS_DIRECT, runtime.gateway]
-    value = ",".join(dict.fromkeys(host for host in direct if host))
-    return pairs | {"no_proxy": value, "NO_PROXY": value}
+def program_files(launcher: Iterable[File], accounts: Accounts, authorities: bytes) -> tuple[File, ...]:
+    """What every server's container is given of ours, secrets apart: the launcher, its user's account, authorities."""
+    return (
+        File(PASSWD, accounts.passwd.encode()),
+        File(GROUP, accounts.group.encode()),
+        File(LAUNCHER_DIR.rpartition("/")[0], None, 0o755),
+        *launcher,
+        *((File(SERVER_CA_FILE, authorities),) if authorities else ()),
+    )

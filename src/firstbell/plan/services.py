@@ -38,9 +38,14 @@ class Inputs:
     hub_image: BuildSpec
     course_image: BuildSpec | None = None
     """None where the course names an image as it is."""
+    sidecar_image: BuildSpec | None = None
+    """None where servers are Jupyter."""
     base_missing: bool = False
+    course_bases_missing: tuple[str, ...] = ()
+    """Of the course image alone, where its folder asks for another base than the course."""
     course_image_missing: bool = False
     hub_image_missing: bool = False
+    sidecar_image_missing: bool = False
     socket: str = "/var/run/docker.sock"
     """The daemon's socket on its own machine."""
     socket_gid: int = 0
@@ -83,7 +88,8 @@ def _service(inputs: Inputs, role: Role, command: tuple[str, ...], memory: int) 
 
 def _guard(inputs: Inputs, made: Runtime) -> ContainerSpec:
     course = inputs.course
-    rules = network.ruleset(course.name, made.gateway, course.network.egress, inputs.way_out)
+    only_port = runtime.listening_port(course.server.port) if course.server.port else 0
+    rules = network.ruleset(course.name, made.gateway, course.network.egress, inputs.way_out, only_port)
     spec = _service(
         inputs, Role.GUARD, (PYTHON, "-m", "firstbell.hub.guard", network.table_name(course.name)), 128 * MIB
     )

@@ -43,16 +43,6 @@ class HubUser(User):  # type: ignore[misc,unused-ignore]
         return user
 
 
-_NEWS = "@jupyterlab/apputils-extension:announcements"
-"""Asks everybody at their first visit whether they want JupyterLab's news."""
-_LANGUAGE_SERVERS = (
-    "@jupyterlab/lsp-extension",
-    "@jupyterlab/fileeditor-extension:language-server",
-    "@jupyterlab/notebook-extension:language-server",
-)
-"""The parts of JupyterLab's page that speak with `jupyter_lsp`."""
-
-
 class HubIdentityProvider(IdentityProvider):  # type: ignore[misc,unused-ignore]
     """Asks the hub who it is. Gets its Login by ``bind`` before the first request."""
 
@@ -168,12 +158,6 @@ class HubIdentityProvider(IdentityProvider):  # type: ignore[misc,unused-ignore]
             shareUrl=settings.hub_prefix + "user-redirect",
             token="",
         )
-        off = {*config.get("disabledExtensions", ()), _NEWS}
-        serverapp = handler.settings.get("serverapp")
-        if serverapp and "jupyter_lsp" not in serverapp.extension_manager.extensions:
-            # Its half in the page would only ask in vain for the half that `lean` leaves out.
-            off.update(_LANGUAGE_SERVERS)
-        config["disabledExtensions"] = sorted(off)
         if not settings.websocket_cookies:
             config.update(token=_PAGE + self.login.xsrf_token(handler), appendToken="true")
         return config

@@ -11,7 +11,7 @@ import time
 import warnings
 from typing import Any
 
-from . import content, lean, packages, settings
+from . import content, lean, packages, settings, start_hook
 from .stops import EX_CANTCREAT, EX_CONFIG, EX_UNAVAILABLE, Stop
 
 
@@ -19,31 +19,44 @@ def main() -> int:
     """Runs the server until it is told to stop; returns the exit code."""
     began = _process_start()
     try:
-        _run(began)
+        return _run(began)
     except Stop as stop:
         print(f"firstbell: {stop.message}", file=sys.stderr)
         return stop.code
-    return 0
 
 
-def _run(began: float) -> None:
+def _run(began: float) -> int:
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # until Jupyter has its own: nothing to clean up yet
+    by_start = start_hook.wanted()
     told = settings.load()
     if os.geteuid() == 0 and not told.allow_root:
         raise Stop(EX_CONFIG, "a server must not run as root; the course's image or settings start it as root")
     _need_jupyter_server()
     home = _home()
-    listener = _listen(told.ip, told.port)
-    content.seed(told.project, home)
+    listener = None if by_start else _listen(told.ip, told.port)
+    for line in content.deliver(told.project, home).lines():
+        print(f"firstbell: {line}", file=sys.stderr)
     ways = _packages(home)
     _environment(told, ways)
     os.chdir(home)
+    if listener is None:
+        return start_hook.run()
     lean.begin()
     # Extensions whose handlers do not say who may call them: with allow_unauthenticated_access off, nobody may unasked.
     warnings.filterwarnings("ignore", message="Extension endpoints without")
+    _build(told, ways, listener, began).start()
+    return 0
+
+
+def _build(told: settings.Told, ways: packages.Packages, listener: socket.socket, began: float) -> Any:
+    """The server, of the kind that the settings ask for; only that one's modules are loaded."""
+    if isinstance(told, settings.Alone):
+        from . import alone
+
+        return alone.build(told, ways, listener, began)
     from . import server
 
-    server.build(told, ways, listener, began).start()
+    return server.build(told, ways, listener, began)
 
 
 def _need_jupyter_server() -> None:
@@ -94,7 +107,7 @@ def _packages(home: str) -> packages.Packages:
     return ways
 
 
-def _environment(told: settings.Settings, ways: packages.Packages) -> None:
+def _environment(told: settings.Told, ways: packages.Packages) -> None:
     os.environ.update(told.env)  # what JupyterHub gives its servers; kernels and extensions expect it
     os.environ.update(ways.env)
     if "JUPYTER_RUNTIME_DIR" not in os.environ:

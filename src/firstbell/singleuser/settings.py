@@ -1,11 +1,14 @@
-"""Reads the settings file that the spawner puts into the container: the only way the hub talks to us at start."""
+"""Reads the settings file in the container: the only way in which whoever started it talks to us.
+
+Two kinds: a server of a hub's user (``Settings``), and one person's own without a hub (``Alone``, ``"alone": true``).
+"""
 
 from __future__ import annotations
 
 import json
 import os
 from dataclasses import dataclass, field
-from typing import Any, Mapping
+from typing import Any, Mapping, Union
 from urllib.parse import urlsplit
 
 from .stops import EX_CONFIG, Stop
@@ -20,6 +23,7 @@ _NEEDED = (
     "JUPYTERHUB_SERVICE_PREFIX",
 )
 _OWN = ("ready_url", "hub_version", "open", "interface", "project", "title")
+_OWN_ALONE = ("ip", "open", "interface", "project", "title")
 
 
 @dataclass(frozen=True)
@@ -60,20 +64,64 @@ class Settings:
         return self.base_url + "hub/"
 
 
-def load(path: str | None = None) -> Settings:
+@dataclass(frozen=True)
+class Alone:
+    """What a server without a hub is told: who has the token, and nobody else, may enter."""
+
+    token: str = field(repr=False)
+    base_url: str = "/"  #: path of the server, with both slashes
+    port: int = 8888
+    ip: str = "0.0.0.0"  # noqa: S104 - the container's own addresses; the engine publishes one of them
+    remote: bool = False
+    """Whether it answers to other names than localhost and its addresses. A page of the web can lead a name of its own
+    to 127.0.0.1, so the ``Host`` header is looked at unless a server is meant to be reached from elsewhere."""
+    open: str = ""
+    interface: str = "lab"
+    project: str = ""
+    title: str = ""
+    allow_root: bool = False
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+Told = Union[Settings, Alone]
+
+
+def load(path: str | None = None) -> Told:
     """The settings of this server. Raises ``Stop`` where the file is missing, unreadable or incomplete."""
     path = path or os.environ.get(PATH_VARIABLE) or DEFAULT_PATH
     try:
         with open(path, encoding="utf-8") as file:
             raw = json.load(file)
     except FileNotFoundError:
-        raise Stop(EX_CONFIG, f"no settings file {path}: this program is started by Firstbell's hub only") from None
+        raise Stop(EX_CONFIG, f"no settings file {path}: this program is started by Firstbell only") from None
     except OSError as error:
         raise Stop(EX_CONFIG, f"cannot read the settings file {path}: {error.strerror}") from None
     except ValueError:
         # The text of the error would quote the file, and with it the token.
         raise Stop(EX_CONFIG, f"the settings file {path} is not JSON: stop and start the server anew") from None
+    if isinstance(raw, dict) and raw.get("alone") is True:
+        return parse_alone(raw, path)
     return parse(raw, path)
+
+
+def parse_alone(raw: Mapping[str, Any], path: str) -> Alone:
+    """Settings of a server without a hub. Raises ``Stop`` without a token: an open server is not started."""
+    if not isinstance(raw.get("token"), str) or not raw["token"].strip():
+        raise Stop(EX_CONFIG, f"the settings file {path} has no token, so anybody could enter: start the server anew")
+    own: dict[str, Any] = {name: str(raw[name]) for name in _OWN_ALONE if raw.get(name)}
+    env = raw.get("env") if isinstance(raw.get("env"), dict) else {}
+    try:
+        return Alone(
+            token=raw["token"],
+            base_url=_slashed(str(raw.get("base_url") or "/")),
+            port=int(raw.get("port") or 8888),
+            remote=raw.get("remote") is True,
+            allow_root=raw.get("allow_root") is True,
+            env={str(key): str(value) for key, value in env.items() if value is not None},  # type: ignore[union-attr]
+            **own,
+        )
+    except ValueError as error:
+        raise Stop(EX_CONFIG, f"the settings file {path}: {error}") from None
 
 
 def parse(raw: Any, path: str) -> Settings:

@@ -16,12 +16,22 @@ from firstbell.model.observed import ImageState
 from firstbell.plan.build_advice import advice, is_network_failure, ways_out
 from firstbell.plan.hub_image import hub_build
 from firstbell.plan.image import project_build
+from firstbell.plan.sidecar_image import sidecar_build
 from firstbell.work.base_image import debian_like, make_base
-from firstbell.work.folder import large_files, read_folder
+from firstbell.work.fetch import fetch
+from firstbell.work.folder import read_folder, warnings
 from firstbell.work.project import course_settings, read_ca_bundle
 from firstbell.work.wheel import own_wheel
 
-__all__ = ["build", "check_image", "get_base", "plan_course_image", "plan_hub_image", "read_folder"]
+__all__ = [
+    "build",
+    "check_image",
+    "get_base",
+    "plan_course_image",
+    "plan_hub_image",
+    "plan_sidecar_image",
+    "read_folder",
+]
 
 _ATTEMPTS = 3
 _FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 20.0
@@ -33,9 +43,10 @@ def plan_course_image(course: Course, report: Report = ignore) -> BuildSpec | No
     if course.server.project is None:
         return None
     facts = read_folder(course.server.project)
-    for warning in large_files(facts):
+    settings = course_settings(course)
+    for warning in warnings(facts, settings):
         report(warning)
-    return project_build(facts, course_settings(course))
+    return project_build(facts, settings)
 
 
 def plan_hub_image(course: Course) -> BuildSpec:
@@ -44,12 +55,17 @@ def plan_hub_image(course: Course) -> BuildSpec:
     return hub_build(course, wheel, name, read_ca_bundle(course.network))
 
 
+def plan_sidecar_image(course: Course) -> BuildSpec | None:
+    """How the image of the side-cars is built; None where servers are Jupyter and need none."""
+    return sidecar_build(course, read_ca_bundle(course.network)) if course.server.port else None
+
+
 async def get_base(engine: Engine, ref: str, network: Network, report: Report = ignore) -> ImageState:
     """The base image: the engine's own, else pulled, else (Debian, Ubuntu) made from the distribution's mirror."""
     if there := await engine.image(ref):
         return there
     try:
-        return await engine.pull(ref, report)
+        return await fetch(engine, ref, network, report)
     except BuildFailed as error:
         if debian_like(ref) is None:
             raise

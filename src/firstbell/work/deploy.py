@@ -61,7 +61,7 @@ class UpResult:
 
 async def plan_up(engine: Engine, course: Course) -> tuple[Inputs, tuple[Step, ...]]:
     """Read the folder and the engine, and say what `up` would do."""
-    inputs, observed = await together(gather(engine, course), _observe(engine, course))
+    inputs, observed = await together(gather(engine, course), observe_course(engine, course))
     return inputs, plan.plan_up(inputs, observed)
 
 
@@ -96,7 +96,8 @@ async def down(engine: Engine, course: Course, show: Show, *, delete_homes: bool
     return steps
 
 
-async def _observe(engine: Engine, course: Course) -> Observed:
+async def observe_course(engine: Engine, course: Course) -> Observed:
+    """What exists of a course, and every subnet that this machine uses."""
     observed = await engine.observe(course.name)
     return replace(observed, used_subnets=(*observed.used_subnets, *host_routes()))
 

@@ -12,23 +12,27 @@ from firstbell.engine.docker_context import walk
 from firstbell.engine.docker_ignore import Ignore
 from firstbell.errors import CourseFileError
 from firstbell.model.container import GIB, MIB, frozen
-from firstbell.model.image import Progress
-from firstbell.plan.image import (
+from firstbell.model.image import BuildSettings, Progress
+from firstbell.plan.image import Entry, FolderFacts, Kind, remarks
+from firstbell.plan.image.facts import (
     ALWAYS_IGNORED,
+    CONFIG_DIRS,
     DOCKERFILE,
+    PYPROJECT,
     RECOGNISED,
     REQUIREMENTS,
-    Entry,
-    FolderFacts,
-    Kind,
+    ROOT_ONLY,
     included_files,
 )
+from firstbell.plan.image.pyproject import says_of_packages
+from firstbell.work.origin import read_origin
 
 MOST_ENTRIES = 100_000
 """A folder with more is most likely not meant: a home directory, or data that belongs elsewhere."""
 LARGE = GIB
 """Bytes of a file from which on it is worth a warning: it is copied into every new home."""
-_MOST_TEXT = MIB
+_MOST_TEXT = 16 * MIB
+"""Of a recognised file; a large uv.lock has two."""
 
 
 def read_folder(path: Path) -> FolderFacts:
@@ -37,7 +41,8 @@ def read_folder(path: Path) -> FolderFacts:
     Contents are hashed as they are read, never held as a whole.
     """
     _require_folder(path)
-    texts = _texts(path)
+    config_dir = _config_dir(path)
+    texts = _texts(path, config_dir)
     ignore_file = path / ".dockerignore"
     own = tuple(_read_text(ignore_file).splitlines()) if ignore_file.is_file() else ()
     patterns = own if DOCKERFILE in texts else (*ALWAYS_IGNORED, *own)
@@ -46,7 +51,19 @@ def read_folder(path: Path) -> FolderFacts:
         raise CourseFileError(
             "the project folder is empty", where=str(path), next_step="Put a notebook or a requirements.txt into it."
         )
-    return FolderFacts(directory=str(path), entries=entries, texts=frozen(texts), ignore=patterns)
+    return FolderFacts(
+        directory=str(path),
+        entries=entries,
+        texts=frozen(texts),
+        ignore=patterns,
+        config_dir=config_dir,
+        origin=read_origin(path),
+    )
+
+
+def warnings(facts: FolderFacts, settings: BuildSettings) -> tuple[Progress, ...]:
+    """What a person should know before this folder is built: files not followed, files too large for every home."""
+    return (*map(Progress, remarks(facts, settings)), *large_files(facts))
 
 
 def large_files(facts: FolderFacts) -> tuple[Progress, ...]:
@@ -74,26 +91,46 @@ def _require_folder(path: Path) -> None:
         )
 
 
-def _texts(path: Path) -> dict[str, str]:
-    texts = {name: _read_text(path / name) for name in RECOGNISED if (path / name).is_file()}
-    if DOCKERFILE not in texts and REQUIREMENTS in texts:
-        _add_included(path, REQUIREMENTS, texts)
+def _config_dir(path: Path) -> str:
+    """The directory of configuration, empty for the root. Two are an error, as in repo2docker."""
+    found = [name for name in CONFIG_DIRS if (path / name).is_dir()]
+    if len(found) > 1:
+        raise CourseFileError(
+            f"both {' and '.join(found)} are there, and only one can say what is built",
+            where=str(path),
+            next_step="Remove one of them.",
+        )
+    return found[0] if found else ""
+
+
+def _texts(path: Path, config_dir: str) -> dict[str, str]:
+    """The recognised files, by path from the directory of configuration."""
+    names = [name for name in RECOGNISED if not (config_dir and name in ROOT_ONLY)]
+    place = path / config_dir
+    texts = {name: _read_text(place / name) for name in names if (place / name).is_file()}
+    if PYPROJECT in texts and not says_of_packages(texts[PYPROJECT]):
+        del texts[PYPROJECT]
+    if DOCKERFILE in texts:
+        return {DOCKERFILE: texts[DOCKERFILE]}
+    if REQUIREMENTS in texts:
+        _add_included(path, config_dir, REQUIREMENTS, texts)
     return texts
 
 
-def _add_included(path: Path, name: str, texts: dict[str, str]) -> None:
+def _add_included(path: Path, config_dir: str, name: str, texts: dict[str, str]) -> None:
     for written in included_files(texts[name]):
-        inside = posixpath.normpath(posixpath.join(posixpath.dirname(name), written))
-        if "://" in written or inside in texts:
+        key = posixpath.normpath(posixpath.join(posixpath.dirname(name), written))
+        inside = posixpath.normpath(posixpath.join(config_dir, key))
+        if "://" in written or key in texts:
             continue
         if inside.startswith(("../", "/")) or not (path / inside).is_file():
             raise CourseFileError(
                 f'"{written}" is no file of the folder',
-                where=str(path / name),
+                where=str(path / config_dir / name),
                 next_step="Put the file into the folder, or take the line out.",
             )
-        texts[inside] = _read_text(path / inside)
-        _add_included(path, inside, texts)
+        texts[key] = _read_text(path / inside)
+        _add_included(path, config_dir, key, texts)
 
 
 def _read_text(path: Path) -> str:
@@ -109,7 +146,7 @@ def _read_text(path: Path) -> str:
             "this is not text in UTF-8", where=str(path), next_step="Save it again as UTF-8 in your editor."
         ) from error
     if len(raw) > _MOST_TEXT:
-        raise CourseFileError("this is larger than 1 MiB, so hardly what it is called", where=str(path))
+        raise CourseFileError("this is larger than 16 MiB, so hardly what it is called", where=str(path))
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
+from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,29 +14,38 @@ from firstbell.engine.base import Engine
 from firstbell.engine.waiting import together
 from firstbell.errors import FirstbellError
 from firstbell.model.course import CertificateFiles, Course
+from firstbell.model.image import BuildSpec
 from firstbell.plan.network import WayOut
+from firstbell.plan.project_image import bases
 from firstbell.plan.services import Inputs
 from firstbell.work import build
+from firstbell.work.base_image import debian_like
 from firstbell.work.project import read_ca_bundle
 
 
 async def gather(engine: Engine, course: Course) -> Inputs:
     """Everything `plan/deploy.py` wants to know that is not on the engine."""
-    hub_image, course_image = await asyncio.gather(
-        asyncio.to_thread(build.plan_hub_image, course), asyncio.to_thread(build.plan_course_image, course)
+    hub_image, course_image, sidecar_image = await asyncio.gather(
+        asyncio.to_thread(build.plan_hub_image, course),
+        asyncio.to_thread(build.plan_course_image, course),
+        asyncio.to_thread(build.plan_sidecar_image, course),
     )
     server_image = course_image.tag if course_image else course.server.image
     base, server, hub = await together(
         *(engine.image(ref) for ref in (course.server.base, server_image, hub_image.tag))
     )
+    sidecar = await engine.image(sidecar_image.tag) if sidecar_image else None
     path = engine_socket(course)
     return Inputs(
         course=course,
         hub_image=hub_image,
         course_image=course_image,
+        sidecar_image=sidecar_image,
         base_missing=base is None,
+        course_bases_missing=await _missing_bases(engine, course, course_image) if server is None else (),
         course_image_missing=server is None,
         hub_image_missing=hub is None,
+        sidecar_image_missing=sidecar is None,
         socket=path,
         socket_gid=Path(path).stat().st_gid if Path(path).exists() else 0,
         roster_csv=course.access.roster.read_bytes() if course.access.login == "roster" else b"",
@@ -42,8 +53,15 @@ async def gather(engine: Engine, course: Course) -> Inputs:
         cert=course.tls.cert.read_bytes() if isinstance(course.tls, CertificateFiles) else b"",
         key=course.tls.key.read_bytes() if isinstance(course.tls, CertificateFiles) else b"",
         way_out=await asyncio.to_thread(way_out, course),
-        has_project=course.server.project is not None,
+        has_project=course.server.project is not None and not course.server.port,
     )
+
+
+async def _missing_bases(engine: Engine, course: Course, image: BuildSpec | None) -> tuple[str, ...]:
+    """What a folder's image begins with beside the course's base, as far as it can be had without the builder."""
+    wanted = bases(image.dockerfile) if image else ()
+    others = [ref for ref in wanted if ref != course.server.base and debian_like(ref)]
+    return tuple([ref for ref in others if await engine.image(ref) is None])
 
 
 def engine_socket(course: Course) -> str:
@@ -61,16 +79,23 @@ def engine_socket(course: Course) -> str:
 def way_out(course: Course) -> WayOut:
     """The machine's resolvers, and where the configured mirrors and proxy are now."""
     configured = (course.network.apt, course.network.pypi, course.network.npm, course.network.proxy)
-    return WayOut(resolvers=_resolvers(), endpoints=tuple(e for url in configured if url for e in _endpoints(url)))
+    return WayOut(
+        resolvers=machine_resolvers(), endpoints=tuple(e for url in configured if url for e in _endpoints(url))
+    )
 
 
-def _resolvers() -> tuple[str, ...]:
-    try:
-        lines = Path("/etc/resolv.conf").read_text().splitlines()
-    except OSError:
-        return ()
-    words = [line.split() for line in lines]
-    return tuple(w[1].split("%")[0] for w in words if len(w) > 1 and w[0] == "nameserver")
+_RESOLVERS = (Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.conf"))
+"""The second is what Docker gives to containers where the first names systemd-resolved on the loopback."""
+
+
+def machine_resolvers(files: Iterable[Path] = _RESOLVERS) -> tuple[str, ...]:
+    """The name servers that a container on this machine may ask."""
+    found: dict[str, None] = {}
+    for file in files:
+        with contextlib.suppress(OSError):
+            words = [line.split() for line in file.read_text().splitlines()]
+            found |= {w[1].split("%")[0]: None for w in words if len(w) > 1 and w[0] == "nameserver"}
+    return tuple(found)
 
 
 def _endpoints(url: str) -> tuple[tuple[str, int], ...]:

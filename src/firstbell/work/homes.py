@@ -1,36 +1,33 @@
-"""People's homes: listed, exported, imported, deleted; always through a container that sees that home alone."""
+"""Homes listed, exported, imported, copied, deleted; always through a container that sees that home alone."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
 import os
 import tarfile
+import tempfile
 import uuid
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from firstbell.engine.base import Engine
-from firstbell.errors import FirstbellError, HomeMissing
+from firstbell.errors import CourseFileError, FirstbellError, HomeMissing
 from firstbell.model import names
-from firstbell.model.container import MIB, ContainerSpec, File, Limits, Mount, MountKind, frozen
+from firstbell.model.container import MIB, ContainerSpec, File, Mount, MountKind
 from firstbell.model.course import Course
 from firstbell.model.home import Home, Transfer
 from firstbell.model.names import Role
-from firstbell.model.observed import Observed, Phase, RunResult
+from firstbell.model.observed import Observed, Phase
 from firstbell.model.runtime import HOME_DIR
-from firstbell.plan.home import directory_helper, home_mount, home_volume
+from firstbell.plan.place import Place, run_place
 from firstbell.work import home_archive
+from firstbell.work.home_helper import PYTHON, WAITS, answer, helper, running
+from firstbell.work.runs import matching
 
-_SCRIPT = "/opt/firstbell/home_inside.py"
 _HOMES = "/homes"
-_PYTHON = ("python3", "-I", _SCRIPT)
 _NOBODY = "65534:65534"
 _PIECE = 8 * MIB
 _LONG = 3600.0
-_WAITS = ("python3", "-I", "-c", "import time; time.sleep(86400)")
 
 
 async def list_homes(engine: Engine, course: Course, users: Iterable[str] = ()) -> tuple[Home, ...]:
@@ -41,39 +38,61 @@ async def list_homes(engine: Engine, course: Course, users: Iterable[str] = ()) 
     """
     observed = await engine.observe(course.name)
     known = {names.home(course.name, user): user for user in (*users, *(c.user for c in observed.containers))}
+    known |= _volumes(observed)
     if course.homes.directory:
-        mounts = [Mount(MountKind.BIND, course.homes.directory, _HOMES, read_only=True)]
+        sizes = await _sizes(engine, observed, (Mount(MountKind.BIND, course.homes.directory, _HOMES, read_only=True),))
     else:
-        known |= {volume.name: volume.user for volume in observed.volumes if volume.role == Role.HOME}
-        volumes = [volume.name for volume in observed.volumes if volume.role == Role.HOME]
-        mounts = [Mount(MountKind.VOLUME, name, f"{_HOMES}/{name}", read_only=True) for name in volumes]
-    if not mounts:
-        return ()
-    # Root without this one right cannot even look into a folder of mode 0700; everything is mounted read-only.
-    spec = _helper(course, observed, "", tuple(mounts), (*_PYTHON, "sizes", _HOMES), rights=("DAC_READ_SEARCH",))
-    sizes: dict[str, int] = _answer(await engine.run(spec, deadline=_LONG), "the sizes of the homes")
+        sizes = await _sizes(engine, observed, _volume_mounts(observed))
     prefix = names.home(course.name, "x").rpartition("x-")[0]
-    running = {c.user for c in observed.of_role(Role.SERVER) if c.phase is Phase.RUNNING}
+    in_use = {c.user for c in observed.of_role(Role.SERVER) if c.phase is Phase.RUNNING}
     homes = (
-        Home(user := known.get(name, ""), name, size, bool(user) and user in running)
+        Home(user := known.get(name, ""), name, size, bool(user) and user in in_use)
         for name, size in sizes.items()
         if name.startswith(prefix)
     )
     return tuple(sorted(homes, key=lambda home: (home.user == "", home.user, home.name)))
 
 
-async def export_home(engine: Engine, course: Course, user: str, target: Path) -> Transfer:
+async def list_run_homes(engine: Engine) -> tuple[Home, ...]:
+    """All named homes of runs, with their sizes; folders of the host are their owner's own business."""
+    observed = await engine.observe(names.RUNS)
+    known = _volumes(observed)
+    sizes = await _sizes(engine, observed, _volume_mounts(observed))
+    homes = (
+        Home(known[name], name, size, bool(run_place(known[name]).used_by(observed))) for name, size in sizes.items()
+    )
+    return tuple(sorted(homes, key=lambda home: home.user))
+
+
+async def find_run_home(engine: Engine, word: str, *, may_be_new: bool = False) -> Place:
+    """The run's home of that name, unique beginning of a name, or folder. Raises HomeMissing, CourseFileError.
+
+    Where it may be new, a beginning is no name, and one that nothing has yet is the new home's.
+    """
+    observed = await engine.observe(names.RUNS)
+    homes = {volume.user: volume for volume in observed.volumes if volume.role == Role.HOME}
+    known = [(name, volume.labels.get(names.LABEL_SOURCE, "")) for name, volume in homes.items()]
+    found = matching(known, word, by_beginning=not may_be_new)
+    if may_be_new and not found and names.RUN_NAME.fullmatch(word):
+        return run_place(word)
+    if len(found) > 1:
+        raise CourseFileError(f"run:{word} may be {' or '.join(found)}", next_step="Name one of them.")
+    if not found:
+        raise HomeMissing(f"no run has a home {word}", next_step="See those there are: firstbell homes list --runs")
+    return run_place(found[0], homes[found[0]])
+
+
+async def export_home(engine: Engine, place: Place, target: Path) -> Transfer:
     """Write the home as a tar to `target`: a whole file or none.
 
     Raises HomeMissing. A running server does not hinder; what it writes meanwhile may be in it or not.
     """
-    observed = await engine.observe(course.name)
-    await _must_exist(engine, course, observed, user)
-    mount = home_mount(course, user)
-    mount = Mount(mount.kind, mount.source, mount.target, read_only=True)
+    observed = await engine.observe(place.course)
+    await _must_exist(engine, observed, place)
     partial = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.part")
+    spec = helper(observed, place.user, (place.mount(read_only=True),), WAITS, user=_NOBODY)
     try:
-        async with _running(engine, _helper(course, observed, user, (mount,), _WAITS, user=_NOBODY)) as name:
+        async with running(engine, spec) as name:
             with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
                 async for chunk in engine.get(name, HOME_DIR):
                     await asyncio.to_thread(file.write, chunk)
@@ -86,119 +105,98 @@ async def export_home(engine: Engine, course: Course, user: str, target: Path) -
     return made
 
 
-async def import_home(
-    engine: Engine, course: Course, user: str, archive: Path, *, uid: int | None = None, gid: int | None = None
-) -> Transfer:
+async def import_home(engine: Engine, place: Place, archive: Path) -> Transfer:
     """Unpack a tar into the home, which is made if there is none; files of the same name are replaced.
 
-    Everything belongs to the course's uid and gid, or to the person's own that are given. Each file is compared with
-    the archive afterwards. Raises FirstbellError if the archive is refused, or while the user's server runs.
+    Everything belongs to the place's owner. Each file is compared with the archive afterwards. Raises FirstbellError
+    if the archive is refused, or while a server runs on the home.
     """
     expected, strip = await asyncio.to_thread(home_archive.check, archive)
-    observed = await engine.observe(course.name)
-    _must_not_run(course, observed, user)
-    owner = (course.server.uid if uid is None else uid, course.server.gid if gid is None else gid)
-    if course.homes.directory:
-        await engine.run(directory_helper(course, user, _image(course, observed), *owner))
+    observed = await engine.observe(place.course)
+    _must_not_run(observed, place)
+    uid, gid = place.owner
+    if place.directory:
+        await engine.run(_folder_maker(observed, place))
     else:
-        await engine.ensure_volume(home_volume(course, user))
-    files = (File(HOME_DIR, None, 0o700, *owner),)
-    who = f"{owner[0]}:{owner[1]}"
-    spec = _helper(course, observed, user, (home_mount(course, user),), _WAITS, user=who, files=files)
-    async with _running(engine, spec) as name:
+        await engine.ensure_volume(place.volume)
+    files = (File(HOME_DIR, None, 0o700, uid, gid),)
+    spec = helper(observed, place.user, (place.mount(),), WAITS, user=f"{uid}:{gid}", files=files)
+    async with running(engine, spec) as name:
         staged = f"{HOME_DIR}/.firstbell-import-{uuid.uuid4().hex[:8]}.tar"
         await _send(engine, name, archive, staged)
-        done = await engine.exec(name, [*_PYTHON, "unpack", staged, strip, HOME_DIR], deadline=_LONG)
-        moved = Transfer(**_answer(done, f"the import into the home of {user}"))
+        done = await engine.exec(name, [*PYTHON, "unpack", staged, strip, HOME_DIR], deadline=_LONG)
+        moved = Transfer(**answer(done, f"the import into {place.words}"))
     if moved != expected:
         raise FirstbellError(
-            f"{moved.files} of {expected.files} files arrived in the home of {user}",
+            f"{moved.files} of {expected.files} files arrived in {place.words}",
             where=str(archive),
-            next_step="Run the import again.",
+            next_step="Run the command again.",
         )
     return moved
 
 
-async def delete_home(engine: Engine, course: Course, user: str) -> None:
-    """Remove the home and all in it, for good. Raises HomeMissing, or FirstbellError while the user's server runs."""
-    observed = await engine.observe(course.name)
-    _must_not_run(course, observed, user)
-    await _must_exist(engine, course, observed, user)
-    await engine.stop(names.container(course.name, Role.SERVER, user), 0)
-    if not course.homes.directory:
-        await engine.remove_volume(home_volume(course, user).name)
+async def copy_home(engine: Engine, source: Place, target: Place) -> Transfer:
+    """Copy one home into another, by way of an archive that is compared with both. Raises as export and import do."""
+    observed = await engine.observe(target.course)
+    _must_not_run(observed, target)
+    with tempfile.TemporaryDirectory(prefix="firstbell-copy-") as folder:
+        archive = Path(folder) / "home.tar"
+        await export_home(engine, source, archive)
+        return await import_home(engine, target, archive)
+
+
+async def has_home(engine: Engine, place: Place) -> bool:
+    """Whether there is such a home."""
+    return await _exists(engine, await engine.observe(place.course), place)
+
+
+async def delete_home(engine: Engine, place: Place) -> None:
+    """Remove the home and all in it, for good. Raises HomeMissing, or FirstbellError while a server runs on it."""
+    observed = await engine.observe(place.course)
+    _must_not_run(observed, place)
+    await _must_exist(engine, observed, place)
+    ended = [c.name for c in observed.containers if c.labels.get(names.LABEL_HOME) == place.name]
+    for name in (*reversed(place.servers), *ended):
+        await engine.stop(name, 0)
+    if not place.directory:
+        await engine.remove_volume(place.name)
         return
-    mount = Mount(MountKind.BIND, course.homes.directory, _HOMES)
-    command = (*_PYTHON, "remove", f"{_HOMES}/{names.home(course.name, user)}")
-    spec = _helper(course, observed, user, (mount,), command, rights=("DAC_OVERRIDE",))
-    _answer(await engine.run(spec, deadline=_LONG), f"the removal of the home of {user}")
+    mount = Mount(MountKind.BIND, place.directory, _HOMES)
+    command = (*PYTHON, "remove", f"{_HOMES}/{place.name}")
+    spec = helper(observed, place.user, (mount,), command, rights=("DAC_OVERRIDE",))
+    answer(await engine.run(spec, deadline=_LONG), f"the removal of {place.words}")
 
 
-def _helper(
-    course: Course,
-    observed: Observed,
-    user_name: str,
-    mounts: tuple[Mount, ...],
-    command: tuple[str, ...],
-    *,
-    user: str = "0:0",
-    rights: tuple[str, ...] = (),
-    files: tuple[File, ...] = (),
-) -> ContainerSpec:
-    """A container without network that sees these mounts and nothing else of anybody's."""
-    script = File(_SCRIPT, Path(__file__).with_name("home_inside.py").read_bytes())
-    return ContainerSpec(
-        name=f"{names.container(course.name, Role.HELPER, user_name)}-{uuid.uuid4().hex[:6]}",
-        image=_image(course, observed),
-        command=command,
-        labels=frozen(names.labels(course.name, Role.HELPER, user_name)),
-        user=user,
-        mounts=mounts,
-        files=(script, *files),
-        limits=Limits(memory=512 * MIB, pids=64),
-        capabilities=rights,
-        stop_grace=1,
-    )
+def _volumes(observed: Observed) -> dict[str, str]:
+    return {volume.name: volume.user for volume in observed.volumes if volume.role == Role.HOME}
 
 
-def _image(course: Course, observed: Observed) -> str:
-    """An image with python3: what the hub runs, else the newest of ours."""
-    hub = observed.container(names.container(course.name, Role.HUB))
-    if hub.phase is not Phase.MISSING:
-        return hub.image
-    ours = [
-        image
-        for image in observed.images
-        if image.labels.get(names.LABEL_ROLE) == Role.HUB_IMAGE or image.labels.get(names.LABEL_COURSE) == course.name
-    ]
-    if not ours:
-        raise FirstbellError(
-            "no image is here in which the homes could be read",
-            where=course.name,
-            next_step="Run `firstbell up` first.",
-        )
-    return max(ours, key=lambda image: image.created_at).ref
+def _volume_mounts(observed: Observed) -> tuple[Mount, ...]:
+    return tuple(Mount(MountKind.VOLUME, name, f"{_HOMES}/{name}", read_only=True) for name in _volumes(observed))
 
 
-@contextlib.asynccontextmanager
-async def _running(engine: Engine, spec: ContainerSpec) -> AsyncIterator[str]:
-    await engine.start(spec)
-    try:
-        yield spec.name
-    finally:
-        await asyncio.shield(engine.stop(spec.name, 1))
+async def _sizes(engine: Engine, observed: Observed, mounts: tuple[Mount, ...]) -> dict[str, int]:
+    """Bytes on the disk of each folder below /homes, by its name."""
+    if not mounts:
+        return {}
+    # Root without this one right cannot even look into a folder of mode 0700; everything is mounted read-only.
+    spec = helper(observed, "", mounts, (*PYTHON, "sizes", _HOMES), rights=("DAC_READ_SEARCH",))
+    sizes: dict[str, int] = answer(await engine.run(spec, deadline=_LONG), "the sizes of the homes")
+    return sizes
 
 
-def _answer(result: RunResult, what: str) -> Any:
-    if result.exit_code != 0:
-        raise FirstbellError(f"{what} failed", next_step="Is the disk full? `df -h` shows it.", evidence=result.lines)
-    return json.loads(result.stdout.splitlines()[-1])
+def _folder_maker(observed: Observed, place: Place) -> ContainerSpec:
+    """A container whose mere making creates the home's folder with the right owner (see plan/home.py)."""
+    folder = File(f"{_HOMES}/{place.name}", None, 0o700, *place.owner)
+    who = f"{place.owner[0]}:{place.owner[1]}"
+    mounts = (Mount(MountKind.BIND, place.directory, _HOMES),)
+    return helper(observed, place.user, mounts, ("true",), user=who, files=(folder,))
 
 
 async def _send(engine: Engine, name: str, archive: Path, staged: str) -> None:
     with archive.open("rb") as file:
         while piece := await asyncio.to_thread(file.read, _PIECE):
-            _answer(await engine.exec(name, [*_PYTHON, "append", staged], piece, deadline=300), "the upload")
+            answer(await engine.exec(name, [*PYTHON, "append", staged], piece, deadline=300), "the upload")
 
 
 def _content(archive: Path) -> Transfer:
@@ -213,25 +211,29 @@ def _content(archive: Path) -> Transfer:
     return Transfer(len(regular), sum(regular))
 
 
-async def _must_exist(engine: Engine, course: Course, observed: Observed, user: str) -> None:
-    name = names.home(course.name, user)
-    if course.homes.directory:
-        found = any(home.name == name for home in await list_homes(engine, course, (user,)))
-    else:
-        found = observed.volume(name) is not None
-    if not found:
-        raise HomeMissing(
-            f"{user} has no home in {course.name}",
-            where=name,
-            next_step="See `firstbell homes list` for those there are.",
-        )
+async def _exists(engine: Engine, observed: Observed, place: Place) -> bool:
+    if not place.directory:
+        return observed.volume(place.name) is not None
+    return place.name in await _sizes(
+        engine, observed, (Mount(MountKind.BIND, place.directory, _HOMES, read_only=True),)
+    )
 
 
-def _must_not_run(course: Course, observed: Observed, user: str) -> None:
-    server = observed.container(names.container(course.name, Role.SERVER, user))
-    if server.phase in {Phase.RUNNING, Phase.PAUSED}:
-        raise FirstbellError(
-            f"the server of {user} is running on this home",
-            where=server.name,
-            next_step=f"Stop it with `docker stop {server.name}`, then try again.",
-        )
+async def _must_exist(engine: Engine, observed: Observed, place: Place) -> None:
+    if not await _exists(engine, observed, place):
+        is_run = place.course == names.RUNS
+        what = f"no run has a home {place.user}" if is_run else f"{place.user} has no home in {place.course}"
+        raise HomeMissing(what, where=place.name, next_step=f"See those there are: {place.see}")
+
+
+def _must_not_run(observed: Observed, place: Place) -> None:
+    users = place.used_by(observed)
+    if not users:
+        return
+    is_run = place.course == names.RUNS
+    raise FirstbellError(
+        f"the server of {users[0].user} is running on this home",
+        where=users[0].name,
+        next_step=f"Stop it with `{'firstbell stop ' + users[0].user if is_run else 'docker stop ' + users[0].name}`, "
+        "then try again.",
+    )

@@ -10,6 +10,7 @@ from firstbell.model import names
 from firstbell.model.course import Course
 from firstbell.model.names import Role
 from firstbell.model.observed import ContainerState, Observed, Phase, Usage
+from firstbell.plan.server import container_names
 
 SERVICES = (Role.HUB, Role.PROXY, Role.EDGE, Role.GUARD)
 _AT_ONCE = 8
@@ -77,7 +78,8 @@ async def status(engine: Engine, course: Course) -> Status:
         url=course.public_url,
         services=tuple(_service(course, observed, since, role) for role in SERVICES),
         servers=tuple(
-            _server(c, usage, since, course) for c in sorted(observed.of_role(Role.SERVER), key=lambda c: c.user)
+            _server(course, observed, c, usage, since)
+            for c in sorted(observed.of_role(Role.SERVER), key=lambda c: c.user)
         ),
         capacity=course.access.capacity,
         homes=None if course.homes.directory else homes,
@@ -103,6 +105,11 @@ def _service(course: Course, observed: Observed, since: dict[str, str], role: Ro
     return ServiceStatus(role.value, state.phase.value, since.get(state.name, ""))
 
 
-def _server(state: ContainerState, usage: dict[str, Usage], since: dict[str, str], course: Course) -> ServerStatus:
+def _server(
+    course: Course, observed: Observed, entry: ContainerState, usage: dict[str, Usage], since: dict[str, str]
+) -> ServerStatus:
+    """What the user's programs run in: the container that is reached, or the web application behind it."""
+    last = observed.container(container_names(course, entry.user)[-1])
+    state = entry if last.phase is Phase.MISSING else last
     memory = usage[state.name].memory if state.name in usage else 0
-    return ServerStatus(state.user, state.phase.value, since.get(state.name, ""), memory, course.server.memory)
+    return ServerStatus(entry.user, state.phase.value, since.get(state.name, ""), memory, course.server.memory)

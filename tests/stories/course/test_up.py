@@ -57,10 +57,13 @@ async def test_life_of_a_course(folder, tmp_path_factory):
     async with Visitor(url) as visitor:
         await visitor.ready()
         kernel = await visitor.kernel()
-        await visitor.execute("open('mine.txt', 'w').write('kept'); x = 41", kernel)
+        await visitor.execute(
+            "open('mine.txt', 'w').write('kept'); open('start.ipynb', 'a').write(' '); x = 41", kernel
+        )
         assert "Up to date" in course.cli("up", "--yes").stdout
         before = {name: docker("inspect", "-f", "{{.Id}}", name) for name in everything()}
         (project / "second.txt").write_text("new")
+        (project / "start.ipynb").write_bytes((PROJECT / "start.ipynb").read_bytes() + b"\n")
         course.up()
         after = {name: docker("inspect", "-f", "{{.Id}}", name) for name in everything()}
         assert {n for n in before if before[n] != after.get(n)} == {course.container("hub")}
@@ -71,7 +74,9 @@ async def test_life_of_a_course(folder, tmp_path_factory):
         course.up()
         await visitor.enter()
         await visitor.server()
-        assert (await visitor.execute("print(open('mine.txt').read())")).text == "kept\n"
+        said = "print(open('mine.txt').read(), open('second.txt').read(), open('start.ipynb').read()[-1:] == ' ')"
+        assert (await visitor.execute(said)).text == "kept new True\n"
+        assert "start (course version " in await visitor.sh("ls")
     refused = course.cli("down", "--delete-homes", "--yes", check=False)
     assert refused.returncode == 8, refused.stderr
     assert len(everything()) == 5

@@ -20,6 +20,7 @@ from firstbell.model.course import Course, Homes, Server
 from firstbell.model.names import Role
 from firstbell.model.observed import Phase
 from firstbell.plan.home import home_mount
+from firstbell.plan.place import course_place
 from firstbell.work.homes import delete_home, export_home, import_home, list_homes
 
 USER = "ada"
@@ -70,14 +71,14 @@ async def test_there_and_back(engine: DockerEngine, course: Course, tmp_path: Pa
     """What is imported comes out bit for bit, belongs to the user, is listed with its size, and can be deleted."""
     big = os.urandom(9 * 1024 * 1024)
     source = archive(tmp_path / "in.tar", ("notes/a.txt", NOTE), ("big.bin", big))
-    moved = await import_home(engine, course, USER, source, uid=1234, gid=1235)
+    moved = await import_home(engine, course_place(course, USER, (1234, 1235)), source)
     assert (moved.files, moved.size) == (2, len(NOTE) + len(big))
     homes = await list_homes(engine, course, [USER])
     assert [(home.user, home.in_use) for home in homes] == [(USER, False)]
     assert homes[0].size >= len(big)
 
     out = tmp_path / "out.tar"
-    assert await export_home(engine, course, USER, out) == moved
+    assert await export_home(engine, course_place(course, USER), out) == moved
     assert out.stat().st_mode & 0o77 == 0
     with tarfile.open(out) as tar:
         files = {member.name: member for member in tar}
@@ -90,8 +91,8 @@ async def test_there_and_back(engine: DockerEngine, course: Course, tmp_path: Pa
         assert content.read() == big
     assert [path.name for path in tmp_path.iterdir() if path.name.endswith(".part")] == []
 
-    assert await import_home(engine, course, "grace", out) == moved
-    await delete_home(engine, course, USER)
+    assert await import_home(engine, course_place(course, "grace"), out) == moved
+    await delete_home(engine, course_place(course, USER))
     assert [home.user for home in await list_homes(engine, course, [USER, "grace"])] == ["grace"]
     assert (await engine.observe(course.name)).containers == ()
 
@@ -100,9 +101,9 @@ async def test_an_import_replaces_files_of_the_same_name_only(
     engine: DockerEngine, course: Course, tmp_path: Path
 ) -> None:
     """Files that the archive has not stay as they are."""
-    await import_home(engine, course, USER, archive(tmp_path / "1.tar", ("a", b"old"), ("d/b", b"kept")))
-    await import_home(engine, course, USER, archive(tmp_path / "2.tar", ("a", b"new"), ("d/c", b"more")))
-    await export_home(engine, course, USER, tmp_path / "out.tar")
+    await import_home(engine, course_place(course, USER), archive(tmp_path / "1.tar", ("a", b"old"), ("d/b", b"kept")))
+    await import_home(engine, course_place(course, USER), archive(tmp_path / "2.tar", ("a", b"new"), ("d/c", b"more")))
+    await export_home(engine, course_place(course, USER), tmp_path / "out.tar")
     with tarfile.open(tmp_path / "out.tar") as tar:
         found = {member.name: member.size for member in tar if member.isreg()}
     assert found == {"jovyan/a": 3, "jovyan/d/b": 4, "jovyan/d/c": 4}
@@ -111,16 +112,16 @@ async def test_an_import_replaces_files_of_the_same_name_only(
 async def test_a_missing_home(engine: DockerEngine, course: Course, tmp_path: Path) -> None:
     """A home that is not there is neither exported nor deleted, and none is made."""
     with pytest.raises(HomeMissing, match="nobody has no home"):
-        await export_home(engine, course, "nobody", tmp_path / "x.tar")
+        await export_home(engine, course_place(course, "nobody"), tmp_path / "x.tar")
     with pytest.raises(HomeMissing):
-        await delete_home(engine, course, "nobody")
+        await delete_home(engine, course_place(course, "nobody"))
     assert await list_homes(engine, course) == ()
     assert list(tmp_path.glob("*x.tar*")) == []
 
 
 async def test_a_running_server_keeps_its_home(engine: DockerEngine, course: Course, tmp_path: Path) -> None:
     """While the user's server runs, its home is neither overwritten nor deleted; the error tells how to stop it."""
-    await import_home(engine, course, USER, archive(tmp_path / "in.tar", ("a", b"a")))
+    await import_home(engine, course_place(course, USER), archive(tmp_path / "in.tar", ("a", b"a")))
     hub = next(i for i in (await engine.observe()).images if i.labels.get(names.LABEL_ROLE) == Role.HUB_IMAGE)
     server = ContainerSpec(
         name=names.container(course.name, Role.SERVER, USER),
@@ -131,12 +132,12 @@ async def test_a_running_server_keeps_its_home(engine: DockerEngine, course: Cou
     )
     await engine.start(server)
     for verb in (
-        import_home(engine, course, USER, archive(tmp_path / "b.tar", ("a", b"b"))),
-        delete_home(engine, course, USER),
+        import_home(engine, course_place(course, USER), archive(tmp_path / "b.tar", ("a", b"b"))),
+        delete_home(engine, course_place(course, USER)),
     ):
         with pytest.raises(FirstbellError, match="is running") as caught:
             await verb
         assert f"docker stop {server.name}" in caught.value.next_step
     assert [home.in_use for home in await list_homes(engine, course)] == [True]
-    assert (await export_home(engine, course, USER, tmp_path / "live.tar")).files == 1
+    assert (await export_home(engine, course_place(course, USER), tmp_path / "live.tar")).files == 1
     assert (await engine.state(server.name)).phase is Phase.RUNNING

@@ -13,6 +13,7 @@ import pytest
 from pip._internal.models.index import PyPI
 
 from firstbell.engine.base import Engine
+from firstbell.engine.docker import DockerEngine
 from firstbell.work.base_image import Distribution, host_mirror
 from tests.stories.images.conftest import MakeCourse, built, run
 
@@ -72,7 +73,8 @@ async def test_all_comes_from_the_mirrors(engine: Engine, course: MakeCourse, pr
     """With [network] apt and pypi set, packages come from there, and nothing of them stays in the image."""
     (project / "apt.txt").write_text("tree\n")
     (project / "requirements.txt").write_text("tomli-w\n")
-    spec = await built(engine, course(apt=f"{mirror.url}/debian", pypi=f"{mirror.url}/simple"))
+    async with DockerEngine(classic=True) as classic:  # which has nothing kept from earlier builds
+        spec = await built(classic, course(apt=f"{mirror.url}/debian", pypi=f"{mirror.url}/simple"))
     assert [path for path in mirror.paths if path.startswith("/debian/pool/main/t/tree/")]
     assert {"/simple/uv/", "/simple/jupyterlab/", "/simple/tomli-w/"} <= set(mirror.paths)
     look = f"env; grep -r {mirror.server_port} /etc/apt /etc/pip* /home 2>/dev/null; python3 -c 'import tomli_w'"

@@ -16,6 +16,8 @@ from firstbell.model.container import ContainerSpec, frozen
 from firstbell.model.home import Home, Transfer
 from firstbell.model.names import Role
 from firstbell.model.observed import ImageState
+from firstbell.plan.place import Place
+from firstbell.plan.run import home_volume
 from firstbell.work import homes, people
 
 from .conftest import Command
@@ -32,16 +34,20 @@ class Work:
         self.calls.append(("list", tuple(users)))
         return (Home("ada", "v-ada", 1024, in_use=True), Home("", "v-x", 2048))
 
-    async def export_home(self, engine: Any, course: Any, user: str, target: Path) -> Transfer:
-        self.calls.append(("export", user, str(target)))
+    async def export_home(self, engine: Any, place: Place, target: Path) -> Transfer:
+        self.calls.append(("export", place.user, str(target)))
         return self._done()
 
-    async def import_home(self, engine: Any, course: Any, user: str, archive: Path, *, uid: Any, gid: Any) -> Transfer:
-        self.calls.append(("import", user, uid, gid))
+    async def import_home(self, engine: Any, place: Place, archive: Path) -> Transfer:
+        self.calls.append(("import", place.user, *place.owner))
         return self._done()
 
-    async def delete_home(self, engine: Any, course: Any, user: str) -> None:
-        self.calls.append(("delete", user))
+    async def copy_home(self, engine: Any, source: Place, target: Place) -> Transfer:
+        self.calls.append(("copy", source.name, target.name))
+        return self._done()
+
+    async def delete_home(self, engine: Any, place: Place) -> None:
+        self.calls.append(("delete", place.user))
         self._done()
 
     def _done(self) -> Transfer:
@@ -54,7 +60,7 @@ class Work:
 def work(command: Command, monkeypatch: pytest.MonkeyPatch) -> Work:
     command("init", "stats", "--class")
     stand_in = Work()
-    for verb in ("list_homes", "export_home", "import_home", "delete_home"):
+    for verb in ("list_homes", "export_home", "import_home", "copy_home", "delete_home"):
         monkeypatch.setattr(homes, verb, getattr(stand_in, verb))
     return stand_in
 
@@ -130,3 +136,32 @@ def add_hub(engine: FakeEngine) -> None:
     name = names.container("stats", Role.HUB)
     spec = ContainerSpec(name, "i", ("sleep", "infinity"), frozen(names.labels("stats", Role.HUB)))
     asyncio.run(engine.start(spec))
+
+
+def test_copy(command: Command, work: Work, engine: FakeEngine):
+    """A home of a course and one of a run are copied into each other; one that is there is only changed when asked."""
+    asyncio.run(engine.ensure_volume(home_volume("mine")))
+    assert command("homes", "copy", "run:mi", "ada", "stats").code == 0
+    refused = command("homes", "copy", "ada", "run:mine", "stats")
+    assert refused.code == 8
+    assert "--yes" in refused.err
+    assert command("homes", "copy", "ada", "run:mine", "stats", "--yes").code == 0
+    assert command("homes", "copy", "ada", "run:new", "stats").code == 0
+    assert command("homes", "copy", "ada", "ada", "stats").code == 2
+    ada = names.home("stats", "ada")
+    assert work.calls == [
+        ("copy", "firstbell_home_mine", ada),
+        ("copy", ada, "firstbell_home_mine"),
+        ("copy", ada, "firstbell_home_new"),
+    ]
+
+
+def test_homes_of_runs(command: Command, work: Work, engine: FakeEngine):
+    """A run's home needs no course; it is found by the beginning of its name, but deleted by its whole name only."""
+    asyncio.run(engine.ensure_volume(home_volume("mine-1a2b3c")))
+    assert command("homes", "export", "run:mine").code == 0
+    assert command("homes", "delete", "run:mine", "--confirm", "run:mine").code == 5
+    assert command("homes", "delete", "run:mine-1a2b3c").code == 8
+    assert command("homes", "delete", "run:mine-1a2b3c", "--confirm", "run:mine-1a2b3c").code == 0
+    assert command("homes", "export", "run:other").code == 5
+    assert work.calls == [("export", "mine-1a2b3c", "mine.tar"), ("delete", "mine-1a2b3c")]

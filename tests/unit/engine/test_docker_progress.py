@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from firstbell.engine.docker_progress import BuildProgress, PullProgress, build_log
+from firstbell.engine.docker_progress import BuildProgress, build_log
 from firstbell.model.image import Progress
 
 
@@ -17,13 +17,27 @@ def test_steps_and_output() -> None:
                      "two\r\nthree\n", "Removing intermediate container 1\n")
         for line in progress.take({"stream": text})
     ]  # fmt: skip
-    assert said == [
+    assert [line for line in said if line.seconds is None] == [
         Progress("FROM x", 1, 2),
         Progress("RUN y", 2, 2),
         Progress("one", 2, 2, is_output=True),
         Progress("two", 2, 2, is_output=True),
         Progress("three", 2, 2, is_output=True),
     ]
+
+
+def test_ends_of_steps() -> None:
+    """Each step ends when the next begins, or the build; one whose result was kept took no time."""
+    progress = BuildProgress("t:1", None)
+    ends = [
+        line
+        for text in ("Step 1/2 : FROM x\n", " ---> abc\n", "Step 2/2 : RUN y\n", " ---> Using cache\n",
+                     "Successfully built 1\n")
+        for line in progress.take({"stream": text})
+        if line.seconds is not None
+    ]  # fmt: skip
+    assert [(end.text, end.is_cached) for end in ends] == [("FROM x", False), ("RUN y", True)]
+    assert ends[1].seconds == 0
 
 
 def test_failure_names_step_and_log(tmp_path: Path) -> None:
@@ -47,14 +61,3 @@ def test_a_log_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with build_log(tmp_path / "file", "t:1") as log:
         assert log is None
-
-
-def test_pull() -> None:
-    """A line for each layer that is complete, counted; an error is kept."""
-    progress = PullProgress("i:1")
-    assert progress.take({"status": "Pulling fs layer", "id": "a"}) is None
-    assert progress.take({"status": "Pulling fs layer", "id": "b"}) is None
-    assert progress.take({"status": "Downloading", "id": "a"}) is None
-    assert progress.take({"status": "Pull complete", "id": "a"}) == Progress("i:1: layer a", 1, 2)
-    progress.take({"error": "no"})
-    assert progress.error == "no"

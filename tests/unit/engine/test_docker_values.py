@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from firstbell.engine import docker_config, docker_read
 from firstbell.engine.docker_api import choose_version
 from firstbell.errors import EngineUnavailable
-from firstbell.model.container import ContainerSpec, Limits, Mount, MountKind, NetworkSpec, frozen
+from firstbell.model.container import (
+    ContainerSpec,
+    Limits,
+    Mount,
+    MountKind,
+    NetworkSpec,
+    Restart,
+    frozen,
+    network_of,
+)
 from firstbell.model.names import LABEL_SPEC
 from firstbell.model.observed import Phase
 
@@ -100,6 +111,19 @@ def test_a_container_is_bounded_whatever_the_specification_says() -> None:
     assert body["Labels"][LABEL_SPEC]
 
 
+def test_an_empty_command_leaves_the_image_its_own() -> None:
+    """Docker takes entrypoint and command from the image only where neither is sent."""
+    assert not {"Entrypoint", "Cmd"} & docker_config.create_body(ContainerSpec("a", "i", ())).keys()
+
+
+def test_a_shared_network_gives_the_host_name() -> None:
+    """Docker refuses a host name with another container's network, as it does with the host's."""
+    spec = ContainerSpec("a", "i", ("c",), network=network_of("b"), hostname="h")
+    body = docker_config.create_body(spec)
+    assert (body["HostConfig"]["NetworkMode"], body["Hostname"]) == ("container:b", "")
+    assert spec.network_owner == "b"
+
+
 def test_mounts_and_ports() -> None:
     """Volumes never take the image's files, binds never make their source, published ports name their address."""
     spec = ContainerSpec(
@@ -144,3 +168,16 @@ def test_an_engine_that_is_too_old() -> None:
     """Before 20.10 is refused in words."""
     with pytest.raises(EngineUnavailable, match=r"19\.03 is too old"):
         choose_version({"ApiVersion": "1.40", "Version": "19.03"})
+
+
+def test_rights_that_are_given_back():
+    """New privileges, a restart policy and graphics cards are asked for as `docker run` does; none by default."""
+    spec = ContainerSpec("c", "i", ("x",))
+    host = docker_config.create_body(spec)["HostConfig"]
+    assert host["DeviceRequests"] == []
+    host = docker_config.create_body(replace(spec, new_privileges=True, restart=Restart.ALWAYS, gpus="all"))[
+        "HostConfig"
+    ]
+    assert (host["SecurityOpt"], host["RestartPolicy"]) == ([], {"Name": "always"})
+    assert host["DeviceRequests"] == [{"Driver": "", "Count": -1, "Capabilities": [["gpu"]]}]
+    assert docker_config.create_body(replace(spec, gpus="2"))["HostConfig"]["DeviceRequests"][0]["Count"] == 2

@@ -71,3 +71,29 @@ def test_a_timeout_shows_what_was_printed_last():
     """With output the last lines are there; without any that is said."""
     assert "line" in causes.of_timeout(120, ["line"]).text
     assert "printed nothing" in causes.of_timeout(120, []).what
+
+
+@pytest.mark.parametrize(
+    ("state", "words", "reason"),
+    [
+        (ended(137, oom_killed=True), "512 MiB", "memory"),
+        (ended(137), "killed from outside", "killed"),
+        (ended(3), "The application ended by itself (exit code 3)", "exited"),
+        (ended(78), "The application ended by itself (exit code 78)", "exited"),
+        (ended(127), "command could not be run", "image"),
+        (ContainerState("c", Phase.MISSING), "was removed", "removed"),
+    ],
+)
+def test_the_end_of_an_application_is_named(state, words, reason):
+    """An application's exit codes are its own: none is taken for the launcher's."""
+    cause = causes.of_app_end(state, ["boom"], MEMORY)
+    assert words in cause.what
+    assert cause.reason == reason
+    assert cause.evidence == ("boom",)
+
+
+def test_a_closed_port_is_named():
+    """An application that runs and does not listen is told from one that is slow by its port."""
+    cause = causes.of_timeout(20, ["listening on 3000"], port=8787)
+    assert "did not open port 8787 within 20 seconds" in cause.what
+    assert cause.evidence == ("listening on 3000",)

@@ -13,7 +13,7 @@ from firstbell.engine.fake import FakeEngine
 from firstbell.errors import EngineUnavailable
 from firstbell.hub.causes import Cause
 from firstbell.hub.context import SETTING
-from firstbell.hub.spawner import FirstbellSpawner, as_spawn_exception, exit_status, url_of
+from firstbell.hub.spawner import FirstbellSpawner, as_spawn_exception, ended_one, exit_status, url_of
 from firstbell.model.container import ContainerSpec
 from firstbell.model.course import Course
 from firstbell.model.names import Role, labels
@@ -72,15 +72,56 @@ def test_only_a_certain_end_is_an_end(phase, code, status):
     assert exit_status(ContainerState("c", phase, exit_code=code)) == status
 
 
+@pytest.mark.parametrize(
+    ("sidecar", "app", "status"),
+    [
+        (Phase.RUNNING, Phase.RUNNING, None),
+        (Phase.RUNNING, Phase.UNKNOWN, None),
+        (Phase.RUNNING, Phase.EXITED, 3),
+        (Phase.EXITED, Phase.RUNNING, 3),
+        (Phase.RUNNING, Phase.MISSING, 1),
+    ],
+)
+def test_an_application_needs_both_its_containers(sidecar, app, status):
+    """A server ends with the first of its containers that certainly does not run."""
+    states = [
+        ContainerState(name, phase, exit_code=3 if phase is Phase.EXITED else None)
+        for name, phase in (("s", sidecar), ("a", app))
+    ]
+    assert exit_status(ended_one(states)) == status
+
+
+async def test_stopping_ends_both_containers(engine):
+    """The application is stopped with its side-car."""
+    course = Course(name="demo", url="http://127.0.0.1:8000", server={"image": "demo:1", "port": 8787})
+    context = SimpleNamespace(engine=engine, course=course)
+    spawner = FirstbellSpawner(user=SimpleNamespace(name="ada", settings={SETTING: context}))
+    for name in spawner.containers:
+        await engine.start(ContainerSpec(name, "demo:1", ("sleep", "infinity"), labels("demo", Role.SERVER, "ada")))
+    assert await spawner.poll() is None
+    await spawner.stop(now=True)
+    assert len(spawner.containers) == 2
+    assert not (await engine.observe("demo")).containers
+
+
 def test_state_tells_a_finished_start_from_a_cut_one(spawner):
     """What a later hub loads says whether the start came to its end."""
     assert spawner.get_state() == {}
-    spawner.load_state({"container": "c", "token": 7})
+    spawner.load_state({"containers": ["c"], "token": 7})
     assert spawner.was_started
-    assert spawner.get_state() == {"container": "c", "token": 7}
+    assert spawner.get_state() == {"containers": ["c"], "token": 7}
     spawner.clear_state()
     assert not spawner.was_started
     assert spawner.get_state() == {}
+
+
+def test_a_server_stays_what_it_was_started_as(spawner):
+    """A course that serves another kind of server from now on ends nobody's: the saved containers count."""
+    spawner.load_state({"containers": ["s", "a"], "token": 7})
+    assert spawner.containers == ("s", "a")
+    assert spawner.container == "s"
+    spawner.clear_state()
+    assert len(spawner.containers) == 1
 
 
 async def test_a_failed_start_is_pending_until_its_outcome_is_known(spawner):

@@ -26,7 +26,7 @@ from firstbell.model.course import Course
 from firstbell.model.observed import ImageState, Phase
 from firstbell.model.roster import Person
 from firstbell.model.runtime import Runtime
-from firstbell.plan.server import container_name
+from firstbell.plan.server import container_name, container_names
 
 IMAGE = "demo:1"
 TOKEN = "t0ken"
@@ -39,7 +39,8 @@ class Hub:
     stages: list[str]
 
     async def start(self, user: str = "ada") -> str:
-        wanted = Wanted(user, TOKEN, {"JUPYTERHUB_API_TOKEN": TOKEN}, "http://hub/ready", "6.1.1")
+        env = {"JUPYTERHUB_API_TOKEN": TOKEN, "JUPYTERHUB_SERVICE_PREFIX": f"/user/{user}/"}
+        wanted = Wanted(user, TOKEN, env, "http://hub/ready", "6.1.1")
         stages = Stages(user, self.context.queue)
 
         def told(stage: str) -> None:
@@ -119,7 +120,7 @@ async def test_a_start_ends_with_the_servers_own_report(hub):
 
 async def test_nobody_can_report_for_another(hub):
     """Only the server's own token counts, and only for its own user."""
-    start = hub.context.starts.begin("ada", hub.name(), TOKEN)
+    start = hub.context.starts.begin("ada", (hub.name(),), TOKEN)
     assert not hub.context.starts.report_ready("ada", "other")
     assert not hub.context.starts.report_ready("ada", "")
     assert not hub.context.starts.report_ready("bob", TOKEN)
@@ -194,3 +195,109 @@ def test_ids_come_from_the_roster_else_the_course(hub):
     assert who_is(hub.context, "ada").uid == 1000
     context = replace(hub.context, person=lambda name: Person(name, uid=4711, gid=4712))
     assert (who_is(context, "ada").uid, who_is(context, "ada").gid) == (4711, 4712)
+
+
+# A web application, beside its side-car
+
+SIDECAR = "/opt/firstbell/venv/bin/python3"
+
+
+@pytest.fixture
+def app(hub: Hub) -> Hub:
+    """The same course, whose servers are an application of the image's own command."""
+    server = hub.context.course.server.model_copy(update={"port": 8787})
+    hub.context = replace(
+        hub.context,
+        course=hub.context.course.model_copy(update={"server": server}),
+        runtime=replace(hub.context.runtime, sidecar_image="sidecar:1"),
+    )
+    hub.engine.images["sidecar:1"] = ImageState("sidecar:1", "sha256:2")
+    hub.engine.image_commands[IMAGE] = ("serve",)
+    hub.engine.programs["serve"] = waits
+    hub.engine.programs[SIDECAR] = waits
+    return hub
+
+
+async def waits(process):
+    """A program that goes on until it is stopped."""
+    process.say("waiting for work")
+    await process.terminated.wait()
+    return 0
+
+
+async def roles(hub: Hub) -> list[str]:
+    """The roles of the containers there are."""
+    return sorted(container.role for container in (await hub.engine.observe("demo")).containers)
+
+
+async def both(hub: Hub) -> bool:
+    return await roles(hub) == ["app", "server"]
+
+
+async def test_an_application_starts_after_its_side_car(app):
+    """Both run, the address is the side-car's, and the side-car's report ends the start."""
+
+    async def sidecar(process):
+        told = json.loads(process.read("/opt/firstbell/sidecar.json"))
+        assert told["app_port"] == 8787
+        await until(lambda: both(app), deadline=5)
+        assert app.context.starts.report_ready("ada", told["env"]["JUPYTERHUB_API_TOKEN"])
+        await process.terminated.wait()
+        return 0
+
+    app.engine.programs[SIDECAR] = sidecar
+    address = await app.start()
+    assert address
+    assert address == (await app.engine.state(app.name())).address
+    assert app.stages == ["home", "create", "files", "start", "app", "ready"]
+
+
+@pytest.mark.parametrize("which", ["app", "server"])
+async def test_an_end_of_either_is_explained(app, which):
+    """Whichever of the two ends, the start fails with its last words, and neither stays."""
+
+    async def broken(process):
+        await until(lambda: both(app), deadline=5)
+        process.complain("no such option")
+        return 3
+
+    app.engine.programs["serve" if which == "app" else SIDECAR] = broken
+    task = asyncio.create_task(app.failure())
+    name = container_names(app.context.course, "ada")[which == "app"]
+
+    async def ended() -> bool:
+        return (await app.engine.state(name)).phase is Phase.EXITED
+
+    await until(ended, deadline=5)
+    app.context.starts.stir(name)
+    text = await task
+    assert "exit code 3" in text
+    assert ("The application" if which == "app" else "The server") in text
+    assert "no such option" in text
+    assert await roles(app) == []
+
+
+async def test_an_application_that_cannot_be_made_leaves_no_side_car(app):
+    """Where only the second container fails the first is removed, too."""
+    del app.engine.images[IMAGE]
+    app.context = replace(app.context, parts=ServerParts(app.engine, "sidecar:1", None))
+    assert IMAGE in await app.failure()
+    assert await roles(app) == []
+
+
+async def test_an_application_that_never_listens_is_given_up(app):
+    """After the course's time the start fails by naming the port, with what the application printed."""
+    server = app.context.course.server.model_copy(update={"timeout": 0})
+    app.context = replace(app.context, course=app.context.course.model_copy(update={"server": server}))
+    assert "did not open port 8787 within 0 seconds" in await app.failure()
+    assert await roles(app) == []
+
+
+async def test_a_cancelled_start_of_an_application_leaves_nothing(app):
+    """Whoever stops a starting application gets rid of both containers."""
+    task = asyncio.create_task(app.start())
+    await until(lambda: both(app), deadline=5)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await roles(app) == []

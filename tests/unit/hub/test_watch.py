@@ -13,12 +13,13 @@ def container(name: str, role: str, phase: Phase = Phase.RUNNING) -> ContainerSt
 
 
 def test_only_unknown_servers_and_ended_helpers_are_strangers():
-    """Known servers, the course's own parts and other helpers stay."""
+    """Known servers, the course's own parts and other helpers stay; an application goes before its side-car."""
     observed = Observed(
         "demo",
         containers=(
             container("known", "server"),
             container("unknown", "server"),
+            container("app", "app"),
             container("created", "server", Phase.CREATED),
             container("hub", "hub"),
             container("export", "helper", Phase.EXITED),
@@ -26,4 +27,4 @@ def test_only_unknown_servers_and_ended_helpers_are_strangers():
             container("y-home", "helper"),
         ),
     )
-    assert [c.name for c in strangers(observed, {"known"})] == ["unknown", "created", "x-home"]
+    assert [c.name for c in strangers(observed, {"known"})] == ["app", "unknown", "created", "x-home"]

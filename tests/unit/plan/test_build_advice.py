@@ -33,7 +33,8 @@ def test_failures_of_the_network_are_worth_another_attempt(line: str) -> None:
         ("E: Unable to locate package graphvizz", "apt.txt"),
         ("invalid peer certificate: UnknownIssuer", "ca_bundle"),
         ("error: command 'gcc' failed: No such file or directory", "python3-dev"),
-        ("the --mount option requires BuildKit", "BuildKit"),
+        ("the --mount option requires BuildKit", "install buildx"),
+        ("dockerfile parse error line 2: Unknown flag: link", "too old"),
         ("write /x: no space left on device", "disk is full"),
     ],
 )

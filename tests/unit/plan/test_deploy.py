@@ -152,3 +152,29 @@ def test_no_secret_where_inspect_shows_it(inputs):
     course = course.model_copy(update={"access": course.access.model_copy(update={"passcode": secret})})
     for spec in service_specs(replace(inputs, course=course), course_runtime(inputs, Observed("c"))):
         assert "swordfish" not in repr((spec.env, spec.command, spec.labels, spec.name))
+
+
+def test_an_application_needs_a_side_cars_image(inputs):
+    """With a port the side-car's image is built, the hub is told of it, and nobody asks for a Jupyter in the image."""
+    course = Course.model_validate({"name": "c", "server": {"image": "rocker:1", "port": 8787}})
+    inputs = replace(
+        built(inputs), course=course, course_image=None, sidecar_image=BuildSpec("firstbell/sidecar:1", "FROM x")
+    )
+    missing = replace(inputs, base_missing=True, sidecar_image_missing=True)
+    steps = plan_up(missing, Observed("c"))
+    assert [step.spec.tag for step in steps if isinstance(step, BuildImage)] == ["firstbell/sidecar:1"]
+    assert any(isinstance(step, PullImage) and step.ref == course.server.base for step in steps)
+    assert not any(isinstance(step, CheckImage) for step in steps)
+    assert course_runtime(inputs, Observed("c")).sidecar_image == "firstbell/sidecar:1"
+    assert not any(isinstance(step, BuildImage) for step in plan_up(inputs, Observed("c")))
+
+
+def test_down_ends_applications_before_their_side_cars():
+    """An application has its network from its side-car."""
+    containers = tuple(
+        ContainerState(f"c-{role}", Phase.RUNNING, labels=frozen(names.labels("c", role, "ada")))
+        for role in (Role.SERVER, Role.APP)
+    )
+    course = Course.model_validate({"name": "c", "server": {"image": "rocker:1", "port": 8787}})
+    steps = plan_down(course, Observed("c", containers=containers), "firstbell/hub:1")
+    assert [step.name for step in steps if isinstance(step, StopContainer)] == ["c-app", "c-server"]

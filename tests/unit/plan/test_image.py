@@ -13,7 +13,9 @@ from firstbell.model.course import Course
 from firstbell.model.image import BuildSettings, BuildSpec
 from firstbell.model.runtime import PROJECT_DIR
 from firstbell.plan.context import CA_BUNDLE
-from firstbell.plan.image import Entry, FolderFacts, Kind, apt_packages, included_files, project_build
+from firstbell.plan.image import Entry, FolderFacts, Kind, project_build
+from firstbell.plan.image.apt import apt_packages
+from firstbell.plan.image.facts import included_files
 
 GOLDEN = Path(__file__).parent / "golden"
 NOTEBOOK = Entry("start.ipynb", Kind.FILE, "a" * 64, 100)
@@ -165,4 +167,8 @@ def test_labels_carry_the_hash() -> None:
     """The image carries the labels it was asked for and the hash of its tag."""
     settings = BuildSettings("stats", labels=frozen({"firstbell.role": "image"}))
     spec = project_build(facts(), settings)
-    assert dict(spec.labels) == {"firstbell.role": "image", "firstbell.hash": spec.tag.partition(":")[2]}
+    assert dict(spec.labels) == {
+        "firstbell.role": "image",
+        "firstbell.hash": spec.tag.partition(":")[2],
+        "org.opencontainers.image.title": "stats",
+    }

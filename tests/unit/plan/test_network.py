@@ -51,6 +51,14 @@ def test_only_the_hubs_port_of_the_gateway_is_open():
     assert inbound[-1].strip() == "drop"
 
 
+def test_an_applications_own_port_is_closed_to_this_machine():
+    """With a port given nothing else of a server is reached from here; without one the rules say nothing of that."""
+    assert "hook output" not in ruleset("c", "172.18.0.1", "internet", WayOut())
+    rules = ruleset("c", "172.18.0.1", "internet", WayOut(), only_port=8888)
+    outbound = rules.split("chain from_this_machine {")[1].split("}")[0].splitlines()
+    assert outbound[-3:-1] == ["    tcp dport 8888 accept", "    drop"]
+
+
 @pytest.mark.parametrize("egress", ["internet", "all", "none"])
 def test_metadata_address_is_never_open(egress):
     """No setting opens the clouds' metadata address."""

@@ -32,7 +32,7 @@ class Failing(FakeEngine):
             raise BuildFailed("the image could not be built", evidence=(self.lines.pop(0),), next_step="See the log.")
         return ImageState(spec.tag, "sha256:1")
 
-    async def pull(self, ref: str, report: object = None) -> ImageState:
+    async def pull(self, ref: str, report: object = None, credentials: object = None) -> ImageState:
         raise BuildFailed(f"{ref} could not be had", evidence=("no such host",))
 
     async def image(self, ref: str) -> ImageState | None:

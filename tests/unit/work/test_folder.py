@@ -170,3 +170,31 @@ def test_a_large_file_is_warned_of(project: Path, monkeypatch: pytest.MonkeyPatc
     assert large_files(read_folder(project)) == ()
     monkeypatch.setattr(folder, "LARGE", 4)
     assert [line.text.split()[0] for line in large_files(read_folder(project))] == ["data/x.csv"]
+
+
+def test_binder_is_the_only_place(project: Path) -> None:
+    """With binder/ files of configuration count there and nowhere else, included ones by their paths from there."""
+    for name in ("apt.txt", "setup.py", "postBuild"):
+        (project / name).write_text("in the root\n")
+    (project / "common.txt").write_text("numpy\n")
+    (project / "binder").mkdir()
+    (project / "binder" / "requirements.txt").write_bytes(b"-r ../common.txt\r\n")
+    (project / "binder" / "DESCRIPTION").write_text("Package: x\n")
+    facts = read_folder(project)
+    assert facts.config_dir == "binder"
+    assert dict(facts.texts) == {"requirements.txt": "-r ../common.txt\n", "../common.txt": "numpy\n"}
+    assert facts.path("../common.txt") == "common.txt"
+
+
+def test_two_places_of_configuration_are_refused(project: Path) -> None:
+    """binder/ and .binder/ side by side leave open which is meant."""
+    for name in ("binder", ".binder"):
+        (project / name).mkdir()
+    with pytest.raises(CourseFileError, match=r"both binder and \.binder"):
+        read_folder(project)
+
+
+def test_a_pyproject_of_tools_is_no_list_of_packages(project: Path) -> None:
+    """A pyproject.toml that only holds settings of tools decides nothing."""
+    (project / "pyproject.toml").write_text("[tool.ruff]\nline-length = 100\n")
+    assert dict(read_folder(project).texts) == {}

@@ -6,7 +6,8 @@ ARG APT_MIRROR
 ARG PIP_INDEX_URL
 COPY .firstbell/build/ /opt/firstbell/build/
 
-RUN /opt/firstbell/build/apt-install ca-certificates python3 python3-venv
+RUN --mount=type=cache,id=firstbell,target=/var/cache/firstbell \
+    /opt/firstbell/build/apt-install ca-certificates python3 python3-venv
 ENV LANG=C.UTF-8
 
 RUN /opt/firstbell/build/apt-install nftables && /opt/firstbell/build/add-user firstbell 64200

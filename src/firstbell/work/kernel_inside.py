@@ -1,0 +1,80 @@
+"""Runs inside an image, with its Python: executes a notebook and prints, as a line of JSON, what came of it.
+
+`kernel_inside.py NOTEBOOK SPEC`. A cell's metadata may say what it must show: `"expect": ["42", "image/png"]` means
+that its outputs hold that text, and something of that type. Imports none of ours.
+"""
+
+import json
+import re
+import sys
+import time
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+DEADLINE = 300
+"""Seconds a cell may take: compilers begin cold, on a machine that does other things too."""
+_MIME = re.compile(r"(application|image|text)/[\w.+-]+")
+_ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def run(path, spec):
+    """Execute it; how many cells there were and, on failure, which one failed, its source and its output."""
+    began = time.monotonic()
+    notebook = nbformat.read(path, as_version=4)
+    client = NotebookClient(notebook, timeout=DEADLINE, startup_timeout=DEADLINE, kernel_name=spec)
+    reason = ""
+    try:
+        client.execute()
+    except CellExecutionError:
+        reason = "a cell ended with an error"
+    except (CellTimeoutError, DeadKernelError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[0]
+    except Exception as error:  # an unknown kernel, a broken kernelspec: whatever it is, it is the kernel's failure
+        return {"cells": 0, "reason": f"the kernel does not start: {error}", "cell": 0, "source": "", "lines": []}
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    failed = 0
+    if reason:
+        ran = [n for n, cell in enumerate(cells, 1) if cell.outputs or cell.execution_count]
+        failed = next((n for n in ran if _has_error(cells[n - 1])), ran[-1] if ran else 1)
+    else:
+        failed, reason = _unexpected(cells)
+    at = cells[failed - 1] if failed else None
+    return {
+        "cells": len(cells),
+        "seconds": round(time.monotonic() - began, 1),
+        "reason": reason,
+        "cell": failed,
+        "source": at.source if at else "",
+        "lines": _shown(at).splitlines() if at else [],
+    }
+
+
+def _unexpected(cells):
+    for number, cell in enumerate(cells, 1):
+        types = {mime for output in cell.outputs for mime in output.get("data", {})}
+        for wanted in cell.metadata.get("expect", []):
+            if wanted not in (types if _MIME.fullmatch(wanted) else _shown(cell)):
+                return number, f'"{wanted}" is not in its output'
+    return 0, ""
+
+
+def _has_error(cell):
+    return any(output.output_type == "error" for output in cell.outputs)
+
+
+def _shown(cell):
+    """What a reader of the notebook sees, as text; what the program printed is in one piece, however it came."""
+    text = "".join(output.text for output in cell.outputs if output.output_type == "stream")
+    parts = [text] if text else []
+    for output in cell.outputs:
+        if output.output_type == "error":
+            parts += [f"{output.ename}: {output.evalue}", *output.traceback]
+        elif output.output_type != "stream":
+            parts += [*(f"[{mime}]" for mime in output.data), output.data.get("text/plain", "")]
+    return _ESCAPE.sub("", "\n".join(parts))
+
+
+if __name__ == "__main__":
+    print(json.dumps(run(*sys.argv[1:3])))

@@ -1,0 +1,67 @@
+# Made by Firstbell from apt.txt, requirements.txt, install.R, Project.toml, postBuild, start. What changes rarely comes first.
+FROM debian:trixie-slim
+
+# Mirrors for the steps below; without them, the usual places.
+ARG APT_MIRROR
+ARG PIP_INDEX_URL
+COPY .firstbell/build/ /opt/firstbell/build/
+
+RUN --mount=type=cache,id=firstbell,target=/var/cache/firstbell \
+    /opt/firstbell/build/apt-install ca-certificates python3 python3-venv
+ENV LANG=C.UTF-8
+
+# Who works in it. What they install has its commands in ~/.local/bin.
+ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/home/jovyan/.local/bin \
+    PIP_DISABLE_PIP_VERSION_CHECK=1
+RUN /opt/firstbell/build/add-user jovyan 1000 \
+    && ln -s /usr/bin/python3 /usr/local/bin/python \
+    && rm -f /usr/lib/python3*/EXTERNALLY-MANAGED
+
+# Jupyter in exact versions. In no environment of its own, so that what a user installs goes before it.
+COPY .firstbell/server/ /opt/firstbell/server/
+RUN --mount=type=cache,id=firstbell,target=/var/cache/firstbell \
+    /opt/firstbell/build/uv-pip --system --require-hashes --no-deps -r /opt/firstbell/server/server.lock
+
+# apt.txt
+RUN --mount=type=cache,id=firstbell,target=/var/cache/firstbell \
+    /opt/firstbell/build/apt-install graphviz
+
+# The distribution's R and its kernel
+ARG CRAN_MIRROR
+COPY .firstbell/r/ /opt/firstbell/r/
+RUN --mount=type=cache,id=firstbell,target=/var/cache/firstbell \
+    /opt/firstbell/build/apt-install r-base-core r-base-dev r-cran-irkernel && /opt/firstbell/r/r-kernel
+
+# requirements.txt, resolved together with Jupyter's own ranges
+COPY .firstbell/python/ /opt/firstbell/python/
+RUN --mount=type=cache,id=firstbell,target=/var/cache/firstbell \
+    /opt/firstbell/build/uv-pip --system \
+    -r /opt/firstbell/python/requirements.txt -r /opt/firstbell/server/server.in
+
+# install.R
+COPY .firstbell/r-script/ /opt/firstbell/r-script/
+RUN /opt/firstbell/r/r-install /opt/firstbell/r-script /opt/firstbell/r-script/install.R
+
+# Julia 1.10, its kernel, and the packages of Project.toml
+COPY .firstbell/julia/ /opt/firstbell/julia/
+RUN /opt/firstbell/julia/julia-install "1.10"
+ENV PATH=/opt/julia/bin:$PATH \
+    JULIA_DEPOT_PATH=:/opt/julia/depot \
+    JULIA_PROJECT=/home/jovyan
+RUN /opt/firstbell/julia/julia-packages /opt/firstbell/julia/project /opt/firstbell/project
+
+# For `docker run` without Firstbell: JupyterLab in a home with the project's files, through the folder's own start
+COPY .firstbell/entry/ /opt/firstbell/
+
+# The project's files, from which new homes are filled.
+COPY --chown=jovyan:jovyan project/ /opt/firstbell/project/
+
+# postBuild, run as jovyan in the project's files. What it installs with pip, everybody sees.
+ARG NPM_CONFIG_REGISTRY
+COPY .firstbell/post-build/ /opt/firstbell/post-build/
+ENV PATH=$PATH:/opt/firstbell/user/bin
+RUN /opt/firstbell/post-build/run /opt/firstbell/project postBuild
+
+USER jovyan
+WORKDIR /home/jovyan
+CMD ["/opt/firstbell/serve"]
