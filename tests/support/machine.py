@@ -118,7 +118,7 @@ def machine(folder: Path, name: str = "fbtest") -> Iterator[Machine]:
         )
     made = Machine(daemon.pid)
     try:
-        _answers(made, daemon, log)
+        _answers(made, daemon, name, log)
         yield made
     finally:
         made._ends.close()
@@ -129,9 +129,10 @@ def machine(folder: Path, name: str = "fbtest") -> Iterator[Machine]:
         subprocess.run(["rm", "-rf", folder / "docker"], check=False)
 
 
-def _answers(made: Machine, daemon: subprocess.Popen[bytes], log: Path) -> None:
+def _answers(made: Machine, daemon: subprocess.Popen[bytes], name: str, log: Path) -> None:
+    """Wait for the engine; by its name, since before the namespaces are made this machine's own would answer."""
     until = time.monotonic() + _PATIENCE
-    while made.run("docker", "version", check=False).returncode:
+    while made.docker("info", "--format", "{{.Name}}", check=False) != name:
         assert daemon.poll() is None and time.monotonic() < until, log.read_text()[-2000:]
         time.sleep(0.2)
 

@@ -20,6 +20,9 @@ from firstbell.work import build_project as work
 from firstbell.work.machine import Ask, ensure_engine
 from firstbell.work.project import Project, open_project
 
+_WORTH_TELLING = 0.5
+"""Seconds from which on an instruction that added nothing is in the table."""
+
 FolderArgument = Annotated[
     Path, typer.Argument(metavar="[DIR]", help="The folder, or a course whose project it is.", show_default=".")
 ]
@@ -109,7 +112,7 @@ def _show(terminal: Terminal, built: work.Built, wish: work.Wish) -> None:
 
 
 def _is_worth_a_row(layer: Layer) -> bool:
-    return layer.size > 0 or bool(layer.seconds)
+    return layer.size > 0 or (layer.seconds or 0) >= _WORTH_TELLING
 
 
 def _row(layer: Layer) -> tuple[str | Text, str | Text, str | Text]:

@@ -17,6 +17,7 @@ from typer.exceptions import TyperException
 import firstbell
 from firstbell.cli import deploy, dockerfile, doctor, export, homes, init, logs, people, reference, runs
 from firstbell.cli.build import build
+from firstbell.cli.kernels import kernels
 from firstbell.cli.lock import lock
 from firstbell.cli.run import run as run_command
 from firstbell.cli.share import pull, push
@@ -50,6 +51,7 @@ app.command("build")(build)
 app.command("run")(run_command)
 app.command("ps")(runs.ps)
 app.command("stop")(runs.stop)
+app.command("kernels")(kernels)
 app.command("lock")(lock)
 app.command("push")(push)
 app.command("pull")(pull)

@@ -27,10 +27,13 @@ def ps(json: JsonOption = False) -> None:
         return
     rows = [
         (run.name, phase_text(run.phase), since(run.since), size(run.memory) if run.memory else "", run.source,
-         run.home_name or "(none)", run.url)
+         run.home_name or "(none)")
         for run in found
     ]  # fmt: skip
-    terminal.table(("name", "state", "since", "memory", "of", "home", "link"), rows)
+    terminal.table(("name", "state", "since", "memory", "of", "home"), rows)
+    # Apart, so that a link is in one piece to be clicked on.
+    terminal.say("")
+    terminal.table(("name", "link"), [(run.name, run.url or "(does not run)") for run in found])
 
 
 async def _list() -> tuple[Run, ...]:

@@ -7,6 +7,7 @@ nothing else. On a terminal the current step is live; elsewhere each step is a p
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import re
@@ -14,7 +15,7 @@ import sys
 import time
 import webbrowser
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
@@ -46,6 +47,7 @@ class Terminal:
         self.is_json = json
         self.out = _console(stderr=False)
         self.err = _console(stderr=True)
+        self._at_work: Steps | None = None
 
     @property
     def can_ask(self) -> bool:
@@ -104,7 +106,7 @@ class Terminal:
         """Ask for a yes. Raises Declined, with `otherwise` to type, on any other answer or if nobody is there."""
         if not self.can_ask:
             raise Declined(f"nobody is there to be asked: {question}", next_step=otherwise)
-        answer = self.err.input(Text(f"{question} [y/N] ", style="bold"))
+        answer = self._input(Text(f"{question} [y/N] ", style="bold"))
         if answer.strip().lower() not in {"y", "yes"}:
             raise Declined("declined; nothing was changed")
 
@@ -112,21 +114,27 @@ class Terminal:
         """Ask to type `word` exactly. Raises Declined if it is not typed, or if nobody is there."""
         if not self.can_ask:
             raise Declined(f"nobody is there to be asked: {question}", next_step=otherwise)
-        if self.err.input(Text(f"{question} ", style="bold")).strip() != word:
+        if self._input(Text(f"{question} ", style="bold")).strip() != word:
             raise Declined(f'that is not "{word}"; nothing was changed')
 
     def ask_password(self, what: str, otherwise: str) -> str:
         """Ask for a new password, twice, without showing it. Raises Declined if the two differ, or nobody is there."""
         if not self.can_ask:
             raise Declined(f"nobody is there to be asked: {what}", next_step=otherwise)
-        given = self.err.input(Text(f"{what}: ", style="bold"), password=True)
-        if self.err.input(Text("Once more: ", style="bold"), password=True) != given:
+        given = self._input(Text(f"{what}: ", style="bold"), password=True)
+        if self._input(Text("Once more: ", style="bold"), password=True) != given:
             raise Declined("the two passwords differ; nothing was changed")
         return given
 
+    def _input(self, question: Text, *, password: bool = False) -> str:
+        """An answer; a view that is being drawn would overwrite the question, and waits."""
+        with self._at_work.paused() if self._at_work else contextlib.nullcontext():
+            return self.err.input(question, password=password)
+
     def steps(self) -> Steps:
         """A view of a plan at work; use it as a context manager."""
-        return Steps(self)
+        self._at_work = Steps(self)
+        return self._at_work
 
     def open_browser(self, url: str) -> bool:
         """Open `url` where there is a desktop; whether that was so."""
@@ -168,6 +176,17 @@ class Steps:
             self._console.print(Text.assemble(("✗ ", "red"), self._numbered(), (f" {word}{self._took()}", "dim")))
             if isinstance(error, FirstbellError) and not error.evidence:
                 error.evidence = self.last_lines
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Draw nothing while the block runs."""
+        was_drawing = self._live.is_started
+        self._live.stop()
+        try:
+            yield
+        finally:
+            if was_drawing:
+                self._live.start()
 
     def on_plan(self, steps: Sequence[Step]) -> None:
         """Show what will be done."""

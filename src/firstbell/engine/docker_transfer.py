@@ -61,7 +61,7 @@ class Transfer:
             self._layers.add(layer)
             self._sizes[layer] = int(detail.get("total") or self._sizes.get(layer, 0))
             self._moved[layer] = min(int(detail.get("current") or 0), self._sizes[layer] or 2**63)
-            return self._line(f"{self._ref}:", is_moving=True)
+            return self._line("layers:", is_moving=True)
         elif status in _ARRIVED:
             self._moved[layer] = self._sizes.get(layer, 0)
         elif _COMPLETE.fullmatch(status):

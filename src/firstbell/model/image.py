@@ -46,6 +46,8 @@ class BuildSpec:
     network: str = "host"
     """Network of the build's steps: the mirrors must be reachable as from the host."""
     no_cache: bool = False
+    kernels: tuple[Kernel, ...] = ()
+    """Those whose smoke notebooks the image must execute before it counts as built."""
 
 
 @dataclass(frozen=True, slots=True)

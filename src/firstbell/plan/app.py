@@ -26,7 +26,7 @@ from firstbell.plan.server import (
 from firstbell.plan.sidecar_image import VENV
 
 SIDECAR_LIMITS = Limits(memory=512 * MIB, cpu=1.0, pids=128)
-"""Idle it takes 80 MB; what passes through it is held in memory, up to 100 MB of one request or answer."""
+"""Idle it takes 64 MB; what passes through it is held in memory, up to 100 MB of one request or answer."""
 _PREFIX = "JUPYTERHUB_SERVICE_PREFIX"
 _STOP_GRACE = 10
 _MARGIN = 60

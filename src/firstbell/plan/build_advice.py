@@ -53,13 +53,11 @@ _ADVICE = (
     ),
     (
         _any(r"no space left"),
-        "The engine's disk is full; `docker system df` says of what, and `docker builder prune` gives back what builds "
-        "have kept.",
+        "The engine's disk is full; `docker system df` says of what, `docker builder prune` empties the builds' cache.",
     ),
     (
         _any(r"/docker/dockerfile/manifests/"),
-        "The Dockerfile's line `# syntax=…` has the builder fetch a part of itself from Docker Hub; where nothing "
-        "answers there, take the line out.",
+        "The line `# syntax=…` has the builder fetch a part of itself from Docker Hub: take it out of the Dockerfile.",
     ),
     # Before those on packages: without an index pip calls every package unknown.
     (

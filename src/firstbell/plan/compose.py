@@ -54,13 +54,21 @@ def compose(inputs: Inputs, made: Runtime, subnet: str, images: Mapping[str, str
     """
     here = images or {}
     # 0 cores: the hub counts those of the machine that it finds itself on.
-    there = replace(made, cpus=0, memory=0, image=here.get(made.image, made.image))
+    there = replace(
+        made,
+        cpus=0,
+        memory=0,
+        image=here.get(made.image, made.image),
+        sidecar_image=here.get(made.sidecar_image, made.sidecar_image),
+    )
     nobody = replace(inputs, way_out=replace(inputs.way_out, resolvers=(_SOMEBODY,)))
     specs = {_role(spec): spec for spec in service_specs(nobody, there)}
     writer = _Writer(here)
     services = {role: writer.service(role, spec) for role, spec in specs.items()}
     for role, needed in _ORDER.items():
         services[role]["depends_on"] = {name: {"condition": condition} for name, condition in needed.items()}
+    if there.sidecar_image:
+        services["hub"]["depends_on"]["sidecar"] = {"condition": _DONE}
     services["guard"]["healthcheck"] = _probe(
         PYTHON, "-m", "firstbell.hub.guard", "--check", network.table_name(made.course)
     )
@@ -71,7 +79,8 @@ def compose(inputs: Inputs, made: Runtime, subnet: str, images: Mapping[str, str
         "name": f"{names.PREFIX}-{made.course}",
         "services": {
             "prepare": _prepare(hub, tuple(specs.values())),
-            "project": _project(there),
+            "project": _there(there.image, () if inputs.course.server.port else _CAN_SERVE),
+            **({"sidecar": _there(there.sidecar_image)} if there.sidecar_image else {}),
             **services,
             "end": _end(inputs.course, hub),
         },
@@ -91,6 +100,7 @@ def compose(inputs: Inputs, made: Runtime, subnet: str, images: Mapping[str, str
 
 
 _DONE, _WELL, _BEGUN = "service_completed_successfully", "service_healthy", "service_started"
+_CAN_SERVE = ("python3", "-c", "import jupyter_server")
 _ORDER = {
     "guard": {"prepare": _DONE},
     "proxy": {"prepare": _DONE},
@@ -239,10 +249,11 @@ def _owning(specs: tuple[ContainerSpec, ...]) -> Iterator[str]:
         yield f"chown {file.uid}:{file.gid} {shlex.quote(path)}; chmod {file.mode:o} {shlex.quote(path)}"
 
 
-def _project(made: Runtime) -> Tree:
+def _there(image: str, check: tuple[str, ...] = ()) -> Tree:
+    """A service that does nothing, so that the image is there when the hub wants it."""
     return {
-        "image": made.image,
-        "entrypoint": ["python3", "-c", "import jupyter_server"],
+        "image": image,
+        "entrypoint": list(check or ("sh", "-c", ":")),
         "command": [],
         "network_mode": "none",
         "cap_drop": ["ALL"],

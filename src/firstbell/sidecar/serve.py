@@ -20,9 +20,21 @@ _MESSAGE_BYTES = 64 * 1024 * 1024
 
 def serve(told: Settings) -> None:
     """Serve the application under the server's prefix, until the process is ended."""
+    sidecar = made(told)
+
+    async def report() -> None:
+        if await announce(told):
+            await keep_reporting(told, sidecar.last_times)
+
+    IOLoop.current().add_callback(report)
+    sidecar.start()
+
+
+def made(told: Settings) -> Sidecar:
+    """The side-car, its bounds set."""
     HubOAuth.instance(cache_max_age=_KNOWN_SECONDS)
     websocket._default_max_message_size = _MESSAGE_BYTES  # noqa: SLF001 - jupyter-server-proxy's only way to be told
-    sidecar = Sidecar(
+    return Sidecar(
         base_url=told.prefix,
         address="",
         port=told.port,
@@ -31,10 +43,3 @@ def serve(told: Settings) -> None:
         websocket_max_message_size=_MESSAGE_BYTES,
         log=logging.getLogger("sidecar"),
     )
-
-    async def report() -> None:
-        if await announce(told):
-            await keep_reporting(told, sidecar.last_times)
-
-    IOLoop.current().add_callback(report)
-    sidecar.start()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import stamina
 
 from firstbell.engine.base import Engine, Report, ignore
@@ -20,6 +22,7 @@ from firstbell.plan.sidecar_image import sidecar_build
 from firstbell.work.base_image import debian_like, make_base
 from firstbell.work.fetch import fetch
 from firstbell.work.folder import read_folder, warnings
+from firstbell.work.kernels import verify
 from firstbell.work.project import course_settings, read_ca_bundle
 from firstbell.work.wheel import own_wheel
 
@@ -76,7 +79,8 @@ async def get_base(engine: Engine, ref: str, network: Network, report: Report = 
 async def build(engine: Engine, spec: BuildSpec, report: Report = ignore) -> ImageState:
     """The image of `spec`: the one that is there, or built, with pauses and another attempt where the network failed.
 
-    Raises BuildFailed with the failing step's last lines and what helps.
+    Kernels of languages are part of what is built: each has executed its smoke notebook when this returns. Raises
+    BuildFailed with the failing step's last lines and what helps.
     """
     if not spec.no_cache and (there := await engine.image(spec.tag)):
         return there
@@ -87,10 +91,20 @@ async def build(engine: Engine, spec: BuildSpec, report: Report = ignore) -> Ima
             with attempt:
                 if attempt.num > 1:
                     report(Progress(f"the network failed; attempt {attempt.num} of {_ATTEMPTS}"))
-                return await engine.build(spec, report)
+                built = await engine.build(spec, report)
     except BuildFailed as error:
         raise _advised(error, spec) from error
-    raise AssertionError  # retry_context always returns or raises
+    await _verify_kernels(engine, spec, report)
+    return built
+
+
+async def _verify_kernels(engine: Engine, spec: BuildSpec, report: Report) -> None:
+    """An image in which a kernel fails is not left behind: the next build would take it for done."""
+    try:
+        await verify(engine, spec.tag, spec.kernels, report)
+    except BaseException:
+        await asyncio.shield(engine.remove_image(spec.tag))
+        raise
 
 
 async def check_image(engine: Engine, image: str, course: str) -> None:

@@ -150,8 +150,9 @@ def _described(lock: Lock, texts: Mapping[str, str], text: str) -> Lock:
 
 def _not_resolved(facts: FolderFacts, lock: Lock, result: RunResult) -> BuildFailed:
     lines = tuple(line for line in result.stderr.decode(errors="replace").splitlines() if line.strip())[-20:]
+    kept = "nothing was written" if lock.state == "missing" else f"{lock.file} is as it was"
     return BuildFailed(
-        f"no versions were found for {' and '.join(lock.inputs)}; {lock.file} is as it was",
+        f"no versions were found for {' and '.join(lock.inputs)}; {kept}",
         where=facts.where(lock.inputs[0]),
         evidence=lines,
         next_step=advice(lines) or f"Correct {lock.inputs[0]}, then run firstbell lock again.",

@@ -47,9 +47,7 @@ def _git(folder: Path, *arguments: str) -> str:
     command = ("git", "-c", "core.fsmonitor=false", "-C", str(folder), *arguments)
     environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=_DEADLINE, check=False, env=environment
-        )
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_DEADLINE, check=False, env=environment)
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""

@@ -109,6 +109,12 @@ async def run(engine: Engine, image: str, *command: str, home: str = "") -> RunR
     return await engine.run(spec, deadline=120)
 
 
+async def versions(engine: Engine, image: str) -> dict[str, str]:
+    """What pip sees in an image: versions by lower-case name."""
+    listed = await run(engine, image, "python3", "-m", "pip", "list", "--format=json")
+    return {package["name"].lower().replace("_", "-"): package["version"] for package in json.loads(listed.stdout)}
+
+
 def make_wheel(folder: Path, version: str) -> Path:
     """A wheel of a module `lesson` that knows its version."""
     folder.mkdir(exist_ok=True)

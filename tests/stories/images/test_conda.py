@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from firstbell.engine.base import Engine
 from firstbell.errors import BuildFailed
+from firstbell.model.image import BuildSpec
 from firstbell.model.runtime import PROJECT_DIR
-from firstbell.work.build import check_image
-from tests.stories.images.conftest import MakeCourse, built, make_wheel, run
-from tests.support.channel import ChannelServer, Package, conda_forge, serving
+from firstbell.plan.lock import conda_versions, pinned
+from firstbell.work.build import build, check_image, plan_course_image
+from firstbell.work.lock_versions import write_locks
+from firstbell.work.project import open_project
+from firstbell.work.show import Silent
+from tests.stories.images.conftest import MakeCourse, built, make_wheel, run, versions
+from tests.support.channel import ChannelServer, Package, serving, write_channel
+from tests.support.conda_forge import conda_forge
 
 LESSON = Package(
     "lesson",
@@ -93,3 +101,31 @@ async def test_an_unknown_package_and_channel_are_named(
         await built(engine, course(conda=channels.url))
     assert "no-such-channel" in "\n".join(failed.value.evidence)
     assert "environment.yml" in failed.value.next_step
+
+
+async def test_a_locked_environment_builds_the_same_again(
+    engine: Engine, course: MakeCourse, project: Path, channels: ChannelServer
+) -> None:
+    """A conda environment is installed as locked, pip section and all, though the channel has a newer package by now;
+    the lock names no address, and another mirror serves as well."""
+    (project / "environment.yml").write_text("dependencies: [lesson, pip, pip: [tomli-w]]\n")
+    settings = course(conda=channels.url)
+    opened = open_project(project, os.environ)
+    located = replace(opened, settings=replace(opened.settings, network=settings.network))
+    await write_locks(engine, located, Silent())
+    text = (project / "environment.lock").read_text()
+    assert "://" not in text and channels.url.removeprefix("http://") not in text
+    write_channel(channels.root / "conda-forge", [Package("lesson", "2.0")])
+    with serving(channels.root) as mirror:
+        spec = plan_course_image(course(conda=mirror.url))
+        assert isinstance(spec, BuildSpec)
+        await build(engine, spec)
+        assert not [path for path in mirror.paths if "repodata" in path]
+    program = (
+        "import json, pathlib, sys; meta = pathlib.Path(sys.prefix, 'conda-meta').glob('*.json'); "
+        "print(*(json.loads(path.read_text())['fn'] for path in meta))"
+    )
+    there = (await run(engine, spec.tag, "python3", "-c", program)).stdout.decode().split()
+    assert "lesson-1.0-0.tar.bz2" in there
+    assert {name.rsplit("-", 2)[0] for name in there} == set(conda_versions(text))
+    assert (await versions(engine, spec.tag))["tomli-w"] == pinned(text)["tomli-w"]

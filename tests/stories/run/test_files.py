@@ -49,7 +49,7 @@ def test_a_folder_of_roots_is_said(runner: Runner, tmp_path: Path):
 
 
 def test_the_folder_itself_as_home(runner: Runner, tmp_path: Path):
-    """With the folder as its own home one works on the files themselves."""
+    """With the folder as its own home one works on the files themselves; what Jupyter adds makes no other image."""
     work = tmp_path / "plain"
     work.mkdir(mode=0o755)
     (work / "start.ipynb").write_bytes((runner.folder / "start.ipynb").read_bytes())
@@ -57,6 +57,9 @@ def test_the_folder_itself_as_home(runner: Runner, tmp_path: Path):
     server = runner.run("itself", "--home", f"{work}", source=str(work))
     server.write("result.txt", "here")
     assert (work / "result.txt").read_text() == "here"
+    (work / "result.txt").unlink()
+    assert list(work.glob(".*")), "or nothing was added that could make another"
+    assert runner.run("itself", "--home", f"{work}", source=str(work)).inspect()["Id"] == server.inspect()["Id"]
 
 
 def test_ephemeral_files_go(runner: Runner):

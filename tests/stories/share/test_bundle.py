@@ -47,7 +47,7 @@ def bundle(course: RunningCourse) -> Path:
     made = json.loads(course.cli("export", "bundle", "--json").stdout)
     assert made["secret_variables"] == ["BUNDLE_PASSCODE"]
     assert made["with_secrets"] is False
-    return course.folder / made["file"]
+    return course.folder / str(made["file"])
 
 
 @pytest.fixture

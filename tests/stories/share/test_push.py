@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from firstbell.engine.docker import DockerEngine
+from firstbell.model.network import Network
+from firstbell.work.fetch import fetch
 from tests.stories.bad_input.conftest import refused
 from tests.stories.share.conftest import PASSWORD, USER, Cli
 from tests.support.course import docker
@@ -89,3 +92,18 @@ def test_a_registry_that_is_not_there(cli: Cli) -> None:
     """A registry that does not answer is named, with the way to see why."""
     refused(cli("pull", "127.0.0.1:9/share:1", check=False), 4, "the way to 127.0.0.1:9 is cut", "can be reached")
     refused(cli("push", "127.0.0.1:9/share:1", "test-share/none:1", check=False), 4, "no such image on this machine")
+
+
+async def test_a_mirror_of_docker_hub(shop: Registry) -> None:
+    """What Docker Hub would be asked for is had from the mirror that the course names, under its own name."""
+    mine, there = "test-share-mirrored:1", f"{shop.address}/hub/library/test-share-mirrored:1"
+    async with DockerEngine() as engine:
+        try:
+            await engine.tag(IMAGE, there)
+            await engine.push(there)
+            await engine.remove_image(there)
+            made = await fetch(engine, mine, Network(registry=f"{shop.address}/hub"))
+            assert (made.ref, made.id) == (mine, docker("inspect", "-f", "{{.Id}}", IMAGE))
+            assert await engine.image(there) is None
+        finally:
+            await engine.remove_image(mine)

@@ -1,4 +1,4 @@
-"""`firstbell push`, `pull`, `export bundle` as commands; what they do is tested with `work/share.py` and `work/bundle.py`."""
+"""`push`, `pull`, `export bundle` as commands; what they do is tested with `work/share.py` and `work/bundle.py`."""
 
 from __future__ import annotations
 
@@ -101,3 +101,19 @@ def test_bundle(command: Command, tmp_path: Path) -> None:
     planned = command("export", "bundle", "--dry-run")
     assert "would write stats-bundle.tar with firstbell/hub:" in planned.out
     assert not (tmp_path / "stats-bundle.tar").exists()
+    done = command("export", "bundle")
+    assert done.code == 0
+    assert "tar -xf stats-bundle.tar" in done.out
+    assert "set PASS first" in done.err
+    assert command("export", "bundle").code == 8
+    assert json.loads(command("export", "bundle", "--yes", "--json").out)["secret_variables"] == ["PASS"]
+
+
+def test_bundle_with_secrets(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Secrets go in only if they are asked for, and then have to be there."""
+    text = 'name = "stats"\nurl = "http://127.0.0.1:8000"\n[access]\npasscode = "env:PASS"\n[server]\nimage = "lab:1"\n'
+    (tmp_path / "firstbell.toml").write_text(text)
+    assert command("export", "bundle", "--secrets").code == 2
+    monkeypatch.setenv("PASS", "correct horse")
+    done = command("export", "bundle", "--secrets", "--dry-run")
+    assert "would pull lab:1" in done.out

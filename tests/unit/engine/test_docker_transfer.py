@@ -30,9 +30,9 @@ def test_push() -> None:
         Progress("The push refers to repository [r/i]"),
         None,
         None,
-        Progress("r/i:1:", 0, 2, done=10, total=100),
+        Progress("layers:", 0, 2, done=10, total=100),
         Progress("r/i:1: layer b", 1, 2),
-        Progress("r/i:1:", 1, 2, done=100, total=100),
+        Progress("layers:", 1, 2, done=100, total=100),
         Progress("r/i:1: layer a", 2, 2),
         None,
     ]
@@ -44,7 +44,7 @@ def test_pull() -> None:
     transfer = Transfer("i:1")
     assert transfer.take({"status": "Pulling from i", "id": "1"}) is None
     assert transfer.take({"status": "Pulling fs layer", "id": "a"}) is None
-    assert transfer.take(_moving("Downloading", "a", 5, 9)) == Progress("i:1:", 0, 1, done=5, total=9)
+    assert transfer.take(_moving("Downloading", "a", 5, 9)) == Progress("layers:", 0, 1, done=5, total=9)
     assert transfer.take({"status": "Verifying Checksum", "id": "a"}) is None
     assert transfer.take(_moving("Extracting", "a", 5, 20)) is None
     assert transfer.take({"status": "Pull complete", "id": "a"}) == Progress("i:1: layer a", 1, 1)

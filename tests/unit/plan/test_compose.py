@@ -87,3 +87,13 @@ def test_volumes_are_those_that_up_uses(role: Role) -> None:
     """A course can go from `up` to compose and back with the same volumes."""
     volumes = exported().compose["volumes"]
     assert volumes[f"firstbell-stats-{role.value}"]["labels"]["firstbell.role"] == role.value
+
+
+def test_a_web_application_comes_with_its_side_car() -> None:
+    """The image of the side-car is pulled with the others, and the hub is told where it is."""
+    course = Course.model_validate({"name": "stats", "server": {"image": "me/app:1", "port": 8787}})
+    inputs = replace(INPUTS, course=course, sidecar_image=BuildSpec("firstbell/sidecar:1", "FROM x"))
+    told = exported(inputs, **{"firstbell/sidecar:1": "r:5000/lab/sidecar:1"})
+    assert told.compose["services"]["sidecar"]["image"] == "r:5000/lab/sidecar:1"
+    assert "sidecar" in told.compose["services"]["hub"]["depends_on"]
+    assert '"sidecar_image": "r:5000/lab/sidecar:1"' in told.compose["configs"]["hub-runtime-json"]["content"]

@@ -12,7 +12,9 @@ import aiohttp
 import pytest
 from aiohttp import web
 from jupyterhub.services.auth import HubOAuth
-from tornado import httputil
+from tornado import httputil, websocket
+
+from firstbell.sidecar.settings import Settings
 
 TOKEN = "visitors-token"
 PREFIX = "/user/seat-1/"
@@ -37,7 +39,7 @@ class Side:
 async def application(request: web.Request) -> web.StreamResponse:
     """Says what it was asked; echoes on a websocket."""
     if request.headers.get("Upgrade", "").lower() == "websocket":
-        ws = web.WebSocketResponse()
+        ws = web.WebSocketResponse(max_msg_size=0)
         await ws.prepare(request)
         async for message in ws:
             await ws.send_str(f"echo {message.data}")
@@ -66,6 +68,7 @@ async def served(stack: list[web.AppRunner], path: str, handler: Any) -> int:
 @pytest.fixture(params=[False, True], ids=["strip", "keep"])
 async def side(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Side]:
     runners: list[web.AppRunner] = []
+    monkeypatch.setattr(websocket, "_default_max_message_size", websocket._default_max_message_size)
     app_port = await served(runners, "/{path:.*}", application)
     hub_port = await served(runners, "/hub/api/user", hub_user)
     for name, value in {
@@ -78,11 +81,11 @@ async def side(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
         "OAUTH_ACCESS_SCOPES": json.dumps([SCOPE]),
     }.items():
         monkeypatch.setenv(f"JUPYTERHUB_{name}", value)
-    from firstbell.sidecar.gate import Sidecar
+    from firstbell.sidecar.serve import made
 
     HubOAuth.clear_instance()
     port = free_port()
-    sidecar = Sidecar(base_url=PREFIX, port=port, server_port=app_port, absolute_url=request.param)
+    sidecar = made(Settings("t0ken", PREFIX, port, app_port, request.param, "", "", 5, 60))
     server = sidecar.create_app().listen(port, "127.0.0.1")
     yield Side(f"http://127.0.0.1:{port}", app_port, sidecar)
     server.stop()
@@ -99,9 +102,9 @@ async def get(url: str, **headers: str) -> tuple[int, str, str]:
         return answer.status, await answer.text(), answer.headers.get("Location", "")
 
 
-async def echoed(url: str, **headers: str) -> str:
-    async with aiohttp.ClientSession() as session, session.ws_connect(url, headers=headers) as ws:
-        await ws.send_str("hi")
+async def echoed(url: str, said: str = "hi", **headers: str) -> str:
+    async with aiohttp.ClientSession() as session, session.ws_connect(url, headers=headers, max_msg_size=0) as ws:
+        await ws.send_str(said)
         return str((await ws.receive()).data)
 
 
@@ -125,6 +128,12 @@ async def test_the_visitor_gets_through(side):
     asked = json.loads(text)
     assert asked["path"] == ("/user/seat-1/a%20b?c=d" if side.sidecar.absolute_url else "/a%20b?c=d")
     assert await echoed(side.url + PREFIX + "ws", Authorization=f"token {TOKEN}") == "echo hi"
+
+
+async def test_a_large_message_passes_both_ways(side):
+    """Twenty megabytes in one websocket message, more than tornado takes by itself."""
+    large = "x" * 20_000_000
+    assert await echoed(side.url + PREFIX + "ws", large, Authorization=f"token {TOKEN}") == f"echo {large}"
 
 
 async def test_credentials_of_the_hub_stay_outside(side):

@@ -45,6 +45,12 @@ ALWAYS_IGNORED = (
     "**/__pycache__",
     "**/.ipynb_checkpoints",
     "**/.DS_Store",
+    # What Jupyter and pip write where a folder is somebody's home: `firstbell run --home .` must not build it anew.
+    ".local",
+    ".cache",
+    ".ipython",
+    ".jupyter/lab/workspaces",
+    ".bash_history",
 )
 """Left out of an image made without the person's own Dockerfile, beside what `.dockerignore` names."""
 
