@@ -24,7 +24,7 @@ _WORTH_TELLING = 0.5
 """Seconds from which on an instruction that added nothing is in the table."""
 
 FolderArgument = Annotated[
-    Path, typer.Argument(metavar="[DIR]", help="The folder, or a course whose project it is.", show_default=".")
+    Path, typer.Argument(metavar="DIR", help="The folder, or a course whose project it is.", show_default=".")
 ]
 BaseOption = Annotated[str, typer.Option("--base", metavar="IMAGE", help="Begin from this image of Debian or Ubuntu.")]
 KernelOption = Annotated[

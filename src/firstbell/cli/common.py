@@ -21,7 +21,7 @@ from firstbell.work.machine import Ask
 
 CourseArgument = Annotated[
     Path,
-    typer.Argument(metavar="[COURSE]", help="The course: a firstbell.toml, or the folder it is in.", show_default="."),
+    typer.Argument(metavar="COURSE", help="The course: a firstbell.toml, or the folder it is in.", show_default="."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Answer every question with yes.")]

@@ -16,7 +16,7 @@ from firstbell.work.folder import read_folder, warnings
 from firstbell.work.project import open_project
 
 FolderArgument = Annotated[
-    Path, typer.Argument(metavar="[DIR]", help="The project's folder, or that of its course.", show_default=".")
+    Path, typer.Argument(metavar="DIR", help="The project's folder, or that of its course.", show_default=".")
 ]
 BaseOption = Annotated[str, typer.Option("--base", metavar="IMAGE", help="Begin with this image.", show_default=False)]
 KernelOption = Annotated[

@@ -22,7 +22,7 @@ from firstbell.work.doctor import examine
 def doctor(
     course: Annotated[
         Path | None,
-        typer.Argument(metavar="[COURSE]", help="The course; without one here, only the machine is looked at."),
+        typer.Argument(metavar="COURSE", help="The course; without one here, only the machine is looked at."),
     ] = None,
     json: JsonOption = False,
 ) -> None:

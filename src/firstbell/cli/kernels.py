@@ -16,7 +16,7 @@ from firstbell.work.kernels import all_kernels, find_kernel
 
 def kernels(
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="One of them, or the folder of a recipe of your own.")
+        str | None, typer.Argument(metavar="NAME", help="One of them, or the folder of a recipe of your own.")
     ] = None,
     json: JsonOption = False,
 ) -> None:

@@ -22,7 +22,7 @@ _SHOWN = 20
 
 def lock(
     directory: Annotated[
-        Path, typer.Argument(metavar="[DIR]", help="The project's folder, or that of a course.", show_default=".")
+        Path, typer.Argument(metavar="DIR", help="The project's folder, or that of a course.", show_default=".")
     ] = HERE,
     upgrade: Annotated[bool, typer.Option("--upgrade", help="Take the newest versions that fit.")] = False,
     check: Annotated[bool, typer.Option("--check", help="Only say whether the locks fit; exit code 2 if not.")] = False,

@@ -11,7 +11,7 @@ from firstbell.model.container import Restart
 Source = Annotated[
     str,
     typer.Argument(
-        metavar="[DIR|IMAGE]", help="A folder, from which an image is built; or an image, NAME:TAG.", show_default="."
+        metavar="DIR|IMAGE", help="A folder, from which an image is built; or an image, NAME:TAG.", show_default="."
     ),
 ]
 Home = Annotated[

@@ -43,7 +43,7 @@ async def _list() -> tuple[Run, ...]:
 
 def stop(
     which: Annotated[
-        str, typer.Argument(metavar="[NAME|DIR]", help="As `firstbell ps` names it, or its folder.", show_default=".")
+        str, typer.Argument(metavar="NAME|DIR", help="As `firstbell ps` names it, or its folder.", show_default=".")
     ] = ".",
     everything: Annotated[bool, typer.Option("--all", help="Stop all that `firstbell run` has started.")] = False,
     yes: YesOption = False,

@@ -28,7 +28,7 @@ def push(
     source: Annotated[
         str,
         typer.Argument(
-            metavar="[DIR|IMAGE]", help="The folder to build it from, or an image of this machine.", show_default="."
+            metavar="DIR|IMAGE", help="The folder to build it from, or an image of this machine.", show_default="."
         ),
     ] = ".",
     dry_run: DryRunOption = False,

@@ -1,7 +1,8 @@
 """A Jupyter kernel around an interpreter in a process of its own: `pipe_kernel.py -f CONNECTION -- COMMAND…`.
 
 For languages whose own kernel is not to be had. The interpreter reads JSON, one value a line, from the file that
-PIPE_KERNEL_IN names and answers into that of PIPE_KERNEL_OUT; what a person's program itself prints to its standard output and error is shown as it comes.
+PIPE_KERNEL_IN names and answers into that of PIPE_KERNEL_OUT; what a person's program itself prints to its standard
+output and error is shown as it comes.
 
     in    {"code": "1 + 1"}
     out   {"data": {"text/plain": "2"}}     shown; any number of them, any MIME type, images as base64
@@ -106,7 +107,7 @@ class Interpreter:
         return b""
 
 
-class PipeKernel(Kernel):  # type: ignore[misc]
+class PipeKernel(Kernel):
     """Passes cells on and shows what comes back."""
 
     implementation = "firstbell-pipe"
@@ -120,7 +121,7 @@ class PipeKernel(Kernel):  # type: ignore[misc]
         # Begins to load while Jupyter still connects.
         self._interpreter = Interpreter(self.command)
 
-    def do_execute(self, code: str, silent: bool, *_: Any, **__: Any) -> dict[str, Any]:
+    async def do_execute(self, code: str, silent: bool, *_: Any, **__: Any) -> dict[str, Any]:
         """Run a cell: Jupyter's `execute_request`."""
         del silent
         if not self._interpreter.runs:
@@ -164,7 +165,7 @@ class PipeKernel(Kernel):  # type: ignore[misc]
             content = {"data": what["data"], "metadata": {}}
             self.send_response(self.iopub_socket, "display_data", content)
 
-    def do_shutdown(self, restart: bool) -> dict[str, Any]:
+    async def do_shutdown(self, restart: bool) -> dict[str, Any]:
         """End the interpreter with the kernel."""
         self._interpreter.kill()
         return {"status": "ok", "restart": restart}

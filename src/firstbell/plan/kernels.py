@@ -8,6 +8,7 @@ from importlib.resources import files
 
 from firstbell.model.container import File
 from firstbell.model.kernel import Kernel
+from firstbell.plan.context import CACHED
 
 KERNELS_DIR = "/opt/firstbell/kernels"
 """Where an image keeps the recipes it was built from, smoke notebooks among them."""
@@ -35,7 +36,7 @@ def _first() -> str:
 def _layer(kernel: Kernel) -> str:
     for_build = ("--for-build", *kernel.build_apt) if kernel.build_apt else ()
     words = " ".join((kernel.name, *kernel.apt, *for_build))
-    run = "" if kernel.is_built_in else f"RUN {KERNELS_DIR}/kernel-install {words}\n"
+    run = "" if kernel.is_built_in else f"RUN {CACHED} \\\n    {KERNELS_DIR}/kernel-install {words}\n"
     return f"""\
 # {kernel.title}: {kernel.source}, {kernel.version}
 COPY .firstbell/kernels/{kernel.name}/ {KERNELS_DIR}/{kernel.name}/

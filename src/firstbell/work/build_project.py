@@ -98,7 +98,6 @@ async def build_project(engine: Engine, project: Project, wish: Wish, show: Show
     history = await engine.history(planned.tag)
     image = await engine.image(planned.tag)
     assert image is not None  # checked a moment ago
-    is_new = any(isinstance(step, BuildImage) for step in planned.steps)
     return Built(image, built_layers(history, told), time.monotonic() - began, is_new)
 
 

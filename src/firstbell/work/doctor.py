@@ -131,7 +131,7 @@ def _taken(course: Course, observed: Observed | None) -> tuple[tuple[str, int], 
     wanted = [("127.0.0.1" if is_local(course.host) else "0.0.0.0", course.port)]  # noqa: S104 - only to try it
     network = observed.network(names.network(course.name)) if observed else None
     if network and network.gateway:
-        runtime = Runtime(course.name, "", "", network.name, network.gateway)
+        runtime = Runtime(course=course.name, image="", network=network.name, gateway=network.gateway)
         wanted += [
             (runtime.loopback, PROXY_PORT),
             (runtime.loopback, PROXY_API_PORT),

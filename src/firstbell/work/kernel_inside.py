@@ -4,10 +4,13 @@
 that its outputs hold that text, and something of that type. Imports none of ours.
 """
 
+from __future__ import annotations
+
 import json
 import re
 import sys
 import time
+from typing import Any
 
 import nbformat
 from nbclient import NotebookClient
@@ -19,7 +22,7 @@ _MIME = re.compile(r"(application|image|text)/[\w.+-]+")
 _ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def run(path, spec):
+def run(path: str, spec: str) -> dict[str, Any]:
     """Execute it; how many cells there were and, on failure, which one failed, its source and its output."""
     began = time.monotonic()
     notebook = nbformat.read(path, as_version=4)
@@ -47,11 +50,11 @@ def run(path, spec):
         "reason": reason,
         "cell": failed,
         "source": at.source if at else "",
-        "lines": _shown(at).splitlines() if at else [],
+        "lines": _shown(at).splitlines()[-20:] if at else [],
     }
 
 
-def _unexpected(cells):
+def _unexpected(cells: list[Any]) -> tuple[int, str]:
     for number, cell in enumerate(cells, 1):
         types = {mime for output in cell.outputs for mime in output.get("data", {})}
         for wanted in cell.metadata.get("expect", []):
@@ -60,11 +63,11 @@ def _unexpected(cells):
     return 0, ""
 
 
-def _has_error(cell):
+def _has_error(cell: Any) -> bool:
     return any(output.output_type == "error" for output in cell.outputs)
 
 
-def _shown(cell):
+def _shown(cell: Any) -> str:
     """What a reader of the notebook sees, as text; what the program printed is in one piece, however it came."""
     text = "".join(output.text for output in cell.outputs if output.output_type == "stream")
     parts = [text] if text else []
@@ -77,4 +80,4 @@ def _shown(cell):
 
 
 if __name__ == "__main__":
-    print(json.dumps(run(*sys.argv[1:3])))
+    sys.stdout.write(json.dumps(run(*sys.argv[1:3])) + "\n")

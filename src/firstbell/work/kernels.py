@@ -1,4 +1,4 @@
-"""Recipes of kernels: finds those that come with Firstbell and a person's own, and has an image execute their notebooks."""
+"""Recipes of kernels: finds Firstbell's and a person's own, and has an image execute their notebooks."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def find_kernel(name: str, folder: Path) -> Kernel:
     hint = f"Did you mean {' or '.join(close)}? " if close else ""
     raise CourseFileError(
         f'there is no kernel "{name}"',
-        next_step=f"{hint}`firstbell kernels` lists all; a recipe of your own is a folder: \"./kernels/{name}\".",
+        next_step=f'{hint}`firstbell kernels` lists all; a recipe of your own is a folder: "./kernels/{name}".',
     )
 
 
@@ -125,7 +125,7 @@ def _problems(said: dict[str, Any]) -> Iterator[str]:
         yield f'spec = "{said["spec"]}": letters, digits, dot, hyphen and underscore only'
     for key in _LISTS:
         packages = said.get(key, [])
-        if not isinstance(packages, list) or not all(isinstance(p, str) and _PACKAGE.fullmatch(p) for p in packages):
+        if not isinstance(packages, list) or not all(_PACKAGE.fullmatch(str(package)) for package in packages):
             yield f'{key} is a list of packages of the distribution: {key} = ["gforth"]'
 
 
@@ -213,10 +213,12 @@ async def execute(
 
 
 def _said(result: RunResult) -> dict[str, Any]:
-    last = result.stdout.splitlines()[-1:] or [""]
+    last = result.stdout.splitlines()[-1:] or [b""]
     try:
         said: dict[str, Any] = json.loads(last[0])
     except ValueError:
-        reason = "it needs more memory than a server has" if result.exit_code == 137 else "the notebook was not executed"
+        reason = (
+            "it needs more memory than a server has" if result.exit_code == 137 else "the notebook was not executed"
+        )
         return {"cells": 0, "seconds": 0.0, "reason": reason, "cell": 0, "source": "", "lines": list(result.lines)}
     return said

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from firstbell.engine.base import Engine
@@ -106,9 +107,15 @@ async def write_locks(engine: Engine, project: Project, show: Show, *, upgrade: 
     if not due:
         show.on_plan(())
         return locks
-    image = BuildImage(helper_build(facts, project.settings), "where versions are sought")
-    specs = [helper(facts, project.settings, image.spec.tag, lock.file, upgrade=upgrade) for lock in due]
-    finds = [RunHelper(spec, f"write {lock.file}") for spec, lock in zip(specs, due, strict=True)]
+    # A name of its own: it is removed in the end, and another command may be at a copy of this folder.
+    own = secrets.token_hex(3)
+    spec = helper_build(facts, project.settings)
+    image = BuildImage(replace(spec, tag=f"{spec.tag}-{own}"), "where versions are sought")
+    helpers = [helper(facts, project.settings, image.spec.tag, lock.file, upgrade=upgrade) for lock in due]
+    finds = [
+        RunHelper(replace(one, name=f"{one.name}-{own}"), f"write {lock.file}")
+        for one, lock in zip(helpers, due, strict=True)
+    ]
     root = choose_base(facts, project.settings.base).image
     show.on_plan((image, *finds))
     show.on_step(image, 0)

@@ -35,7 +35,7 @@ def build(folder: Path) -> Iterator[Build]:
 
     def run(*words: str) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "XDG_STATE_HOME": str(folder.parent / "state")}
-        command = [FIRSTBELL, "build", folder, *words]
+        command = [str(FIRSTBELL), "build", str(folder), *words]
         return subprocess.run(command, capture_output=True, text=True, check=False, timeout=900, env=environment)
 
     yield run

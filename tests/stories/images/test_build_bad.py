@@ -80,7 +80,7 @@ def test_a_file_that_cannot_be_read() -> None:
         (scratch / "secret.csv").write_text("x")
         (scratch / "secret.csv").chmod(0o600)
         somebody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
-        command = [*somebody, FIRSTBELL, "build", scratch, "--dry-run"]
+        command = [*somebody, str(FIRSTBELL), "build", str(scratch), "--dry-run"]
         done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "HOME": "/"})
         refused(done, 2, "secret.csv", "cannot be read", "chmod u+r")
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Iterator
 from dataclasses import replace
@@ -115,7 +116,7 @@ async def test_a_locked_environment_builds_the_same_again(
     await write_locks(engine, located, Silent())
     text = (project / "environment.lock").read_text()
     assert "://" not in text and channels.url.removeprefix("http://") not in text
-    write_channel(channels.root / "conda-forge", [Package("lesson", "2.0")])
+    await asyncio.to_thread(write_channel, channels.root / "conda-forge", [Package("lesson", "2.0")])
     with serving(channels.root) as mirror:
         spec = plan_course_image(course(conda=mirror.url))
         assert isinstance(spec, BuildSpec)

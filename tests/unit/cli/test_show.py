@@ -56,3 +56,21 @@ def test_sizes_times_and_counts():
     ]
     assert [ago(n) for n in (-1, 5, 90, 7200, 200_000)] == ["0 s", "5 s", "2 min", "2 h", "2 d"]
     assert [plural(n, "person", "people") for n in (0, 1, 2)] == ["no people", "1 person", "2 people"]
+
+
+def test_a_question_is_not_drawn_over(monkeypatch: pytest.MonkeyPatch):
+    """While somebody is asked the live view draws nothing, and goes on afterwards."""
+    terminal = Terminal()
+    seen: list[bool] = []
+
+    def answer(*_: object, **__: object) -> str:
+        seen.append(steps._live.is_started)
+        return "y"
+
+    with terminal.steps() as steps:
+        steps._live.start()
+        monkeypatch.setattr(Terminal, "can_ask", True)
+        monkeypatch.setattr(terminal.err, "input", answer)
+        terminal.ask("Go on?", "")
+        assert steps._live.is_started
+    assert seen == [False]

@@ -1,38 +1,46 @@
 """Evaluates the cells of pipe_kernel.py with Cling, the interpreter of C++, in this process."""
 
+from __future__ import annotations
+
 import ctypes
 import json
 import os
 import signal
+from pathlib import Path
 
-PREFIX = "/opt/kernels/cpp"
+_PREFIX = "/opt/kernels/cpp"
+_LIBRARIES = ("libCoreLegacy.so", "libThreadLegacy.so", "libRIOLegacy.so")
+_LONGEST_MESSAGE = 4096
 
 
-def main():
+def main() -> None:
     """Begin Cling, then serve to the end of the requests."""
     # Cling cannot give up a cell that runs: an interrupt ends it, and pipe_kernel.py says so.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    os.environ["CLING_STANDARD_PCH"] = f"{PREFIX}/headers.pch"
+    cling = _begin()
+    _run(cling, Path(__file__).with_name("jupyter.hpp").read_text(encoding="utf-8"))
+    requests = Path(os.environ["PIPE_KERNEL_IN"]).open(encoding="utf-8")  # noqa: SIM115 - both until the end
+    answers = Path(os.environ["PIPE_KERNEL_OUT"]).open("w", encoding="utf-8", buffering=1)  # noqa: SIM115
+    for line in requests:
+        if problem := _run(cling, json.loads(line)["code"]):
+            answers.write(json.dumps({"error": ["Error", problem]}) + "\n")
+        answers.write('{"done": true}\n')
+
+
+def _begin() -> ctypes.CDLL:
+    # As `install` has it: headers read once hold for these options only.
+    os.environ["CLING_STANDARD_PCH"] = f"{_PREFIX}/headers.pch"
     os.environ["EXTRA_CLING_ARGS"] = "-O1 -std=c++17"
-    libraries = f"{PREFIX}/cppyy_backend/lib"
-    for name in ("libCoreLegacy.so", "libThreadLegacy.so", "libRIOLegacy.so"):
-        ctypes.CDLL(f"{libraries}/{name}", mode=ctypes.RTLD_GLOBAL)
-    cling = ctypes.CDLL(f"{PREFIX}/shim.so")
+    for name in _LIBRARIES:
+        ctypes.CDLL(f"{_PREFIX}/cppyy_backend/lib/{name}", mode=ctypes.RTLD_GLOBAL)
+    cling = ctypes.CDLL(f"{_PREFIX}/shim.so")
     cling.firstbell_begin()
-    with open(f"{os.path.dirname(__file__)}/jupyter.hpp", encoding="utf-8") as file:
-        run(cling, file.read())
-    with open(os.environ["PIPE_KERNEL_IN"], encoding="utf-8") as requests:
-        with open(os.environ["PIPE_KERNEL_OUT"], "w", encoding="utf-8", buffering=1) as answers:
-            for line in requests:
-                problem = run(cling, json.loads(line)["code"])
-                if problem:
-                    answers.write(json.dumps({"error": ["Error", problem]}) + "\n")
-                answers.write('{"done": true}\n')
+    return cling
 
 
-def run(cling, code):
+def _run(cling: ctypes.CDLL, code: str) -> str:
     """The error's message, empty for none."""
-    message = ctypes.create_string_buffer(4096)
+    message = ctypes.create_string_buffer(_LONGEST_MESSAGE)
     cling.firstbell_run(code.encode(), message, len(message))
     return message.value.decode(errors="replace")
 

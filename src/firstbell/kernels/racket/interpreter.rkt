@@ -3,6 +3,7 @@
 ;; (anything `convert` knows as SVG or PNG: picts, plots, bitmaps, functions of 2htdp/image) as pictures.
 (require json racket/port racket/list file/convertible net/base64)
 
+(file-stream-buffer-mode (current-output-port) 'line)
 (define in (open-input-file (getenv "PIPE_KERNEL_IN")))
 (define out (open-output-file (getenv "PIPE_KERNEL_OUT") #:exists 'append))
 
@@ -12,6 +13,8 @@
   (flush-output out))
 
 (define ns (make-base-empty-namespace))
+;; One and the same `convertible?` here and there.
+(namespace-attach-module (current-namespace) 'file/convertible ns)
 (parameterize ([current-namespace ns])
   (namespace-require 'racket))
 

@@ -64,6 +64,7 @@ def project_build(facts: FolderFacts, settings: BuildSettings) -> BuildSpec:
         ignore=facts.ignore,
         args=frozen(used_args(dockerfile, build_args(settings.network))),
         labels=image_labels(facts.origin, settings, tag),
+        kernels=settings.kernels if is_ours else (),
     )
 
 
