@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections import deque
 from collections.abc import Sequence
@@ -141,10 +140,3 @@ async def _read(engine: Engine, name: str, path: str) -> bytes:
         return docker_tar.member_at(b"".join([chunk async for chunk in engine.get(name, path)]))[1]
     except FileNotFoundError:
         return b""
-
-
-async def stop_all(engine: Engine) -> tuple[str, ...]:
-    """End every run; their names."""
-    ended = tuple(state.user for state in await _states(engine))
-    await asyncio.gather(*(stop_run(engine, name) for name in ended))
-    return ended
