@@ -111,12 +111,12 @@ async def test_build_from_a_folder(real: Lab, tmp_path: Path) -> None:
         prefix="in",
         ignore=("**/*.tmp",),
         files=(File("ours", b"ours", 0o755),),
-        args=frozen({"WORD": "hello"}),
+        args=frozen({"WORD": real.course}),
     )
     lines: list[Progress] = []
     try:
         await real.engine.build(spec, lines.append)
-        assert "said hello" in [line.text for line in lines if line.is_output]
+        assert f"said {real.course}" in [line.text for line in lines if line.is_output]
         shown = await real.engine.run(real.spec("sh", "-c", "cd /opt; ls -AR; cat in/link ours", image=spec.tag))
         words = shown.stdout.decode().split()
         assert {"a.csv", "link", "Dockerfile", "ours"} <= set(words)

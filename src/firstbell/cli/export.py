@@ -38,7 +38,8 @@ app.command("compose")(export_compose)
 def bundle(  # noqa: PLR0917 - typer makes parameters of them
     course: CourseArgument = HERE,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="The archive to write; NAME-bundle.tar if it is not named.")
+        Path | None,
+        typer.Option("--output", "-o", help="The archive to write, or its folder; NAME-bundle.tar if not named."),
     ] = None,
     secrets: Annotated[
         bool, typer.Option("--secrets", help="Put the course's secrets in, too; keep the archive from others then.")
@@ -53,7 +54,9 @@ def bundle(  # noqa: PLR0917 - typer makes parameters of them
     """
     terminal = Terminal(json=json)
     read = load(course, complete=secrets)
-    wanted = work.Wanted(read, course_file(course), output or Path(f"{read.name}-bundle.tar"), secrets)
+    name = f"{read.name}-bundle.tar"
+    target = output / name if output and output.is_dir() else output or Path(name)
+    wanted = work.Wanted(read, course_file(course), target, secrets)
     if dry_run:
         show_plan(terminal, asyncio.run(_plan(terminal, wanted)))
         return

@@ -35,7 +35,7 @@ def _first() -> str:
 
 def _layer(kernel: Kernel) -> str:
     for_build = ("--for-build", *kernel.build_apt) if kernel.build_apt else ()
-    words = " ".join((kernel.name, *kernel.apt, *for_build))
+    words = " ".join((kernel.name, kernel.spec, *kernel.apt, *for_build))
     run = "" if kernel.is_built_in else f"RUN {CACHED} \\\n    {KERNELS_DIR}/kernel-install {words}\n"
     return f"""\
 # {kernel.title}: {kernel.source}, {kernel.version}

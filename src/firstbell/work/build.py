@@ -15,7 +15,7 @@ from firstbell.model.image import BuildSpec, Progress
 from firstbell.model.names import Role
 from firstbell.model.network import Network
 from firstbell.model.observed import ImageState
-from firstbell.plan.build_advice import advice, is_network_failure, ways_out
+from firstbell.plan.build_advice import advice, is_network_failure
 from firstbell.plan.hub_image import hub_build
 from firstbell.plan.image import project_build
 from firstbell.plan.sidecar_image import sidecar_build
@@ -134,8 +134,7 @@ def _no_jupyter(image: str, evidence: tuple[str, ...]) -> BuildFailed:
 
 def _advised(error: BuildFailed, spec: BuildSpec) -> BuildFailed:
     lines = (error.what, *error.evidence)
-    used = ways_out(spec.args) if is_network_failure(lines) else ""
-    steps = " ".join(part for part in (advice(lines), used, error.next_step) if part)
+    steps = " ".join(part for part in (advice(lines, spec.args), error.next_step) if part)
     return BuildFailed(error.what, where=error.where, evidence=error.evidence, next_step=steps)
 
 

@@ -91,8 +91,7 @@ async def export_bundle(
 ) -> Written:
     """Build what is missing, then write the archive. Raises Declined where there is one already, FirstbellError."""
     started = time.monotonic()
-    if wanted.target.exists() and not replace:
-        raise Declined(f"{wanted.target} is there already", next_step="Add --yes to replace it, or name another.")
+    _refuse_target(wanted.target, replace=replace)
     steps = await plan_bundle(engine, wanted, show.on_progress)
     bundle: Bundle | None = None
     show.on_plan(steps)
@@ -109,6 +108,16 @@ async def export_bundle(
         show.on_done(step)
     assert bundle is not None  # the last step
     return Written(bundle, wanted.target.stat().st_size, time.monotonic() - started)
+
+
+def _refuse_target(target: Path, *, replace: bool) -> None:
+    """Before anything is built: a place where the archive cannot be, or must not."""
+    if not target.parent.is_dir() or not os.access(target.parent, os.W_OK):
+        raise CourseFileError(
+            "nothing can be written there", where=str(target.parent), next_step="Name another place with --output."
+        )
+    if target.exists() and not replace:
+        raise Declined(f"{target} is there already", next_step="Add --yes to replace it, or name another.")
 
 
 async def _bundle(engine: Engine, wanted: Wanted, images: tuple[str, ...]) -> Bundle:

@@ -83,7 +83,7 @@ async def _gather(course: Course | None, facts: EngineFacts | None, observed: Ob
     files = course.tls if course.is_https and isinstance(course.tls, CertificateFiles) else None
     return replace(
         local,
-        taken_ports=_taken(course, observed),
+        taken_ports=taken_ports(course, observed),
         url_addresses=addresses,
         own_addresses=own_addresses(addresses),
         certificate=judge(files, course.host) if files else None,
@@ -127,7 +127,8 @@ def synchronised() -> bool | None:
     return {"yes": True, "no": False}.get(result.stdout.strip())
 
 
-def _taken(course: Course, observed: Observed | None) -> tuple[tuple[str, int], ...]:
+def taken_ports(course: Course, observed: Observed | None) -> tuple[tuple[str, int], ...]:
+    """Addresses and ports of the course at which something listens: the course itself, if it runs, or another."""
     wanted = [("127.0.0.1" if is_local(course.host) else "0.0.0.0", course.port)]  # noqa: S104 - only to try it
     network = observed.network(names.network(course.name)) if observed else None
     if network and network.gateway:

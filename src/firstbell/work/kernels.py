@@ -29,6 +29,8 @@ _LISTS = ("apt", "build-apt")
 _OTHERS = ("verified", "size", "note")
 _ALSO = {"js": "javascript", "ts": "typescript", "c++": "cpp", "c": "cpp", "golang": "go", "sh": "bash", "ir": "r"}
 """Other names that people give them."""
+_LEFT_OUT = {"kernel.toml", "__pycache__", ".ipynb_checkpoints", ".DS_Store"}
+"""What the Dockerfile says already, so that a word about a recipe builds nothing anew; and what tools leave behind."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 _SPEC = re.compile(r"[A-Za-z0-9._-]+")
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+(=[A-Za-z0-9.+:~-]+)?")
@@ -145,7 +147,7 @@ def _check_notebook(folder: Traversable, where: str) -> None:
 
 def _files(folder: Traversable, under: str) -> Iterator[File]:
     for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
-        if entry.name in {"__pycache__", ".ipynb_checkpoints", ".DS_Store"}:
+        if entry.name in _LEFT_OUT:
             continue
         if entry.is_dir():
             yield from _files(entry, f"{under}{entry.name}/")

@@ -86,7 +86,7 @@ def test_features_of_buildkit_in_an_own_dockerfile(build: Build, folder: Path) -
 
 def test_killed_and_run_again(build: Build, folder: Path) -> None:
     """A build that is killed in the middle leaves no container, and the same command goes through afterwards."""
-    own(folder, JUPYTER, "RUN echo waiting; for i in 1 2 3 4 5 6; do echo $i; sleep 0.5; done")
+    own(folder, JUPYTER, f"RUN echo waiting; for i in 1 2 3 4 5 6; do echo {os.getpid()}; sleep 0.5; done")
     process = _begun(folder)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()

@@ -9,6 +9,7 @@ import os
 import subprocess
 import tarfile
 from collections.abc import AsyncGenerator, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -201,6 +202,14 @@ async def test_one_that_is_there_stays(wanted: Wanted) -> None:
     assert wanted.target.read_text() == "mine"
     await export_bundle(Engine(), wanted, {}, Silent(), replace=True)
     assert tarfile.is_tarfile(wanted.target)
+
+
+async def test_a_place_that_is_not_there(wanted: Wanted) -> None:
+    """A folder that is missing is told before anything is built or saved."""
+    engine = Engine()
+    with pytest.raises(CourseFileError, match="nothing can be written"):
+        await export_bundle(engine, replace(wanted, target=wanted.target / "none" / "b.tar"), {}, Silent())
+    assert engine.calls == []
 
 
 @pytest.mark.parametrize("error", [BuildFailed("gone"), KeyboardInterrupt(), OSError(28, "No space left on device")])

@@ -8,8 +8,21 @@ from pathlib import Path
 import pytest
 
 from firstbell.engine.fake import FakeEngine
+from firstbell.model import names
+from firstbell.model.course import Course
+from firstbell.model.observed import NetworkState, Observed
+from firstbell.model.runtime import HUB_PORT
 from firstbell.plan.doctor_facts import Level
-from firstbell.work.doctor import disk, examine, held_locks, is_taken, own_addresses, reach, registry_of
+from firstbell.work.doctor import (
+    disk,
+    examine,
+    held_locks,
+    is_taken,
+    own_addresses,
+    reach,
+    registry_of,
+    taken_ports,
+)
 from firstbell.work.lock import course_lock, lock_folder
 
 
@@ -46,6 +59,16 @@ def test_taken_port():
         assert is_taken("0.0.0.0", port)
     assert not is_taken("127.0.0.1", port)
     assert not is_taken("192.0.2.1", port)
+
+
+def test_ports_of_a_course_that_runs():
+    """Once a course has its network, the ports of hub and proxy on it are looked at, too."""
+    course = Course.model_validate({"name": "stats", "url": "http://127.0.0.1:1", "server": {"image": "i:1"}})
+    network = NetworkState(names.network("stats"), gateway="127.0.0.1")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", HUB_PORT))
+        taken.listen()
+        assert ("127.0.0.1", HUB_PORT) in taken_ports(course, Observed("stats", networks=(network,)))
 
 
 def test_own_addresses():

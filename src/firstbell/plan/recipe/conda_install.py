@@ -31,7 +31,7 @@ from rattler import (
     Subdir,
     VirtualPackage,
 )
-from rattler.exceptions import GatewayError, InvalidMatchSpecError, SolverError
+from rattler.exceptions import GatewayError, InstallerError, InvalidMatchSpecError, SolverError
 from rattler.networking import Client, MirrorMiddleware, RetryMiddleware
 from rattler.shell import ActivationVariables, activate
 
@@ -183,6 +183,8 @@ async def install(here: Path, prefix: Path, cache: Path) -> None:
         execute_link_scripts=True,
         reporter=Progress(len(records)),  # type: ignore[abstract]  # its methods are there, and empty
     )
+    for record in (prefix / "conda-meta").glob("*.json"):
+        record.chmod(0o644)  # py-rattler 0.28 writes them for root alone
     keep_activation(prefix)
 
 
@@ -236,6 +238,9 @@ def main(words: list[str]) -> int:
         return 1
     except GatewayError as error:
         print(f"the channels of environment.yml cannot be read: {error}", file=sys.stderr)
+        return 1
+    except InstallerError as error:
+        print(f"packages of environment.yml cannot be fetched: {error}", file=sys.stderr)
         return 1
     return 0
 
