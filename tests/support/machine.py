@@ -26,8 +26,10 @@ set -e
 hostname {name}
 mount --make-rprivate /
 mount -t tmpfs tmpfs /run
+mkdir -p {folder}/engine
+mount -t tmpfs tmpfs {folder}/engine
 ip link set lo up
-exec dockerd --data-root {folder}/docker --exec-root /run/docker --pidfile /run/docker.pid \
+exec dockerd --data-root {folder}/engine --exec-root /run/docker --pidfile /run/docker.pid \
     --host unix:///run/docker.sock --cgroup-parent /{name}
 """
 
@@ -109,7 +111,7 @@ class Machine:
 
 @contextmanager
 def machine(folder: Path, name: str = "fbtest") -> Iterator[Machine]:
-    """An empty machine whose engine keeps its data in `folder`; stopped, with all that runs on it, at the end."""
+    """An empty machine; stopped, with all that runs on it, at the end. Its engine keeps images in memory."""
     log = folder / "dockerd.log"
     script = _START.format(name=name, folder=folder)
     with log.open("wb") as out:
@@ -126,7 +128,6 @@ def machine(folder: Path, name: str = "fbtest") -> Iterator[Machine]:
             _remove_all(made)
             daemon.terminate()
             daemon.wait(60)
-        subprocess.run(["rm", "-rf", folder / "docker"], check=False)
 
 
 def _answers(made: Machine, daemon: subprocess.Popen[bytes], name: str, log: Path) -> None:

@@ -15,6 +15,7 @@ from firstbell.model.names import Role
 from firstbell.model.runtime import HOME_DIR, SERVER_CA_FILE, SIDECAR_FILE, SIDECAR_UID, listening_port
 from firstbell.plan.accounts import GROUP, PASSWD, with_person
 from firstbell.plan.home import home_mount
+from firstbell.plan.mirrors import mirror_files
 from firstbell.plan.server import (
     ServerInputs,
     activity_interval,
@@ -77,6 +78,7 @@ def app_spec(inputs: ServerInputs) -> ContainerSpec:
             File(PASSWD, accounts.passwd.encode()),
             File(GROUP, accounts.group.encode()),
             *((File(SERVER_CA_FILE, inputs.authorities),) if inputs.authorities else ()),
+            *mirror_files(course.network),
             File(HOME_DIR, None, 0o700, who.uid, who.gid),
         ),
         network=network_of(container_name(course, who.user)),

@@ -133,9 +133,9 @@ _SILENCE = _any(
     r"network is unreachable",
     r"tls handshake timeout",
 )
-_REFUSAL = _any(r"failed to fetch\b.*(archive|http)")
+_REFUSAL = _any(r"failed to fetch\b.*(archive|http)", r"unable to access index for repository")
 _HOST = re.compile(
-    r"(?:fetch:?|err:\d+|download(?: from)?|url|request to|\bget|response from|reading)\W{1,3}https?://([^/\s\"'`)]+)",
+    r"(?:fetch:?|err:\d+|download(?: from)?|url|request to|\bget|response from|repository|reading)\W{1,3}https?://([^/\s\"'`)]+)",
     re.IGNORECASE,
 )
 

@@ -88,9 +88,10 @@ def table_name(course: str) -> str:
 def ruleset(course: str, gateway: str, egress: Egress, way_out: WayOut, only_port: int = 0) -> str:
     """The nftables script that replaces the course's table in one transaction.
 
-    From the bridge, this machine answers on the hub's port of the gateway alone; other servers and other bridges
-    never; private and link-local addresses by `egress`. A table of its own, before Docker's chains, so that nobody
-    else's rules are touched. Established traffic passes: the hub, the proxy and the culler open connections inwards.
+    From the bridge, this machine answers on the hub's port of the gateway alone, and where a mirror is on it; other
+    servers and other bridges never; private and link-local addresses by `egress`. A table of its own, before Docker's
+    chains, so that nobody else's rules are touched. Established traffic passes: the hub, the proxy and the culler open
+    connections inwards.
     With `only_port` this machine itself reaches no other port of a server: a web application's own port has no login.
     """
     bridge, table = names.bridge(course), table_name(course)
@@ -104,6 +105,7 @@ def ruleset(course: str, gateway: str, egress: Egress, way_out: WayOut, only_por
             f'    iifname != "{bridge}" accept',
             "    ct state established,related accept",
             f"    ip daddr {gateway} tcp dport {HUB_PORT} accept",
+            *(_endpoint_rules(way_out) if egress != "none" else ()),
             "    drop",
             "  }",
             "  chain beyond {",
@@ -138,10 +140,15 @@ def _way_out_rules(egress: Egress, way_out: WayOut) -> list[str]:
     closed = PRIVATE if egress == "internet" else LINK_LOCAL
     return [
         *[f"    {_daddr(r)} meta l4proto {{ tcp, udp }} th dport 53 accept" for r in way_out.resolvers],
-        *[f"    {_daddr(address)} tcp dport {port} accept" for address, port in way_out.endpoints],
+        *_endpoint_rules(way_out),
         f"    ip daddr {{ {', '.join(closed)} }} drop",
         f"    ip6 daddr {{ {', '.join(PRIVATE6)} }} drop",
     ]
+
+
+def _endpoint_rules(way_out: WayOut) -> list[str]:
+    """Mirrors and proxy; this machine may be where one of them is."""
+    return [f"    {_daddr(address)} tcp dport {port} accept" for address, port in way_out.endpoints]
 
 
 def _daddr(address: str) -> str:

@@ -19,6 +19,7 @@ from firstbell.model.runtime import HOME_DIR, LAUNCHER_DIR, PROJECT_DIR, SERVER_
 from firstbell.model.steps import BuildImage, EnsureNetwork, EnsureVolume, PullImage, StartContainer, Step
 from firstbell.plan.accounts import Accounts, with_person
 from firstbell.plan.context import BUILD_DIR, build_args, content_tag, first_files, used_args
+from firstbell.plan.mirrors import mirror_files, mirror_variables
 from firstbell.plan.server import (
     program_files,
     proxy_environment,
@@ -93,6 +94,7 @@ def run_spec(inputs: RunInputs) -> ContainerSpec:
         mounts=tuple(_mounts(wish.home)),
         files=(
             *program_files(inputs.launcher, accounts, inputs.authorities),
+            *mirror_files(inputs.network),
             File(SERVER_FILE, json.dumps(server_settings(inputs), sort_keys=True).encode(), 0o400, wish.uid, wish.gid),
             *_home_files(wish),
             *(_sudo_files(inputs, account) if may_become_root else ()),
@@ -224,6 +226,7 @@ def _environment(inputs: RunInputs, account: str) -> dict[str, str]:
         "LANG": "C.UTF-8",
         **trust_variables(inputs.authorities),
         **proxy_variables(proxy_environment(inputs.network)),
+        **mirror_variables(inputs.network),
         **inputs.wish.env,
         **who_variables(account),
     }

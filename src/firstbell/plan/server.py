@@ -24,8 +24,12 @@ from firstbell.model.runtime import (
 )
 from firstbell.plan.accounts import GROUP, PASSWD, Accounts, with_person
 from firstbell.plan.home import home_mount
+from firstbell.plan.mirrors import mirror_files, mirror_variables
 
-_CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
+_CA_VARIABLES = (
+    "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "NODE_EXTRA_CA_CERTS",
+    "DENO_CERT", "CARGO_HTTP_CAINFO", "JULIA_SSL_CA_ROOTS_PATH",
+)  # fmt: skip
 _ALWAYS_DIRECT = ("localhost", "127.0.0.1")
 _STOP_GRACE = 10
 """Seconds for kernels to end; Jupyter itself takes one or two."""
@@ -100,8 +104,8 @@ def environment(inputs: ServerInputs, account: str) -> dict[str, str]:
     """The variables of kernels and terminals; the course's own come last but for who and where one is."""
     defaults = {"LANG": "C.UTF-8", "TZ": inputs.course.time_zone}
     proxies = proxy_variables(inputs.runtime.proxy_environment, inputs.runtime.gateway)
-    own = dict(inputs.course.server.environment)
-    return defaults | trust_variables(inputs.authorities) | proxies | own | who_variables(account)
+    ways = trust_variables(inputs.authorities) | proxies | mirror_variables(inputs.course.network)
+    return defaults | ways | dict(inputs.course.server.environment) | who_variables(account)
 
 
 def who_variables(account: str) -> dict[str, str]:
@@ -168,6 +172,7 @@ def _files(inputs: ServerInputs, accounts: Accounts) -> tuple[File, ...]:
     who = inputs.who
     return (
         *program_files(inputs.launcher, accounts, inputs.authorities),
+        *mirror_files(inputs.course.network),
         File(SERVER_FILE, json.dumps(server_settings(inputs), sort_keys=True).encode(), 0o400, who.uid, who.gid),
         File(HOME_DIR, None, 0o700, who.uid, who.gid),
     )

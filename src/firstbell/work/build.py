@@ -100,11 +100,20 @@ async def build(engine: Engine, spec: BuildSpec, report: Report = ignore) -> Ima
 
 async def _verify_kernels(engine: Engine, spec: BuildSpec, report: Report) -> None:
     """An image in which a kernel fails is not left behind: the next build would take it for done."""
+    if not spec.kernels or await _is_verified(engine, spec):
+        return
     try:
         await verify(engine, spec.tag, spec.kernels, report)
     except BaseException:
         await asyncio.shield(engine.remove_image(spec.tag))
         raise
+
+
+async def _is_verified(engine: Engine, spec: BuildSpec) -> bool:
+    """Whether an image of the same steps is there: it has passed, and only its notebooks and data are others."""
+    steps = spec.labels.get(names.LABEL_STEPS, "")
+    images = (await engine.observe("")).images
+    return any(steps and i.labels.get(names.LABEL_STEPS) == steps and i.ref not in {spec.tag, i.id} for i in images)
 
 
 async def check_image(engine: Engine, image: str, course: str) -> None:

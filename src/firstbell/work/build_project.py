@@ -7,14 +7,13 @@ import time
 from dataclasses import dataclass, replace
 
 from firstbell.engine.base import Engine, Report, ignore
-from firstbell.errors import BuildFailed
 from firstbell.model.image import Layer, Progress
 from firstbell.model.observed import ImageState
 from firstbell.model.steps import BuildImage, CheckImage, PullImage, Step, TagImage
 from firstbell.plan.image import Entry, project_build
 from firstbell.plan.layers import built_layers
 from firstbell.plan.project_image import BuildInputs, bases, plan_build
-from firstbell.work import build, kernels
+from firstbell.work import build
 from firstbell.work.base_image import debian_like
 from firstbell.work.folder import read_folder, warnings
 from firstbell.work.project import Project
@@ -96,22 +95,11 @@ async def build_project(engine: Engine, project: Project, wish: Wish, show: Show
     for index, step in enumerate(planned.steps):
         show.on_step(step, index)
         await act(engine, project, step, report)
-        if isinstance(step, CheckImage) and is_new:
-            await _verify(engine, project, step.ref, report)
         show.on_done(step)
     history = await engine.history(planned.tag)
     image = await engine.image(planned.tag)
     assert image is not None  # checked a moment ago
     return Built(image, built_layers(history, told), time.monotonic() - began, is_new)
-
-
-async def _verify(engine: Engine, project: Project, ref: str, report: Report) -> None:
-    """Each kernel executes its notebook; an image in which one fails loses its name, so that it is no result."""
-    try:
-        await kernels.verify(engine, ref, project.settings.kernels, report)
-    except BuildFailed:
-        await engine.remove_image(ref)
-        raise
 
 
 async def act(engine: Engine, project: Project, step: Step, report: Report) -> None:

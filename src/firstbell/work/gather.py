@@ -15,6 +15,7 @@ from firstbell.engine.waiting import together
 from firstbell.errors import FirstbellError
 from firstbell.model.course import CertificateFiles, Course
 from firstbell.model.image import BuildSpec
+from firstbell.plan.mirrors import mirror_urls
 from firstbell.plan.network import WayOut
 from firstbell.plan.project_image import bases
 from firstbell.plan.services import Inputs
@@ -78,10 +79,8 @@ def engine_socket(course: Course) -> str:
 
 def way_out(course: Course) -> WayOut:
     """The machine's resolvers, and where the configured mirrors and proxy are now."""
-    configured = (course.network.apt, course.network.pypi, course.network.npm, course.network.proxy)
-    return WayOut(
-        resolvers=machine_resolvers(), endpoints=tuple(e for url in configured if url for e in _endpoints(url))
-    )
+    endpoints = dict.fromkeys(e for url in mirror_urls(course.network) for e in _endpoints(url))
+    return WayOut(resolvers=machine_resolvers(), endpoints=tuple(endpoints))
 
 
 _RESOLVERS = (Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.conf"))

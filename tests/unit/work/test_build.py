@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,9 +11,11 @@ import stamina
 
 from firstbell.engine.fake import FakeEngine
 from firstbell.errors import BuildFailed, CourseFileError
+from firstbell.model.container import ContainerSpec, frozen
 from firstbell.model.image import BuildSpec, Progress
+from firstbell.model.kernel import Kernel
 from firstbell.model.network import Network
-from firstbell.model.observed import ImageState
+from firstbell.model.observed import ImageState, Observed, RunResult
 from firstbell.work.build import build, get_base
 from firstbell.work.project import read_ca_bundle
 
@@ -92,3 +96,30 @@ async def test_a_missing_bundle_is_named(tmp_path: Path) -> None:
     with pytest.raises(CourseFileError) as refused:
         read_ca_bundle(Network(ca_bundle=tmp_path / "gone.pem"))
     assert refused.value.where == str(tmp_path / "gone.pem")
+
+
+class Verifying(FakeEngine):
+    """An engine whose kernels fail; it has an image of the given steps."""
+
+    def __init__(self, steps: str) -> None:
+        super().__init__()
+        self.there = ImageState("firstbell/x:0", "sha256:0", labels=frozen({"firstbell.steps": steps}))
+        self.ran = 0
+
+    async def observe(self, course: str = "") -> Observed:
+        return replace(await super().observe(course), images=(self.there,))
+
+    async def run(self, spec: ContainerSpec, stdin: bytes = b"", deadline: float = 600) -> RunResult:
+        self.ran += 1
+        return RunResult(1, b"no kernel")
+
+
+@pytest.mark.parametrize(("steps", "runs"), [("same", 0), ("other", 1)])
+async def test_kernels_are_verified_once_for_the_same_steps(steps: str, runs: int) -> None:
+    """Another notebook does not have every kernel executed again; another step does, and a failing one fails it."""
+    kernel = Kernel("go", "Go", "1", "somewhere", "go")
+    spec = replace(SPEC, kernels=(kernel,), labels=frozen({"firstbell.steps": "same"}))
+    engine = Verifying(steps)
+    with contextlib.nullcontext() if not runs else pytest.raises(BuildFailed):
+        await build(engine, spec)
+    assert engine.ran == runs

@@ -2,10 +2,12 @@
   * or with an error its message; what the program prints goes to its output as it is. */
 
 package dotty.tools.repl:
-  /** The REPL with what it keeps to itself: a flag that every loop compiled by it looks at, for interrupts. */
+  /** The REPL with what it keeps to itself: a flag that every loop compiled by it looks at, for interrupts. Its class path
+    * is given, or folders of the person's would be packages: one called `sys` hides Scala's.
+    */
   class Interpreter(said: java.io.OutputStream)
       extends ReplDriver(
-        Array("-usejavacp", "-color:never"),
+        Array("-classpath", sys.props("java.class.path"), "-color:never"),
         java.io.PrintStream(said, true, "UTF-8"),
         Some(classOf[State].getClassLoader)
       ):

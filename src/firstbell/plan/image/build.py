@@ -63,9 +63,17 @@ def project_build(facts: FolderFacts, settings: BuildSettings) -> BuildSpec:
         prefix="project" if is_ours else "",
         ignore=facts.ignore,
         args=frozen(used_args(dockerfile, build_args(settings.network))),
-        labels=image_labels(facts.origin, settings, tag),
+        labels=frozen(
+            {**image_labels(facts.origin, settings, tag), names.LABEL_STEPS: _steps(dockerfile, ours, facts)}
+        ),
         kernels=settings.kernels if is_ours else (),
     )
+
+
+def _steps(dockerfile: str, ours: tuple[File, ...], facts: FolderFacts) -> str:
+    """What images have in common that differ only in notebooks and data, where those are copied last."""
+    is_last = dockerfile.rstrip().endswith(f"{PROJECT_DIR}/")
+    return content_tag("", dockerfile, ours, () if is_last else _lines(facts)).removeprefix(":")
 
 
 def _lines(facts: FolderFacts) -> Iterator[str]:
