@@ -1,4 +1,4 @@
-"""The other side of a closed network: mirrors of Debian, of pip's index and of npm, and the one proxy that leads there."""
+"""The other side of a closed network: mirrors of Debian, of pip's index and of npm, and the proxy that leads there."""
 
 from __future__ import annotations
 
@@ -62,6 +62,14 @@ class Mirror(ThreadingHTTPServer):
             return f"{PyPI.simple_url}/{path.removeprefix('/simple/')}"
         return self.files + path.removeprefix("/packages/") if path.startswith("/packages/") else self.debian + path
 
+    def shutdown_request(self, request: socket.socket | tuple[bytes, socket.socket]) -> None:
+        """With TLS, take leave: a connection that just ends is taken for one that was cut."""
+        if isinstance(request, ssl.SSLSocket):
+            with contextlib.suppress(OSError, ValueError):
+                request.settimeout(5)
+                request.unwrap()
+        super().shutdown_request(request)
+
     def handle_error(self, *_: object) -> None:
         """A client that went away is no news."""
 
@@ -78,7 +86,7 @@ class _Mirrored(BaseHTTPRequestHandler):
             self._answer(_npm(self.path, f"{self.server.url}/npm"))
             return
         wanted = {"Accept": self.headers["Accept"]} if "Accept" in self.headers else {}
-        request = urllib.request.Request(self.server.upstream(self.path), headers=wanted)
+        request = urllib.request.Request(self.server.upstream(self.path), headers=wanted, method=self.command)
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:
                 if self.server.is_tls and self.path.startswith("/simple/"):
@@ -92,6 +100,8 @@ class _Mirrored(BaseHTTPRequestHandler):
                 shutil.copyfileobj(answer, self.wfile)
         except urllib.error.HTTPError as error:
             self.send_error(error.code)
+
+    do_HEAD = do_GET
 
     def _own_files(self, index: bytes) -> bytes:
         """The index with the files at this mirror."""
@@ -196,7 +206,7 @@ def serving(server: Server) -> Iterator[Server]:
 def make_certificates(folder: Path) -> tuple[Path, Path]:
     """A new authority, and a certificate of it for HOST with its key in one file; both as PEM."""
     ca, ca_key, key, server = (folder / name for name in ("ca.pem", "ca.key", "key.pem", "server.pem"))
-    make = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1".split()
+    make = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1"]
     _run(*make, "-subj", "/CN=authority of a test", "-addext", "keyUsage=critical,keyCertSign", "-keyout", ca_key,
          "-out", ca)  # fmt: skip
     _run(*make, "-subj", f"/CN={HOST}", "-addext", f"subjectAltName=DNS:{HOST}", "-addext",

@@ -12,13 +12,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from firstbell.engine import docker_buildkit, docker_context
+from firstbell.engine import docker_buildkit, docker_context, docker_observe
 from firstbell.engine.base import Report
-from firstbell.engine.docker_api import Answer, Api
+from firstbell.engine.docker_api import Answer, Api, understood
 from firstbell.engine.docker_buildkit import Client
 from firstbell.engine.docker_images import present
 from firstbell.engine.docker_messages import messages
 from firstbell.engine.docker_progress import BuildProgress, build_log
+from firstbell.errors import BuildFailed
 from firstbell.model.image import BuildSpec
 from firstbell.model.observed import ImageState
 
@@ -46,16 +47,26 @@ class Builder:
         """See Engine.build."""
         client = await self._buildkit()
         if client and self._env is not None:
-            await docker_buildkit.build(client, self._env, spec, report, self._log_folder)
+            await self._by_buildkit(client, self._env, spec, report)
         else:
             await _build_classic(self._api, without_cache_mounts(spec), report, self._log_folder)
         return await present(self._api, spec.tag)
+
+    async def _by_buildkit(self, client: Client, env: dict[str, str], spec: BuildSpec, report: Report) -> None:
+        """A client takes what a failing daemon says for a failed build: so the daemon is asked before and after."""
+        await docker_observe.facts(self._api)
+        try:
+            await docker_buildkit.build(client, env, spec, report, self._log_folder)
+        except BuildFailed:
+            await docker_observe.facts(self._api)
+            raise
 
     async def _buildkit(self) -> Client | None:
         if self._classic or self._env is None:
             return None
         if self._client is None:
-            components = (await self._api.json("GET", "version")).get("Components") or ()
+            with understood("version"):
+                components = (await self._api.json("GET", "version")).get("Components") or ()
             # Podman answers to the same API, with a builder of its own behind it.
             is_docker = any(component.get("Name") == "Engine" for component in components)
             self._client = await docker_buildkit.find_client() if is_docker else None

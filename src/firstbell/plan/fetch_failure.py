@@ -36,7 +36,7 @@ SOURCES = (
         "apt",
         "packages of the distribution",
         "APT_MIRROR",
-        _any(r"^E: Failed to fetch", r"^Err:\d+ "),
+        _any(r"^E: Failed to fetch", r"^Err:\d+ ", r"^E: The repository '"),
         _any(r"apt-install", r"\bapt(-get)?\b.* install"),
     ),
     Source("npm", "packages of npm", "NPM_CONFIG_REGISTRY", _any(r"\bnpm err(or|!)"), _any(r"\bnpm (ci|install)\b")),
@@ -133,7 +133,9 @@ _SILENCE = _any(
     r"network is unreachable",
     r"tls handshake timeout",
 )
-_REFUSAL = _any(r"failed to fetch\b.*(archive|http)", r"unable to access index for repository")
+_REFUSAL = _any(
+    r"failed to fetch\b.*(archive|http)", r"unable to access index for repository", r"does not have a Release file"
+)
 _HOST = re.compile(
     r"(?:fetch:?|err:\d+|download(?: from)?|url|request to|\bget|response from|repository|reading)\W{1,3}https?://([^/\s\"'`)]+)",
     re.IGNORECASE,

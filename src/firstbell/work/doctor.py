@@ -22,6 +22,7 @@ from firstbell.engine.base import Engine
 from firstbell.errors import FirstbellError
 from firstbell.model import names
 from firstbell.model.course import CertificateFiles, Course
+from firstbell.model.network import Network
 from firstbell.model.observed import EngineFacts, Observed
 from firstbell.model.runtime import HUB_PORT, PROXY_API_PORT, PROXY_PORT, Runtime
 from firstbell.plan.doctor import findings
@@ -195,17 +196,29 @@ async def _reaches(course: Course, facts: EngineFacts | None) -> list[tuple[Reac
     hosts = [(what, registry_of(image, usual)) for what, image in images if image]
     wanted = [(what, f"https://{host}/v2/") for what, host in hosts if host]
     network = course.network
-    mirrors = (
-        ("the apt mirror", network.apt),
-        ("the Python package index", network.pypi),
-        ("the npm registry", network.npm),
-    )
-    wanted += [(what, url) for what, url in mirrors if url]
+    wanted += [(what, f"{url.rstrip('/')}/") for what, url in mirror_roles(network) if url]
     bundle = str(network.ca_bundle) if network.ca_bundle else None
     jobs: list[Awaitable[tuple[Reach, float | None]]] = [
         asyncio.to_thread(reach, what, url, network.proxy, bundle) for what, url in dict.fromkeys(wanted)
     ]
     return list(await asyncio.gather(*jobs))
+
+
+def mirror_roles(network: Network) -> tuple[tuple[str, str], ...]:
+    """What each mirror of `[network]` is for, and its address; empty where none is named."""
+    registry = network.registry if "://" in network.registry or not network.registry else f"https://{network.registry}"
+    return (
+        ("the apt mirror", network.apt),
+        ("the Python package index", network.pypi),
+        ("the mirror of Python's builds", network.python),
+        ("the npm registry", network.npm),
+        ("the mirror of conda channels", network.conda),
+        ("the CRAN mirror", network.cran),
+        ("the Go module proxy", network.go),
+        ("the Maven repository", network.maven),
+        ("the registry of crates", network.crates),
+        ("the mirror of the image registry", registry),
+    )
 
 
 def registry_of(image: str, usual: str) -> str:

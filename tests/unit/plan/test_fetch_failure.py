@@ -58,8 +58,8 @@ def test_a_mirror_that_does_not_answer(key: str) -> None:
     "text",
     [
         (
-            "E: Failed to fetch https://mirror.example.org/x/InRelease  Certificate verification failed: The certificate "
-            "is NOT trusted. The certificate issuer is unknown.  Could not handshake: Error in the verification."
+            "E: Failed to fetch https://mirror.example.org/x/InRelease  Certificate verification failed: The certifi"
+            "cate is NOT trusted. The certificate issuer is unknown.  Could not handshake: Error in the verification."
         ),
         f"{UV}invalid peer certificate: UnknownIssuer",
         (
@@ -136,6 +136,7 @@ def test_a_proxy_that_does_not_answer(text: str) -> None:
         ("  failed to get successful HTTP response from `{0}` (192.0.2.1), got 503", "out of order"),
         ("\tSERVER ERROR: Service Unavailable url={0}", "out of order"),
         ("E: Failed to fetch {0}  404  Not Found [IP: 192.0.2.1 80]", "has not given"),
+        ("E: The repository '{0} trixie Release' does not have a Release file.", "has not given"),
         ("unable to access index for repository {0}/src/contrib:", "has not given"),
     ],
 )

@@ -10,6 +10,7 @@ import pytest
 from firstbell.engine.fake import FakeEngine
 from firstbell.model import names
 from firstbell.model.course import Course
+from firstbell.model.network import Network
 from firstbell.model.observed import NetworkState, Observed
 from firstbell.model.runtime import HUB_PORT
 from firstbell.plan.doctor_facts import Level
@@ -18,6 +19,7 @@ from firstbell.work.doctor import (
     examine,
     held_locks,
     is_taken,
+    mirror_roles,
     own_addresses,
     reach,
     registry_of,
@@ -105,3 +107,12 @@ def test_registry_that_is_not_there():
     assert not found.answers
     assert "refused" in found.why.lower()
     assert skew is None
+
+
+def test_every_mirror_is_looked_at():
+    """Each mirror that [network] can name is asked whether it answers, the image registry's by HTTPS."""
+    keys = ("apt", "pypi", "python", "npm", "conda", "cran", "go", "maven", "crates")
+    named = Network(**{key: f"http://mirror.example.org/{key}" for key in keys}, registry="mirror.example.org:5000")
+    asked = [url for _, url in mirror_roles(named)]
+    assert asked == [f"http://mirror.example.org/{key}" for key in keys] + ["https://mirror.example.org:5000"]
+    assert not any(url for _, url in mirror_roles(Network()))
