@@ -101,7 +101,7 @@ class _Mirrored(BaseHTTPRequestHandler):
         except urllib.error.HTTPError as error:
             self.send_error(error.code)
 
-    do_HEAD = do_GET
+    do_HEAD = do_GET  # noqa: N815 - the handler's own way of naming
 
     def _own_files(self, index: bytes) -> bytes:
         """The index with the files at this mirror."""

@@ -44,7 +44,7 @@ SOURCES = (
         "python",
         "a build of Python",
         "UV_PYTHON_INSTALL_MIRROR",
-        _any(r"failed to install cpython", r"^Python \S+ could not be fetched"),
+        _any(r"failed to install cpython", r"/cpython-\S+\.tar", r"^Python \S+ could not be fetched"),
         _any(r"python-install"),
     ),
     Source(
@@ -82,7 +82,13 @@ SOURCES = (
         "pypi",
         "packages of Python",
         "PIP_INDEX_URL",
-        _any(r"retrying \(retry", r"/simple/", r"no matching distribution found for (uv|py-rattler|juliapkg)=="),
+        _any(
+            r"retrying \(retry",
+            r"/simple/",
+            r"failed to (fetch: |download `)",
+            r"\.whl\b",
+            r"no matching distribution found for (uv|py-rattler|juliapkg)==",
+        ),
         _any(r"uv-pip", r"uv-locked", r"project-install", r"pip install", r"hub/install"),
     ),
 )

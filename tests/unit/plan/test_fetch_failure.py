@@ -15,8 +15,8 @@ REFUSED = {
     "apt": "E: Failed to fetch {0}  Could not connect to 192.0.2.1:9 (192.0.2.1). - connect (111: Connection refused)",
     "npm": "npm error FetchError: request to {0} failed, reason: connect ECONNREFUSED 192.0.2.1:9\n"
     "npm error A complete log of this run can be found in: /tmp/npm/debug-0.log",
-    "python": "error: Failed to install cpython-3.10.22-linux-x86_64-gnu\n  cause: Failed to download `{0}`\n"
-    "  cause: Connection refused (os error 111)",
+    "python": "error: Failed to install cpython-3.10.22-linux-x86_64-gnu\n"
+    "  cause: Failed to download `{0}/cpython-3.10.22.tar.gz`\n  cause: Connection refused (os error 111)",
     "conda": "the channels of environment.yml cannot be read: Request failed after 5 retries\n"
     f"{RATTLER}tcp connect error\nCaused by: Connection refused (os error 111)",
     "cran": "URL '{0}/src/contrib/PACKAGES.rds': status was 'Could not connect to server'",
@@ -153,6 +153,17 @@ def test_pip_tells_nothing_of_the_network() -> None:
     )
     assert said.startswith("mirror.example.org, asked for packages of Python, does not answer.")
     assert "[network] pypi" in said
+
+
+def test_a_step_of_several_tools() -> None:
+    """Where a step runs apt and uv, the words of the one that failed count, not the step's."""
+    told = [
+        "error: Request failed after 5 retries in 35.1s",
+        "  cause: Failed to fetch: https://mirror.example.org/packages/f4/x-1.0-py3-none-any.whl",
+        "  cause: HTTP status server error (503 Service Unavailable) for url (https://mirror.example.org/packages/f4/x)",
+        "executor failed running [/bin/sh -c apt-install tree && uv-pip --system x]: exit code: 2",
+    ]
+    assert "mirror.example.org, asked for packages of Python, is out of order" in fetch_advice(told, {})
 
 
 def test_the_step_tells_whose_packages() -> None:
