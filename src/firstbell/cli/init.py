@@ -15,9 +15,7 @@ from firstbell.errors import CourseFileError
 
 
 def init(
-    folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="Where to; made if missing.", show_default=".")
-    ] = HERE,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to; made if missing.", show_default=".")] = HERE,
     seminar: Annotated[
         bool, typer.Option("--seminar", help="Whoever opens the URL is in (this if none is named).")
     ] = False,

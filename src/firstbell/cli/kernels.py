@@ -20,7 +20,7 @@ def kernels(
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """List the languages for `[server] kernels`: version, source, size, and how each has been verified."""
+    """List the languages for `kernels` of a course: version, source, size, and how each has been verified."""
     terminal = Terminal(json=json)
     found = (find_kernel(name, Path()),) if name else all_kernels()
     if json:
