@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from firstbell.cli.common import JsonOption, YesOption, asking, engine_of
+from firstbell.cli.common import DryRunOption, JsonOption, YesOption, asking, engine_of
 from firstbell.cli.show import Terminal, phase_text, plural, since, size
+from firstbell.engine.base import Engine
 from firstbell.model.run import Run
 from firstbell.work import runs as work
 from firstbell.work.machine import Ask
@@ -46,11 +47,15 @@ def stop(
         str, typer.Argument(metavar="NAME|DIR", help="As `firstbell ps` names it, or its folder.", show_default=".")
     ] = ".",
     everything: Annotated[bool, typer.Option("--all", help="Stop all that `firstbell run` has started.")] = False,
+    dry_run: DryRunOption = False,
     yes: YesOption = False,
     json: JsonOption = False,
 ) -> None:
     """End what `firstbell run` has started. Files stay in their home."""
     terminal = Terminal(json=json)
+    if dry_run:
+        _show(terminal, asyncio.run(_chosen("" if everything else which)))
+        return
     ended = asyncio.run(_stop("" if everything else which, asking(terminal, yes=yes or not terminal.can_ask)))
     if json:
         terminal.data({"stopped": [asdict(run) | {"phase": "missing", "url": ""} for run in ended]})
@@ -62,11 +67,31 @@ def stop(
         terminal.say("Nothing runs.")
 
 
+def _show(terminal: Terminal, runs: tuple[Run, ...]) -> None:
+    if terminal.is_json:
+        terminal.data({"steps": [f"stop {run.name}" for run in runs]})
+        return
+    for run in runs:
+        terminal.say(f"would stop {run.name}; {'files stay' if run.home else 'its files are kept nowhere'}")
+    if not runs:
+        terminal.say("Nothing runs.")
+
+
+async def _chosen(which: str) -> tuple[Run, ...]:
+    async with engine_of(None) as engine:
+        return await _find(engine, which)
+
+
+async def _find(engine: Engine, which: str) -> tuple[Run, ...]:
+    """One run, or all for an empty word."""
+    name = await work.find_run(engine, which) if which else ""
+    return tuple(run for run in await work.list_runs(engine) if name in {"", run.name})
+
+
 async def _stop(which: str, ask: Ask) -> tuple[Run, ...]:
     """End one run, or all for an empty word; what was ended."""
     async with engine_of(None) as engine:
-        name = await work.find_run(engine, which) if which else ""
-        chosen = tuple(run for run in await work.list_runs(engine) if name in {"", run.name})
+        chosen = await _find(engine, which)
         losing = [run.name for run in chosen if not run.home]
         if losing:
             ask(

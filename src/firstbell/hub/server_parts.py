@@ -7,6 +7,7 @@ from pathlib import Path
 
 from firstbell.engine.base import Engine
 from firstbell.plan.accounts import GROUP, PASSWD, Accounts
+from firstbell.plan.authorities import IMAGE_AUTHORITIES, joined
 from firstbell.plan.launcher import launcher_files, sidecar_files
 
 
@@ -20,13 +21,16 @@ class ServerParts:
         self._accounts: Accounts | None = None
         self.launcher = launcher_files()
         self.sidecar = sidecar_files()
-        self.authorities = ca_file.read_bytes() if ca_file else b""
+        self._named = ca_file.read_bytes() if ca_file else b""
+        self.authorities = self._named
+        """Whom servers trust beside their image's own; with those once `accounts` has been asked for."""
 
     async def accounts(self) -> Accounts:
         """The image's own users and groups. Raises EngineUnavailable, StartFailed."""
         async with self._lock:
             if self._accounts is None:
-                found = await self._engine.read_image_files(self._image, (PASSWD, GROUP))
+                found = await self._engine.read_image_files(self._image, (PASSWD, GROUP, IMAGE_AUTHORITIES))
+                self.authorities = joined(found.get(IMAGE_AUTHORITIES, b""), self._named)
                 self._accounts = Accounts(
                     found.get(PASSWD, b"").decode(errors="replace"), found.get(GROUP, b"").decode(errors="replace")
                 )

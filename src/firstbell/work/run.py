@@ -22,6 +22,7 @@ from firstbell.model.run import FIRST_PORT, Wish
 from firstbell.model.secret import Secret
 from firstbell.model.steps import EnsureVolume, StartContainer, Step
 from firstbell.plan.accounts import GROUP, PASSWD, Accounts
+from firstbell.plan.authorities import IMAGE_AUTHORITIES, joined
 from firstbell.plan.launcher import launcher_files
 from firstbell.plan.run import (
     SHADOW,
@@ -83,7 +84,7 @@ async def run(engine: Engine, wish: Wish, told: Told, show: Show, confirm: Confi
 async def _gather(engine: Engine, wish: Wish, told: Told, image: str) -> RunInputs:
     """Everything a run is made from; what an older container of the name has is kept where nothing else is wished."""
     state = await engine.image(image)
-    found = await engine.read_image_files(image, (PASSWD, GROUP, SHADOW)) if state else {}
+    found = await engine.read_image_files(image, (PASSWD, GROUP, SHADOW, IMAGE_AUTHORITIES)) if state else {}
     text = {path: content.decode(errors="replace") for path, content in found.items()}
     kept = await runs.kept(engine, wish.name)
     return RunInputs(
@@ -97,7 +98,7 @@ async def _gather(engine: Engine, wish: Wish, told: Told, image: str) -> RunInpu
         shadow=text.get(SHADOW, ""),
         sudo_hash=await asyncio.to_thread(_hash, wish.sudo, kept.sudo_hash) if wish.sudo else "",
         network=told.network,
-        authorities=told.authorities,
+        authorities=joined(found.get(IMAGE_AUTHORITIES, b""), told.authorities),
     )
 
 

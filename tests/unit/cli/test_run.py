@@ -167,6 +167,7 @@ def test_ps_stop_logs(command: Command, lab: FakeEngine):
     assert command("logs", "hub").code == 2
     assert command("logs", "nobody").code == 5
     assert command("stop", "nobody").code == 5
+    assert "would stop ana" in command("stop", "ana", "--dry-run").out
     stopped = command("stop", "ana")
     assert "Stopped analysis; files are kept in lab-1-" in stopped.out
     assert "Nothing runs" in command("stop", "--all").out
