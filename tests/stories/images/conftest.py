@@ -126,9 +126,3 @@ def make_wheel(folder: Path, version: str) -> Path:
         archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         archive.writestr(f"{info}/RECORD", "")
     return wheel
-
-
-def layers(image: str) -> list[str]:
-    """The image's layers, lowest first."""
-    found: list[str] = json.loads(docker("image", "inspect", "--format", "{{json .RootFS.Layers}}", image))
-    return found

@@ -11,7 +11,7 @@ from firstbell.errors import BuildFailed
 from firstbell.model.image import Progress
 from firstbell.model.runtime import PROJECT_DIR
 from firstbell.work.build import build, check_image, plan_course_image
-from tests.stories.images.conftest import NAME, MakeCourse, built, layers, make_wheel, run
+from tests.stories.images.conftest import NAME, MakeCourse, built, make_wheel, run
 from tests.support.course import docker
 
 
@@ -48,17 +48,6 @@ async def test_the_same_folder_is_not_built_again(engine: Engine, course: MakeCo
     before = await engine.image(spec.tag)
     assert await build(engine, spec, said.append) == before
     assert said == []
-
-
-async def test_a_changed_notebook_is_one_layer(engine: Engine, course: MakeCourse, project: Path) -> None:
-    """After an edit the image has another tag and shares every layer but the last."""
-    before = (await built(engine, course())).tag
-    lower, last = layers(before)[:-1], layers(before)[-1]
-    (project / "start.ipynb").write_text("{}")
-    after = (await built(engine, course())).tag
-    assert after != before
-    assert layers(after)[:-1] == lower
-    assert layers(after)[-1] != last
 
 
 @pytest.mark.parametrize(

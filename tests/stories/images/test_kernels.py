@@ -27,7 +27,9 @@ def own_kernel(folder: Path, expected: str) -> None:
         "cell_type": "code",
         "id": "a",
         "metadata": {"expect": [expected]},
-        "source": "import os\nprint(6 * 7, os.path.exists('/opt/kernels/snake/there'), os.getuid(), os.listdir('.'))",
+        "source": "import os\n"
+        "mine = [name for name in os.listdir('.') if name != '.ipython']\n"
+        "print(6 * 7, os.path.exists('/opt/kernels/snake/there'), os.getuid(), mine)",
         "outputs": [],
         "execution_count": None,
     }
