@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,28 +12,15 @@ from firstbell.config.reader import read_course
 from firstbell.engine.base import Engine
 from firstbell.model.container import File, Limits
 from firstbell.work.kernels import all_kernels, execute
-from tests.support.course import FIRSTBELL, docker
+from tests.languages.conftest import LAB
+from tests.support.course import docker
 
-LAB = Path(__file__).parents[2] / "examples" / "languages"
 NOTEBOOKS = sorted((LAB / "project").glob("*.ipynb"))
 REQUIRED = {
     *("python", "go", "typescript", "javascript", "cpp", "java", "scala", "racket", "r", "rust", "octave", "bash"),
 }
 
 pytestmark = pytest.mark.timeout(2 * 3600)
-
-
-@pytest.fixture(scope="session")
-def built() -> dict[str, Any]:
-    """What `firstbell build` says of the lab: every kernel has executed its smoke notebook, or it would have failed.
-
-    The image stays, so that a second run is quick; `docker rmi` with its name removes it.
-    """
-    command = [str(FIRSTBELL), "build", str(LAB), "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-4000:]
-    said: dict[str, Any] = json.loads(done.stdout)
-    return said
 
 
 def test_the_lab_has_them_all(built: dict[str, Any]) -> None:

@@ -1,0 +1,69 @@
+"""The languages where people meet them: in JupyterLab, behind the hub."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, expect
+
+from tests.browser.window import PICTURES, window
+from tests.support.course import RunningCourse, docker, running_example
+
+pytestmark = [pytest.mark.timeout(2 * 3600), pytest.mark.asyncio(loop_scope="session")]
+
+PATIENCE = 120_000
+"""Milliseconds for all cells of a notebook: Go compiles its library for the first one."""
+TABLE, PICTURE = ".jp-RenderedHTML table", ".jp-RenderedImage img"
+
+
+@pytest.fixture(scope="module")
+def lab_course(built: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCourse]:
+    """The lab, up under another name: its image has the steps of the one that is `built`, so nothing is built anew."""
+    name = "test-browser-languages"
+    try:
+        with running_example(tmp_path_factory.mktemp("languages"), "languages", name) as course:
+            yield course
+    finally:
+        docker("rmi", f"firstbell/{name}:{built['tag'].rpartition(':')[2]}", check=False)
+
+
+@pytest.mark.parametrize(
+    ("language", "words", "rich"),
+    [
+        pytest.param(
+            "go",
+            ("10 stairs: 89 ways", "231 together"),
+            None,
+            marks=pytest.mark.xfail(strict=True, reason="JupyterLab shows GoNB as Unknown and sends it no cell"),
+        ),
+        ("scala", ("354224848179261915075", "List(Two, Two)"), TABLE),
+        ("racket", ("89",), PICTURE),
+    ],
+)
+async def test_a_notebook_runs_in_the_lab(
+    browser: Browser, lab_course: RunningCourse, language: str, words: tuple[str, ...], rich: str | None
+) -> None:
+    """A visitor opens a language's notebook, runs all its cells, and sees its text, and its table or its pictures."""
+    async with window(browser, lab_course.url) as person:
+        await person.open()
+        lab = await person.in_lab()
+        await lab.open_file(f"{language}.ipynb")
+        notebook = lab.notebook()
+        await expect(notebook.get_by_role("heading", level=1)).to_contain_text(language.capitalize())
+        await lab.choose("Run", "Run All Cells")  # waits for its kernel by itself
+        for text in words:
+            await expect(notebook.locator(".jp-OutputArea-output", has_text=text).first).to_be_visible(timeout=PATIENCE)
+        if rich:
+            await expect(notebook.locator(rich)).to_have_count(2 if rich == PICTURE else 1, timeout=PATIENCE)
+            shown = notebook.locator(rich).last
+            await shown.scroll_into_view_if_needed()
+            assert rich != PICTURE or await shown.evaluate("image => image.complete && image.naturalWidth > 100")
+        await expect(notebook.get_by_text("[*]:")).to_have_count(0, timeout=PATIENCE)
+        PICTURES.mkdir(exist_ok=True)
+        await person.page.screenshot(path=PICTURES / f"language-{language}.png")
+        await lab.save()
+        cells = (await lab.file(f"{language}.ipynb"))["cells"]
+        assert "error" not in {output["output_type"] for cell in cells for output in cell.get("outputs", ())}
+        assert person.problems == []
