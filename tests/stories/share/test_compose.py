@@ -12,7 +12,7 @@ import pytest
 
 from firstbell.engine.docker import DockerEngine
 from firstbell.model.image import BuildSpec
-from tests.support.course import RunningCourse, remove, write_course
+from tests.support.course import RunningCourse, docker, remove, write_course
 from tests.support.machine import Machine, give, machine
 from tests.support.registry import BASE, Registry
 from tests.support.visitor import Visitor
@@ -34,6 +34,9 @@ def course(tmp_path: Path) -> Iterator[RunningCourse]:
     remove(NAME)
     yield RunningCourse(tmp_path, NAME, write_course(tmp_path, NAME))
     remove(NAME)
+    tags = docker("images", "--format", "{{.Repository}}:{{.Tag}}").split()
+    for pushed in [tag for tag in tags if tag.startswith("127.0.0.1:") and "/lab/" in tag]:
+        docker("rmi", pushed, check=False)
 
 
 async def tool() -> None:
