@@ -17,7 +17,7 @@ from firstbell.work import build
 from firstbell.work.base_image import debian_like
 from firstbell.work.folder import read_folder, warnings
 from firstbell.work.project import Project
-from firstbell.work.show import Show
+from firstbell.work.show import Show, shown
 
 _LARGEST = 5
 
@@ -91,11 +91,8 @@ async def build_project(engine: Engine, project: Project, wish: Wish, show: Show
         show.on_progress(line)
 
     is_new = any(isinstance(step, BuildImage) for step in planned.steps)
-    show.on_plan(planned.steps)
-    for index, step in enumerate(planned.steps):
-        show.on_step(step, index)
+    for step in shown(planned.steps, show):
         await act(engine, project, step, report)
-        show.on_done(step)
     history = await engine.history(planned.tag)
     image = await engine.image(planned.tag)
     assert image is not None  # checked a moment ago

@@ -22,7 +22,7 @@ from firstbell.model.steps import BuildImage, PullImage, Step, WriteBundle
 from firstbell.plan.bundle import ARCHIVE, COMMAND, README, SECRETS, Bundle, Piece, command, readme
 from firstbell.work import build
 from firstbell.work.bundle_pieces import with_pieces
-from firstbell.work.show import Show
+from firstbell.work.show import Show, shown
 
 _LEVEL = 3
 """Of gzip: an image shrinks to 40 % at some 50 MB/s; the highest level takes five times as long for 2 % more."""
@@ -94,9 +94,7 @@ async def export_bundle(
     _refuse_target(wanted.target, replace=replace)
     steps = await plan_bundle(engine, wanted, show.on_progress)
     bundle: Bundle | None = None
-    show.on_plan(steps)
-    for index, step in enumerate(steps):
-        show.on_step(step, index)
+    for step in shown(steps, show):
         match step:
             case PullImage(ref=ref):
                 await build.get_base(engine, ref, wanted.course.network, show.on_progress)
@@ -105,7 +103,6 @@ async def export_bundle(
             case WriteBundle(images=images):
                 bundle = await _bundle(engine, wanted, images)
                 await _write(engine, bundle, wanted.target, env, show.on_progress)
-        show.on_done(step)
     assert bundle is not None  # the last step
     return Written(bundle, wanted.target.stat().st_size, time.monotonic() - started)
 

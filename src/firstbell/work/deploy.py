@@ -39,7 +39,7 @@ from firstbell.plan.services import PYTHON, Inputs, roster_file
 from firstbell.work import build
 from firstbell.work.gather import gather, host_routes
 from firstbell.work.lock import course_lock
-from firstbell.work.show import Show
+from firstbell.work.show import Show, shown
 
 HUB_DEADLINE = 90.0
 """Seconds a hub may take to answer before `up` gives up; it takes about three."""
@@ -103,11 +103,8 @@ async def observe_course(engine: Engine, course: Course) -> Observed:
 
 
 async def _carry_out(engine: Engine, course: Course, steps: Sequence[Step], show: Show) -> None:
-    show.on_plan(steps)
-    for index, step in enumerate(steps):
-        show.on_step(step, index)
+    for step in shown(steps, show):
         await _act(engine, course, step, show)
-        show.on_done(step)
 
 
 async def _act(engine: Engine, course: Course, step: Step, show: Show) -> None:

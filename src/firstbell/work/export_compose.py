@@ -24,7 +24,7 @@ from firstbell.work import build
 from firstbell.work.deploy import observe_course
 from firstbell.work.fetch import login_of
 from firstbell.work.gather import gather
-from firstbell.work.show import Show
+from firstbell.work.show import Show, shown
 
 COMPOSE, ENV, README = "compose.yaml", ".env", "README.md"
 
@@ -76,9 +76,7 @@ async def export_compose(engine: Engine, wanted: Wanted, show: Show, *, replace:
     """
     _refuse_taken(wanted.target, replace=replace)
     folder = await plan_compose(engine, wanted)
-    show.on_plan(folder.steps)
-    for index, step in enumerate(folder.steps):
-        show.on_step(step, index)
+    for step in shown(folder.steps, show):
         match step:
             case PullImage(ref=ref):
                 await build.get_base(engine, ref, wanted.course.network, show.on_progress)
@@ -90,7 +88,6 @@ async def export_compose(engine: Engine, wanted: Wanted, show: Show, *, replace:
                 await engine.push(ref, show.on_progress, await login_of(engine, parse_reference(ref)))
             case WriteFolder():
                 write_folder(folder, wanted.target)
-        show.on_done(step)
     return folder
 
 

@@ -35,7 +35,7 @@ from firstbell.plan.run import (
 from firstbell.work import build, runs
 from firstbell.work.lock import run_lock
 from firstbell.work.run_image import Told, act, image_steps, with_sudo
-from firstbell.work.show import Show
+from firstbell.work.show import Show, shown
 
 READY_DEADLINE = 120.0
 """Seconds a server may take to answer; it takes about two, on a slow disk ten."""
@@ -129,20 +129,15 @@ async def _permit(
 async def _carry_out(engine: Engine, told: Told, steps: Sequence[Step], show: Show) -> None:
     if not steps:
         return
-    show.on_plan(steps)
-    for index, step in enumerate(steps):
-        show.on_step(step, index)
+    for step in shown(steps, show):
         await act(engine, told, step, show.on_progress)
-        show.on_done(step)
 
 
 async def _start(engine: Engine, told: Told, inputs: RunInputs, steps: Sequence[Step], show: Show) -> RunInputs:
     """Carry out what leads to the container, then start it and wait until it answers; the inputs it runs with."""
     if not steps:
         return inputs
-    show.on_plan(steps)
-    for index, step in enumerate(steps):
-        show.on_step(step, index)
+    for step in shown(steps, show):
         if isinstance(step, StartContainer):
             async with _undone(engine, [s.spec.name for s in steps if isinstance(s, EnsureVolume)]):
                 inputs = await _start_on_free_port(engine, inputs)
@@ -150,7 +145,6 @@ async def _start(engine: Engine, told: Told, inputs: RunInputs, steps: Sequence[
                 await _answers(engine, inputs)
         else:
             await act(engine, told, step, show.on_progress)
-        show.on_done(step)
     return inputs
 
 

@@ -14,7 +14,7 @@ from firstbell.model.steps import PullImage, PushImage, Step, TagImage
 from firstbell.work.build_project import Wish, act, plan_project
 from firstbell.work.fetch import fetch, login_of
 from firstbell.work.project import Project
-from firstbell.work.show import Show
+from firstbell.work.show import Show, shown
 
 Source = Project | str
 """What is pushed: a folder, or an image of this machine."""
@@ -56,9 +56,7 @@ async def push(engine: Engine, source: Source, to: Reference, show: Show) -> Sha
     login = await login_of(engine, to)
     steps = await plan_push(engine, source, to, show.on_progress)
     digest = ""
-    show.on_plan(steps)
-    for index, step in enumerate(steps):
-        show.on_step(step, index)
+    for step in shown(steps, show):
         match step:
             case PushImage(ref=ref):
                 digest = await engine.push(ref, show.on_progress, login)
@@ -66,7 +64,6 @@ async def push(engine: Engine, source: Source, to: Reference, show: Show) -> Sha
                 await engine.tag(ref, new)
             case _ if isinstance(source, Project):
                 await act(engine, source, step, show.on_progress)
-        show.on_done(step)
     return Shared(await _there(engine, str(to)), digest, time.monotonic() - started)
 
 

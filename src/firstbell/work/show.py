@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from firstbell.model.image import Progress
@@ -43,3 +43,12 @@ class Silent:
 
     def on_done(self, step: Step) -> None:
         """Nothing."""
+
+
+def shown(steps: Sequence[Step], show: Show) -> Iterator[Step]:
+    """Each step in turn, told as it begins and, where whoever carries it out comes back for the next, as done."""
+    show.on_plan(steps)
+    for index, step in enumerate(steps):
+        show.on_step(step, index)
+        yield step
+        show.on_done(step)
