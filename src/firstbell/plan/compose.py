@@ -19,7 +19,7 @@ from firstbell.model.course import Course
 from firstbell.model.names import Role
 from firstbell.model.runtime import SOCKET, Runtime
 from firstbell.plan import network
-from firstbell.plan.services import PYTHON, Inputs, service_specs
+from firstbell.plan.services import PYTHON, Inputs, probes, service_specs
 
 Tree = dict[str, Any]
 
@@ -69,10 +69,8 @@ def compose(inputs: Inputs, made: Runtime, subnet: str, images: Mapping[str, str
         services[role]["depends_on"] = {name: {"condition": condition} for name, condition in needed.items()}
     if there.sidecar_image:
         services["hub"]["depends_on"]["sidecar"] = {"condition": _DONE}
-    services["guard"]["healthcheck"] = _probe(
-        PYTHON, "-m", "firstbell.hub.guard", "--check", network.table_name(made.course)
-    )
-    services["hub"]["healthcheck"] = _probe(PYTHON, "-m", "firstbell.hub.health")
+    for role, probe in probes(made.course).items():
+        services[role.value]["healthcheck"] = _healthcheck(probe)
     services["hub"]["group_add"] = ["${DOCKER_GID:-" + str(inputs.socket_gid) + "}"]
     hub = here.get(inputs.hub_image.tag, inputs.hub_image.tag)
     tree: Tree = {
@@ -224,8 +222,8 @@ def _mount(mount: Mount) -> Tree:
     return entry
 
 
-def _probe(*argv: str) -> Tree:
-    return {"test": ["CMD", *argv], "interval": "2s", "timeout": "10s", "retries": 60}
+def _healthcheck(probe: tuple[str, ...]) -> Tree:
+    return {"test": ["CMD", *probe], "interval": "2s", "timeout": "10s", "retries": 60}
 
 
 def _prepare(image: str, specs: tuple[ContainerSpec, ...]) -> Tree:

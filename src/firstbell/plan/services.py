@@ -61,10 +61,24 @@ class Inputs:
         """The reference of the image servers run."""
         return self.course_image.tag if self.course_image else self.course.server.image
 
+    @property
+    def images(self) -> tuple[str, ...]:
+        """All that the course runs from, the hub's first."""
+        sidecar = (self.sidecar_image.tag,) if self.sidecar_image else ()
+        return (self.hub_image.tag, self.server_image, *sidecar)
+
 
 def service_specs(inputs: Inputs, made: Runtime) -> tuple[ContainerSpec, ...]:
     """Guard, proxy, hub and edge, in the order in which they start."""
     return (_guard(inputs, made), _proxy(inputs, made), _hub(inputs, made), _edge(inputs, made))
+
+
+def probes(course: str) -> dict[Role, tuple[str, ...]]:
+    """What those parts that take a while are asked by, in their containers: done when it exits with 0."""
+    return {
+        Role.GUARD: (PYTHON, "-m", "firstbell.hub.guard", "--check", network.table_name(course)),
+        Role.HUB: (PYTHON, "-m", "firstbell.hub.health"),
+    }
 
 
 def roster_file(content: bytes) -> File:

@@ -17,11 +17,13 @@ from typing import IO
 from firstbell.engine.base import Engine, Report, ignore
 from firstbell.errors import BuildFailed, CourseFileError, Declined, FirstbellError
 from firstbell.model.course import Course
-from firstbell.model.image import BuildSpec, Progress
+from firstbell.model.image import Progress
 from firstbell.model.steps import BuildImage, PullImage, Step, WriteBundle
 from firstbell.plan.bundle import ARCHIVE, COMMAND, README, SECRETS, Bundle, Piece, command, readme
+from firstbell.plan.deploy import image_steps
 from firstbell.work import build
 from firstbell.work.bundle_pieces import with_pieces
+from firstbell.work.gather import gather_images
 from firstbell.work.show import Show, shown
 
 _LEVEL = 3
@@ -54,36 +56,18 @@ class Written:
 
 async def plan_bundle(engine: Engine, wanted: Wanted, report: Report = ignore) -> tuple[Step, ...]:
     """What `export bundle` would do. Raises CourseFileError."""
-    course = wanted.course
-    specs = await asyncio.to_thread(_specs, course, report)
-    missing = [spec for spec in specs if await engine.image(spec.tag) is None]
-    steps: list[Step] = []
-    if missing and await engine.image(course.server.base) is None:
-        steps.append(PullImage(course.server.base, "base image"))
-    steps += [BuildImage(spec) for spec in missing]
-    images = [spec.tag for spec in specs]
-    if course.server.project is None:
-        image = _taggable(course.server.image)
-        images.append(image)
-        if await engine.image(image) is None:
-            steps.append(PullImage(image, "course image"))
-    return (*steps, WriteBundle(str(wanted.target), tuple(images)))
+    _require_tag(wanted.course.server.image)
+    inputs = await gather_images(engine, wanted.course, report)
+    return (*image_steps(inputs), WriteBundle(str(wanted.target), inputs.images))
 
 
-def _specs(course: Course, report: Report) -> list[BuildSpec]:
-    """The images that are made from this machine's files, the hub's first."""
-    made = (build.plan_hub_image(course), build.plan_course_image(course, report), build.plan_sidecar_image(course))
-    return [spec for spec in made if spec is not None]
-
-
-def _taggable(image: str) -> str:
+def _require_tag(image: str) -> None:
     if "@" in image:
         raise CourseFileError(
             "an image named by its digest cannot be put into a bundle: a tar of images has no room for that name",
             where=image,
             next_step="Give it a tag, `docker tag`, and name that in [server] image.",
         )
-    return image
 
 
 async def export_bundle(

@@ -33,9 +33,8 @@ from firstbell.model.steps import (
     StopContainer,
 )
 from firstbell.plan import deploy as plan
-from firstbell.plan import network
 from firstbell.plan.edge import is_loopback
-from firstbell.plan.services import PYTHON, Inputs, roster_file
+from firstbell.plan.services import Inputs, probes, roster_file
 from firstbell.work import build
 from firstbell.work.gather import gather, host_routes
 from firstbell.work.lock import course_lock
@@ -136,17 +135,7 @@ async def _act(engine: Engine, course: Course, step: Step, show: Show) -> None:
 
 async def _settled(engine: Engine, course: Course, name: str, show: Show) -> None:
     """Wait until what was started does its work; a container that ends instead is reported with its log."""
-    probes = {
-        names.container(course.name, Role.GUARD): (
-            PYTHON,
-            "-m",
-            "firstbell.hub.guard",
-            "--check",
-            network.table_name(course.name),
-        ),
-        names.container(course.name, Role.HUB): (PYTHON, "-m", "firstbell.hub.health"),
-    }
-    probe = probes.get(name)
+    probe = next((p for role, p in probes(course.name).items() if name == names.container(course.name, role)), None)
     if probe is None:
         return
     show.on_progress(Progress(f"waiting for {name}"))

@@ -19,7 +19,6 @@ from firstbell.model.registry import parse_reference
 from firstbell.model.steps import BuildImage, PullImage, PushImage, Step, TagImage, WriteFolder
 from firstbell.plan import deploy
 from firstbell.plan.compose import Exported, Octal, compose
-from firstbell.plan.services import Inputs
 from firstbell.work import build
 from firstbell.work.deploy import observe_course
 from firstbell.work.fetch import login_of
@@ -55,7 +54,7 @@ async def plan_compose(engine: Engine, wanted: Wanted) -> ComposeFolder:
     course = wanted.course
     inputs, observed = await together(gather(engine, course), observe_course(engine, course))
     made = deploy.course_runtime(inputs, observed)
-    images = {ref: _elsewhere(ref, wanted.registry) for ref in course_images(inputs)}
+    images = {ref: _elsewhere(ref, wanted.registry) for ref in inputs.images}
     exported = compose(inputs, made, deploy.servers_subnet(course, observed), images)
     files = {
         COMPOSE: _head(course) + _yaml(exported),
@@ -93,12 +92,6 @@ async def export_compose(engine: Engine, wanted: Wanted, show: Show, *, replace:
 
 def _elsewhere(ref: str, registry: str) -> str:
     return str(parse_reference(f"{registry.rstrip('/')}/{ref.rpartition('/')[2]}")) if registry else ref
-
-
-def course_images(inputs: Inputs) -> tuple[str, ...]:
-    """The images a course runs from, as they are called here."""
-    sidecar = (inputs.sidecar_image.tag,) if inputs.sidecar_image else ()
-    return (inputs.hub_image.tag, inputs.server_image, *sidecar)
 
 
 def _refuse_taken(target: Path, *, replace: bool) -> None:

@@ -7,10 +7,11 @@ import contextlib
 import os
 import socket
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from firstbell.engine.base import Engine
+from firstbell.engine.base import Engine, Report, ignore
 from firstbell.engine.waiting import together
 from firstbell.errors import FirstbellError
 from firstbell.model.course import CertificateFiles, Course
@@ -26,9 +27,25 @@ from firstbell.work.project import read_ca_bundle
 
 async def gather(engine: Engine, course: Course) -> Inputs:
     """Everything `plan/deploy.py` wants to know that is not on the engine."""
+    path = engine_socket(course)
+    return replace(
+        await gather_images(engine, course),
+        socket=path,
+        socket_gid=Path(path).stat().st_gid if Path(path).exists() else 0,
+        roster_csv=course.access.roster.read_bytes() if course.access.login == "roster" else b"",
+        ca_bundle=read_ca_bundle(course.network),
+        cert=course.tls.cert.read_bytes() if isinstance(course.tls, CertificateFiles) else b"",
+        key=course.tls.key.read_bytes() if isinstance(course.tls, CertificateFiles) else b"",
+        way_out=await asyncio.to_thread(way_out, course),
+        has_project=course.server.project is not None and not course.server.port,
+    )
+
+
+async def gather_images(engine: Engine, course: Course, report: Report = ignore) -> Inputs:
+    """The part of it that says which images the course runs from, and which of them this engine does not have."""
     hub_image, course_image, sidecar_image = await asyncio.gather(
         asyncio.to_thread(build.plan_hub_image, course),
-        asyncio.to_thread(build.plan_course_image, course),
+        asyncio.to_thread(build.plan_course_image, course, report),
         asyncio.to_thread(build.plan_sidecar_image, course),
     )
     server_image = course_image.tag if course_image else course.server.image
@@ -36,7 +53,6 @@ async def gather(engine: Engine, course: Course) -> Inputs:
         *(engine.image(ref) for ref in (course.server.base, server_image, hub_image.tag))
     )
     sidecar = await engine.image(sidecar_image.tag) if sidecar_image else None
-    path = engine_socket(course)
     return Inputs(
         course=course,
         hub_image=hub_image,
@@ -47,14 +63,6 @@ async def gather(engine: Engine, course: Course) -> Inputs:
         course_image_missing=server is None,
         hub_image_missing=hub is None,
         sidecar_image_missing=sidecar is None,
-        socket=path,
-        socket_gid=Path(path).stat().st_gid if Path(path).exists() else 0,
-        roster_csv=course.access.roster.read_bytes() if course.access.login == "roster" else b"",
-        ca_bundle=read_ca_bundle(course.network),
-        cert=course.tls.cert.read_bytes() if isinstance(course.tls, CertificateFiles) else b"",
-        key=course.tls.key.read_bytes() if isinstance(course.tls, CertificateFiles) else b"",
-        way_out=await asyncio.to_thread(way_out, course),
-        has_project=course.server.project is not None and not course.server.port,
     )
 
 
