@@ -29,7 +29,8 @@ class ServerParts:
         """The image's own users and groups. Raises EngineUnavailable, StartFailed."""
         async with self._lock:
             if self._accounts is None:
-                found = await self._engine.read_image_files(self._image, (PASSWD, GROUP, IMAGE_AUTHORITIES))
+                extra = (IMAGE_AUTHORITIES,) if self._named else ()
+                found = await self._engine.read_image_files(self._image, (PASSWD, GROUP, *extra))
                 self.authorities = joined(found.get(IMAGE_AUTHORITIES, b""), self._named)
                 self._accounts = Accounts(
                     found.get(PASSWD, b"").decode(errors="replace"), found.get(GROUP, b"").decode(errors="replace")

@@ -84,7 +84,8 @@ async def run(engine: Engine, wish: Wish, told: Told, show: Show, confirm: Confi
 async def _gather(engine: Engine, wish: Wish, told: Told, image: str) -> RunInputs:
     """Everything a run is made from; what an older container of the name has is kept where nothing else is wished."""
     state = await engine.image(image)
-    found = await engine.read_image_files(image, (PASSWD, GROUP, SHADOW, IMAGE_AUTHORITIES)) if state else {}
+    wanted = (PASSWD, GROUP, SHADOW, *((IMAGE_AUTHORITIES,) if told.authorities else ()))
+    found = await engine.read_image_files(image, wanted) if state else {}
     text = {path: content.decode(errors="replace") for path, content in found.items()}
     kept = await runs.kept(engine, wish.name)
     return RunInputs(

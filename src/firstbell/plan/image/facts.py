@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import posixpath
 import re
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
+from firstbell.errors import CourseFileError
 from firstbell.model.container import frozen
 
 DOCKERFILE = "Dockerfile"
@@ -133,3 +136,13 @@ def included_files(text: str) -> tuple[str, ...]:
     """The paths that a requirements file includes by -r or -c, as written."""
     found = (_INCLUDE.match(line) for line in text.splitlines())
     return tuple(match[1] for match in found if match)
+
+
+def parsed_toml(facts: FolderFacts, name: str) -> dict[str, Any]:
+    """A recognised file that is TOML. Raises CourseFileError with the place of what is not."""
+    try:
+        return tomllib.loads(facts.texts[name])
+    except tomllib.TOMLDecodeError as error:
+        raise CourseFileError(
+            f"this is not TOML: {error}", where=facts.where(name), next_step="Correct that place."
+        ) from error

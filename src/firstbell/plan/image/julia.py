@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from firstbell.errors import CourseFileError
 from firstbell.model.container import File
 from firstbell.model.runtime import HOME_DIR, PROJECT_DIR
 from firstbell.plan.context import recipe_file
-from firstbell.plan.image.facts import JULIA_MANIFESTS, JULIA_PROJECTS, FolderFacts
+from firstbell.plan.image.facts import JULIA_MANIFESTS, JULIA_PROJECTS, FolderFacts, parsed_toml
 
 _DIR = "/opt/firstbell/julia"
 _CONTEXT = ".firstbell/julia"
@@ -37,7 +35,7 @@ def plan_julia(facts: FolderFacts) -> JuliaPlan:
     if not names:
         return JuliaPlan()
     names += [name for name in JULIA_MANIFESTS if name in facts.texts][:1]
-    project, *manifest = (_parsed(facts, name) for name in names)
+    project, *manifest = (parsed_toml(facts, name) for name in names)
     exact = str(manifest[0].get("julia_version") or "") if manifest else ""
     compat = project.get("compat")
     asked = str(compat.get("julia") or "") if isinstance(compat, dict) else ""
@@ -77,12 +75,3 @@ def julia_files(facts: FolderFacts, plan: JuliaPlan) -> Iterator[File]:
             yield recipe_file(name, f"{_CONTEXT}/{name}", mode)
         for name in plan.texts:
             yield File(f"{_CONTEXT}/project/{name}", facts.texts[name].encode())
-
-
-def _parsed(facts: FolderFacts, name: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(facts.texts[name])
-    except tomllib.TOMLDecodeError as error:
-        raise CourseFileError(
-            f"this is not TOML: {error}", where=facts.where(name), next_step="Correct that place."
-        ) from error

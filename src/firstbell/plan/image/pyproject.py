@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from firstbell.errors import CourseFileError
-from firstbell.plan.image.facts import PYPROJECT, SETUP, UV_LOCK, FolderFacts
+from firstbell.plan.image.facts import PYPROJECT, SETUP, UV_LOCK, FolderFacts, parsed_toml
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +33,14 @@ def read_pyproject(facts: FolderFacts) -> Pyproject:
     has_setup = SETUP in facts.texts
     if PYPROJECT not in facts.texts:
         return Pyproject(is_package=has_setup)
-    document = _parsed(facts, PYPROJECT)
+    document = parsed_toml(facts, PYPROJECT)
     project = _table(document, "project")
     is_static = bool(project) and "dependencies" not in (project.get("dynamic") or ())
     return Pyproject(
         is_package="build-system" in document or has_setup,
         is_static=is_static,
         has_lock=UV_LOCK in facts.texts,
-        needs_folder=_has_paths(document) or (UV_LOCK in facts.texts and _locks_paths(_parsed(facts, UV_LOCK))),
+        needs_folder=_has_paths(document) or (UV_LOCK in facts.texts and _locks_paths(parsed_toml(facts, UV_LOCK))),
         requires_python=str(project.get("requires-python") or ""),
     )
 
@@ -66,15 +65,6 @@ def _locks_paths(lock: Mapping[str, Any]) -> bool:
     sources = [_table(package, "source") for package in lock.get("package") or () if isinstance(package, dict)]
     keys = ("editable", "directory", "path", "virtual")
     return any(source.get(key, ".") != "." for source in sources for key in keys)
-
-
-def _parsed(facts: FolderFacts, name: str) -> Mapping[str, Any]:
-    try:
-        return tomllib.loads(facts.texts[name])
-    except tomllib.TOMLDecodeError as error:
-        raise CourseFileError(
-            f"this is not TOML: {error}", where=facts.where(name), next_step="Correct that place."
-        ) from error
 
 
 def _table(parent: Mapping[str, Any], name: str) -> Mapping[str, Any]:
