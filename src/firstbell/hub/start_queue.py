@@ -7,6 +7,8 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from enum import IntEnum
 from statistics import fmean
 
 PATIENCE = 10.0
@@ -19,31 +21,50 @@ Later = Callable[[float, Callable[[], None]], Callable[[], None]]
 """(seconds, what) → cancel: calls `what` after that time."""
 
 
+class Lane(IntEnum):
+    """Who waits for a start; the lower goes first."""
+
+    PERSON = 0
+    BELL = 1
+    """Started beforehand: nobody waits for it yet."""
+
+
+@dataclass(slots=True)
+class _Ticket:
+    """One start that waits for its turn."""
+
+    user: str
+    lane: Lane
+    called: asyncio.Future[None] = field(repr=False)
+
+
 def slots_for(cpus: int) -> int:
     """Two starts per core, at least two: a start waits for the daemon about as long as it computes."""
     return max(2, 2 * cpus)
 
 
 class StartQueue:
-    """First come, first served. A start holds a slot until it is done, or for `PATIENCE` seconds at most.
+    """First come, first served, people before the bell.
 
-    The second rule keeps a slow image or a hanging start from holding up everybody else: it goes on, but beside the
-    queue rather than in it.
+    A start holds a slot until it is done, or for `PATIENCE` seconds at most. The limit keeps a slow image or a hanging
+    start from holding up everybody else: it goes on, but beside the queue rather than in it. Bell starts get slots for
+    which no person waits, and never the last one: a click that comes in the middle of them does not wait for any.
     """
 
     def __init__(self, slots: int, *, later: Later | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self.slots = slots
-        self._free = slots
-        self._waiting: OrderedDict[str, asyncio.Future[None]] = OrderedDict()
+        self._bell_slots = max(1, slots - 1)
+        self._held = dict.fromkeys(Lane, 0)
+        self._waiting: OrderedDict[str, _Ticket] = OrderedDict()
         self._recent: deque[float] = deque(maxlen=_REMEMBERED)
         self._later = later or _later
         self._clock = clock
 
     @asynccontextmanager
-    async def turn(self, user: str) -> AsyncIterator[None]:
+    async def turn(self, user: str, lane: Lane = Lane.PERSON) -> AsyncIterator[None]:
         """Wait for a slot and hold it; whoever is cancelled while waiting leaves the queue."""
-        await self._wait(user)
-        began, slot = self._clock(), _Slot(self._give_back)
+        lane = await self._wait(user, lane)
+        began, slot = self._clock(), _Slot(lambda: self._give_back(lane))
         forget = self._later(PATIENCE, slot.release)
         try:
             yield
@@ -52,14 +73,30 @@ class StartQueue:
             forget()
             slot.release()
 
+    def promote(self, user: str) -> None:
+        """Somebody now waits for a bell's start: it goes to the end of the people's line. Nothing for any other."""
+        ticket = self._waiting.get(user)
+        if ticket is not None and ticket.lane is not Lane.PERSON:
+            ticket.lane = Lane.PERSON
+            self._waiting.move_to_end(user)
+            self._call()
+
     def place(self, user: str) -> int:
         """0 for somebody who does not wait, 1 for the next in line."""
-        return list(self._waiting).index(user) + 1 if user in self._waiting else 0
+        return next((n for n, ticket in enumerate(self._line(), 1) if ticket.user == user), 0)
 
     @property
     def waiting(self) -> int:
         """How many wait."""
         return len(self._waiting)
+
+    def waiting_in(self, lane: Lane) -> int:
+        """How many wait in that lane."""
+        return sum(ticket.lane is lane for ticket in self._waiting.values())
+
+    def held_by(self, lane: Lane) -> int:
+        """How many slots that lane's starts hold."""
+        return self._held[lane]
 
     def typical(self) -> float:
         """Seconds that recent starts took on average, once it was their turn."""
@@ -70,29 +107,43 @@ class StartQueue:
         rounds_before = -(-self.place(user) // self.slots)
         return (rounds_before + 1) * self.typical()
 
-    async def _wait(self, user: str) -> None:
-        if self._free > 0:
-            self._free -= 1
-            return
-        turn = asyncio.get_running_loop().create_future()
-        self._waiting[user] = turn
+    async def _wait(self, user: str, lane: Lane) -> Lane:
+        """Wait for a slot; the lane it was given to."""
+        ticket = _Ticket(user, lane, asyncio.get_running_loop().create_future())
+        self._waiting[user] = ticket
+        self._call()
         try:
-            await turn
+            await ticket.called
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
-                self._give_back()  # the slot came in the same instant as the cancellation
+            if ticket.called.done() and not ticket.called.cancelled():
+                self._give_back(ticket.lane)  # the slot came in the same instant as the cancellation
             raise
         finally:
-            if self._waiting.get(user) is turn:
+            if self._waiting.get(user) is ticket:
                 del self._waiting[user]
+        return ticket.lane
 
-    def _give_back(self) -> None:
-        while self._waiting:
-            _, turn = self._waiting.popitem(last=False)
-            if not turn.done():
-                turn.set_result(None)
+    def _give_back(self, lane: Lane) -> None:
+        self._held[lane] -= 1
+        self._call()
+
+    def _call(self) -> None:
+        """Give out the slots that may be given."""
+        for ticket in self._line():
+            if not self._may_go(ticket.lane):
                 return
-        self._free += 1
+            del self._waiting[ticket.user]
+            if not ticket.called.done():
+                self._held[ticket.lane] += 1
+                ticket.called.set_result(None)
+
+    def _may_go(self, lane: Lane) -> bool:
+        free = self.slots - sum(self._held.values())
+        return free > 0 and (lane is Lane.PERSON or self._held[Lane.BELL] < self._bell_slots)
+
+    def _line(self) -> list[_Ticket]:
+        """Who waits, in the order in which they are called."""
+        return sorted(self._waiting.values(), key=lambda ticket: ticket.lane)
 
 
 class _Slot:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from firstbell.hub.stages import Stages, waiting_words
@@ -25,11 +27,16 @@ async def test_progress_goes_up_and_is_told_once_per_stage():
 async def test_the_place_in_the_queue_is_told():
     """Somebody who waits reads how many are before them."""
     queue = StartQueue(1)
+
+    async def wait(user: str) -> None:
+        async with queue.turn(user):
+            pass
+
     async with queue.turn("first"):
-        stages = Stages("ada", queue)
-        queue._waiting["bob"] = queue._waiting["ada"] = None  # type: ignore[assignment]
-        assert "One person is before you" in stages.event()["message"]
-        queue._waiting.clear()
+        waiting = [asyncio.create_task(wait(user)) for user in ("bob", "ada")]
+        await asyncio.sleep(0)
+        assert "One person is before you" in Stages("ada", queue).event()["message"]
+    await asyncio.gather(*waiting)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import pytest
 
-from firstbell.hub.start_queue import PATIENCE, StartQueue, slots_for
+from firstbell.hub.start_queue import PATIENCE, Lane, StartQueue, slots_for
 
 
 class Clock:
@@ -48,14 +48,14 @@ class Starter:
         self._ends: dict[str, asyncio.Event] = {}
         self.tasks: dict[str, asyncio.Task[None]] = {}
 
-    async def begin(self, *names: str) -> None:
+    async def begin(self, *names: str, lane: Lane = Lane.PERSON) -> None:
         for name in names:
             self._ends[name] = asyncio.Event()
-            self.tasks[name] = asyncio.create_task(self._run(name))
+            self.tasks[name] = asyncio.create_task(self._run(name, lane))
             await settle()
 
-    async def _run(self, name: str) -> None:
-        async with self.queue.turn(name):
+    async def _run(self, name: str, lane: Lane) -> None:
+        async with self.queue.turn(name, lane):
             self.began.append(name)
             await self._ends[name].wait()
 
@@ -147,3 +147,56 @@ async def test_the_estimate_follows_recent_starts():
 def test_slots_follow_the_machine(cpus, slots):
     """Two per core, at least two."""
     assert slots_for(cpus) == slots
+
+
+class TestLanes:
+    """People before the bell."""
+
+    async def test_bell_starts_leave_one_slot_to_people(self):
+        """However many a bell has to start, a click in the middle of them starts at once."""
+        starter = Starter(3)
+        await starter.begin("b1", "b2", "b3", "b4", lane=Lane.BELL)
+        assert starter.began == ["b1", "b2"]
+        await starter.begin("ada")
+        assert starter.began == ["b1", "b2", "ada"]
+
+    async def test_people_go_first_in_their_own_order(self):
+        """Who clicks while bell starts wait goes before them all, but after those who clicked before."""
+        starter = Starter(2)
+        await starter.begin("x", "y")
+        await starter.begin("b1", "b2", lane=Lane.BELL)
+        await starter.begin("ada", "bob")
+        assert [starter.queue.place(name) for name in ("ada", "bob", "b1", "b2")] == [1, 2, 3, 4]
+        await starter.end("x")
+        await starter.end("y")
+        assert starter.began[2:] == ["ada", "bob"]
+        await starter.end("ada")
+        await starter.end("bob")
+        assert starter.began[4:] == ["b1"], "the other slot is kept free for people"
+
+    async def test_a_promoted_start_is_a_persons(self):
+        """Somebody comes whose server a bell was to start: it goes before the bell's others, into people's slots."""
+        starter = Starter(2)
+        await starter.begin("b1", "b2", "b3", lane=Lane.BELL)
+        assert starter.began == ["b1"]
+        starter.queue.promote("b3")
+        await settle()
+        assert starter.began == ["b1", "b3"]
+        assert starter.queue.held_by(Lane.PERSON) == 1
+
+    async def test_promoting_twice_or_for_nothing_changes_nothing(self):
+        """A reload of the page does not send its person to the end of the line again."""
+        starter = Starter(1)
+        await starter.begin("x", "ada", "bob")
+        starter.queue.promote("ada")
+        starter.queue.promote("nobody")
+        assert starter.queue.place("ada") == 1
+
+    async def test_one_slot_serves_both(self):
+        """Where there is one slot only, a bell's start may have it, and gives it back."""
+        starter = Starter(1)
+        await starter.begin("b1", lane=Lane.BELL)
+        await starter.begin("ada")
+        assert starter.began == ["b1"]
+        await starter.end("b1")
+        assert starter.began == ["b1", "ada"]
