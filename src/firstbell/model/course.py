@@ -39,6 +39,10 @@ def _inside_home(path: str) -> str:
     return path
 
 
+LEAST_MEMORY_FOR_WARM_KERNELS = 512 * 1024**2
+"""Bytes of a server; with less, what waits would be missed where people work."""
+
+
 class CertificateFiles(Table):
     """A certificate of your own."""
 
@@ -166,6 +170,12 @@ class Server(Table):
     interface: Literal["lab", "notebook"] = Field(
         "lab", description='"lab" for JupyterLab, "notebook" for Jupyter Notebook 7.', examples=["lab"]
     )
+    warm_kernels: bool = Field(
+        True,
+        description="A Python that has loaded its kernel waits behind each server, so that a notebook opened takes no "
+        "time to start one; it costs a server 35 MB. Never where memory is below 512M or short, nor with port.",
+        examples=[False],
+    )
     uid: Annotated[int, Field(ge=1, le=2**31)] = Field(
         1000, description="The user id that servers run as; never 0.", examples=[1000]
     )
@@ -187,6 +197,11 @@ class Server(Table):
         if self.prefix == "keep" and not self.port:
             raise ValueError("prefix goes with port: the port that the program listens on")
         return self
+
+    @property
+    def keeps_kernel_warm(self) -> bool:
+        """Whether a kernel waits behind each server: where the course wants it and a server's memory has the room."""
+        return self.warm_kernels and not self.port and self.memory >= LEAST_MEMORY_FOR_WARM_KERNELS
 
 
 class Homes(Table):

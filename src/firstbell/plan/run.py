@@ -9,7 +9,8 @@ from typing import Any
 from urllib.parse import quote
 
 from firstbell.model import names
-from firstbell.model.container import ContainerSpec, File, Mount, MountKind, NetworkSpec, VolumeSpec, frozen
+from firstbell.model.container import ContainerSpec, File, Limits, Mount, MountKind, NetworkSpec, VolumeSpec, frozen
+from firstbell.model.course import LEAST_MEMORY_FOR_WARM_KERNELS
 from firstbell.model.image import BuildSpec
 from firstbell.model.names import Role
 from firstbell.model.network import Network
@@ -124,8 +125,13 @@ def server_settings(inputs: RunInputs) -> dict[str, Any]:
         "open": wish.page,
         "interface": wish.interface,
         "title": wish.title,
+        "warm_kernels": "page" if _has_room(wish.limits) else "no",
         "allow_root": wish.uid == 0,
     }
+
+
+def _has_room(limits: Limits) -> bool:
+    return not limits.memory or limits.memory >= LEAST_MEMORY_FOR_WARM_KERNELS
 
 
 def link(ip: str, port: int, token: str) -> str:

@@ -61,6 +61,8 @@ class ServerInputs:
     authorities: bytes = b""
     sidecar: tuple[File, ...] = ()
     """The side-car's program, where the server is a web application."""
+    kernel_at_start: bool = False
+    """Whether the waiting kernel is made as soon as the server runs, as before a bell, not once its page is shown."""
 
 
 def container_name(course: Course, user: str) -> str:
@@ -151,7 +153,15 @@ def server_settings(inputs: ServerInputs) -> dict[str, Any]:
         "interface": server.interface,
         "project": PROJECT_DIR if inputs.runtime.has_project else "",
         "title": inputs.course.shown_title,
+        "warm_kernels": warm_kernels(server, inputs.kernel_at_start),
     }
+
+
+def warm_kernels(server: Server, at_start: bool) -> str:
+    """When a kernel is made ready behind the server: never, once its page is shown, or as soon as it runs."""
+    if not server.keeps_kernel_warm:
+        return "no"
+    return "start" if at_start else "page"
 
 
 def first_page(server: Server) -> str:

@@ -22,8 +22,8 @@ _NEEDED = (
     "JUPYTERHUB_CLIENT_ID",
     "JUPYTERHUB_SERVICE_PREFIX",
 )
-_OWN = ("ready_url", "hub_version", "open", "interface", "project", "title")
-_OWN_ALONE = ("ip", "open", "interface", "project", "title")
+_OWN = ("ready_url", "hub_version", "open", "interface", "project", "title", "warm_kernels")
+_OWN_ALONE = ("ip", "open", "interface", "project", "title", "warm_kernels")
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,7 @@ class Settings:
     interface: str = "lab"
     project: str = ""
     title: str = ""
+    warm_kernels: str = "no"  #: when one is made ready: "no", "page" (once a page is shown), "start" (at once)
     allow_root: bool = False
 
     @property
@@ -79,6 +80,7 @@ class Alone:
     interface: str = "lab"
     project: str = ""
     title: str = ""
+    warm_kernels: str = "no"  #: when one is made ready: "no", "page" (once a page is shown), "start" (at once)
     allow_root: bool = False
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
 

@@ -84,7 +84,7 @@ def test_the_launcher_is_told_that_it_is_alone():
     assert json.loads(file(run_spec(given), "/opt/firstbell/server.json").content or b"") == {
         "alone": True, "token": TOKEN, "ip": "0.0.0.0", "port": 8888, "remote": True, "base_url": "/",
         "project": "/opt/firstbell/project", "open": "lab/tree/a.ipynb", "interface": "lab", "title": "Demo",
-        "allow_root": False,
+        "allow_root": False, "warm_kernels": "page",
     }  # fmt: skip
 
 

@@ -68,6 +68,23 @@ def test_the_token_is_in_one_file_of_the_users_own():
     assert [f.path for f in spec.files if TOKEN.encode() in (f.content or b"")] == [told.path]
 
 
+@pytest.mark.parametrize(
+    ("server", "at_start", "told"),
+    [
+        ({}, False, "page"),
+        ({}, True, "start"),
+        ({"warm_kernels": False}, True, "no"),
+        ({"memory": "511M"}, True, "no"),
+        ({"memory": "512M"}, False, "page"),
+        ({"port": 8501}, True, "no"),
+    ],
+)
+def test_when_a_kernel_is_made_ready(server: dict[str, Any], at_start: bool, told: str):
+    """Where the course wants it and has the memory: once the page is shown, or at once before a bell."""
+    spec = server_spec(inputs(course=course(server={"image": "x", **server}), kernel_at_start=at_start))
+    assert json.loads(file(spec, "/opt/firstbell/server.json").content or b"")["warm_kernels"] == told
+
+
 def test_the_launcher_is_told_what_it_needs():
     """server.json holds the hub's variables and the course's wishes, by the keys the launcher reads."""
     chosen = course(server={"image": "x", "open": "week1/start.ipynb", "interface": "notebook"})
@@ -82,6 +99,7 @@ def test_the_launcher_is_told_what_it_needs():
         "interface": "notebook",
         "project": "/opt/firstbell/project",
         "title": "A demo",
+        "warm_kernels": "page",
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,16 @@ def test_what_jupyterhub_gives_is_enough() -> None:
     assert settings.port == 9999
     assert settings.activity_interval == 60
     assert settings.scopes == {"access:servers!user=ada"}
+
+
+@pytest.mark.parametrize("raw", [told(), {"alone": True, "token": "s3cret"}], ids=["of a hub", "alone"])
+def test_when_a_kernel_is_made_ready(tmp_path: Path, raw: dict[str, Any]) -> None:
+    """As the settings say; who says nothing, as an older hub does, gets none."""
+    file = tmp_path / "server.json"
+    file.write_text(json.dumps(raw))
+    assert load(str(file)).warm_kernels == "no"
+    file.write_text(json.dumps({**raw, "warm_kernels": "start"}))
+    assert load(str(file)).warm_kernels == "start"
 
 
 def test_a_deployment_below_a_path() -> None:
