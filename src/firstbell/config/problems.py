@@ -163,7 +163,7 @@ def _assignment(key: Key) -> str:
 
 def unknown_key(path: KeyPath) -> Problem:
     """An unknown key, with the one that was probably meant: of another table, or a near miss."""
-    name, table = str(path[-1]), path[:-1]
+    name, table = str(path[-1]), tuple(str(part) for part in path[:-1] if not isinstance(part, int))
     here = [k for k in shape.all_keys() if k.table == table]
     elsewhere = [k for k in shape.all_keys() if k.table != table]
     homes = [k for k in elsewhere if k.name == name]
@@ -185,8 +185,13 @@ def unknown_key(path: KeyPath) -> Problem:
 
 
 def _place(table: tuple[str, ...]) -> str:
-    return f"into [{dotted(table)}]" if table else "at the top of the file, before the first [table]"
+    return f"into {_header(table)}" if table else "at the top of the file, before the first [table]"
 
 
 def _known_where(table: KeyPath) -> str:
-    return f"in [{dotted(table)}]" if table else "at the top of the file"
+    return f"in {_header(table)}" if table else "at the top of the file"
+
+
+def _header(table: KeyPath) -> str:
+    key = shape.find(table)
+    return key.header if key is not None and key.is_table else f"[{dotted(table)}]"

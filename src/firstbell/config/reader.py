@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from firstbell.config import shape
+from firstbell.config.bells import bell_problems
 from firstbell.config.locate import KeyPath, locate
 from firstbell.config.problems import Problem, explain, refusal
 from firstbell.config.shape import Key
@@ -50,6 +51,7 @@ def read_course(path: Path, env: Mapping[str, str], *, complete: bool = True) ->
         told = {p.path for p in problems}
         problems += [p for p in explain(error.errors(), raw) if p.path not in told]
         raise refusal(str(file), problems, locate(text)) from None
+    problems += bell_problems(course)
     if problems:
         raise refusal(str(file), problems, locate(text))
     return course
@@ -139,6 +141,8 @@ class _Preparation:
             return self._option(path, value)
         if isinstance(value, dict):
             return {name: self._value((*path, name), inner) for name, inner in value.items()}
+        if isinstance(value, list):
+            return [self._value((*path, index), inner) for index, inner in enumerate(value)]
         if key is None:
             return value
         if key.is_secret:

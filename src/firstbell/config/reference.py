@@ -31,9 +31,11 @@ def reference_toml() -> str:
     for key in _top_level():
         blocks += _key_lines(key)
     for table in _tables():
-        blocks += ["", *_comment(table.field.description or ""), f"[{'.'.join(table.path)}]"]
+        # There may be none of a repeated table, so the file begins with none.
+        mark = "#" if table.is_repeated else ""
+        blocks += ["", *_comment(table.field.description or ""), mark + table.header]
         for key in _keys_of(table):
-            blocks += _key_lines(key)
+            blocks += _key_lines(key, mark)
     return "\n".join(blocks).rstrip() + "\n"
 
 
@@ -63,7 +65,7 @@ def reference_markdown() -> str:
         *_markdown_rows(_top_level()),
     ]
     for table in _tables():
-        lines += ["", f"## `[{'.'.join(table.path)}]`", "", table.field.description or "", ""]
+        lines += ["", f"## `{table.header}`", "", table.field.description or "", ""]
         lines += _markdown_rows(_keys_of(table))
     return "\n".join(lines) + "\n"
 
@@ -103,8 +105,8 @@ def _comment(text: str) -> list[str]:
     return [f"# {line}" for line in textwrap.wrap(text, _WIDTH)]
 
 
-def _key_lines(key: Key) -> Iterator[str]:
-    """The key's description, then the key; where it may be a table as well, that too."""
+def _key_lines(key: Key, mark: str = "") -> Iterator[str]:
+    """The key's description, then the key; where it may be a table as well, that too. `mark` precedes a needed one."""
     yield ""
     default = _default(key)
     written = key.field.is_required() or key.path in _WRITTEN
@@ -113,7 +115,7 @@ def _key_lines(key: Key) -> Iterator[str]:
     yield from _comment((key.field.description or "") + note)
     if not written and default is not None and key.example is not None and not _is_same(key, default):
         value = key.example
-    yield f"{'' if written else '#'}{key.name} = {shape.toml(value)}"
+    yield f"{mark if written else '#'}{key.name} = {shape.toml(value)}"
     if key.model is not None:
         yield f"#{key.name} = {shape.toml(_example_table(key.model))}"
 

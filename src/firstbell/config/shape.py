@@ -51,6 +51,16 @@ class Key:
         return self.model is not None and len(self.parts) == 1
 
     @property
+    def is_repeated(self) -> bool:
+        """Whether it is a table of which there may be several, each with a `[[header]]` of its own."""
+        return self.is_table and typing.get_origin(self.field.annotation) is tuple
+
+    @property
+    def header(self) -> str:
+        """What opens the table in a file."""
+        return f"[[{self.name}]]" if self.is_repeated else f"[{'.'.join(self.path)}]"
+
+    @property
     def is_path(self) -> bool:
         """Whether it names a file or folder."""
         return Path in self.parts
@@ -90,13 +100,19 @@ class Key:
 
 
 def _parts(annotation: Any) -> tuple[Any, ...]:
-    """The members of a union, without None and without annotations."""
+    """The members of a union, without None and without annotations; of a list of tables the table."""
     origin = typing.get_origin(annotation)
+    if origin is tuple and (inner := _tables_in(annotation)):
+        return inner
     if origin is typing.Annotated:
         return _parts(typing.get_args(annotation)[0])
     if origin in {typing.Union, types.UnionType}:
         return tuple(p for member in typing.get_args(annotation) for p in _parts(member))
     return () if annotation is type(None) else (annotation,)
+
+
+def _tables_in(annotation: Any) -> tuple[Any, ...]:
+    return tuple(a for a in typing.get_args(annotation) if isinstance(a, type) and issubclass(a, BaseModel))
 
 
 @cache
@@ -107,15 +123,16 @@ def all_keys() -> tuple[Key, ...]:
 
 def _walk(model: type[BaseModel], prefix: tuple[str, ...]) -> Iterator[Key]:
     for name, field in model.model_fields.items():
-        key = Key((*prefix, name), field)
+        key = Key((*prefix, field.alias or name), field)
         yield key
         if key.model is not None:
             yield from _walk(key.model, key.path)
 
 
 def find(path: tuple[str | int, ...]) -> Key | None:
-    """The key at `path`, if there is one."""
-    return next((k for k in all_keys() if k.path == path), None)
+    """The key at `path`, if there is one; which of several tables or items it is in does not matter."""
+    names = tuple(part for part in path if not isinstance(part, int))
+    return next((k for k in all_keys() if k.path == names), None)
 
 
 def amount(count: int) -> str:

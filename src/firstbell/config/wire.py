@@ -53,7 +53,8 @@ def _plain(value: Any, secrets: dict[str, str]) -> Any:
         secrets[value.source] = value.reveal()
         return {_MARK: value.source}
     if isinstance(value, BaseModel):
-        return {name: _plain(getattr(value, name), secrets) for name in type(value).model_fields}
+        fields = type(value).model_fields.items()
+        return {field.alias or name: _plain(getattr(value, name), secrets) for name, field in fields}
     if isinstance(value, dict):
         return {str(name): _plain(inner, secrets) for name, inner in value.items()}
     if isinstance(value, list | tuple):

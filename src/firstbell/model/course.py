@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, model_validator
 
+from firstbell.model.bell import Bell
 from firstbell.model.fields import Bytes, Seconds, SecretValue, Table
 from firstbell.model.network import Network
 
@@ -264,6 +265,9 @@ class Course(Table):
     homes: Homes = Field(Homes(), description="Where people's files live.")
     engine: EngineTable = Field(EngineTable(), description="Where containers run.")
     network: Network = Field(Network(), description="The way out, for builds and for servers.")
+    bells: tuple[Bell, ...] = Field(
+        (), alias="bell", description="Times at which servers already run when people come; one such table for each."
+    )
 
     @model_validator(mode="after")
     def _url_makes_sense(self) -> Course:

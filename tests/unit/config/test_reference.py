@@ -22,7 +22,7 @@ def keys_written(text: str) -> set[tuple[str, ...]]:
     found: set[tuple[str, ...]] = set()
     table: tuple[str, ...] = ()
     for line in opened.splitlines():
-        if header := re.fullmatch(r"\[([\w.]+)\]", line):
+        if header := re.fullmatch(r"#?\[?\[([\w.]+)\]\]?", line):
             table = tuple(header[1].split("."))
             found.add(table)
         elif pair := re.match(r"(\w+) = ", line):
@@ -60,12 +60,13 @@ def test_the_file_itself_is_a_course(tmp_path: Path):
     assert read_course(tmp_path, {}).name == "statistics"
 
 
-@pytest.mark.parametrize(
-    "key", [k for k in shape.all_keys() if not k.is_table and len(k.path) < 3], ids=lambda k: k.path
-)
+SINGLE = [k for k in shape.all_keys() if not k.is_table and len(k.path) < 3 and k.table != ("bell",)]
+
+
+@pytest.mark.parametrize("key", SINGLE, ids=lambda k: ".".join(k.path))
 def test_every_example_is_accepted(tmp_path: Path, key: shape.Key):
     """Each key's example, uncommented in the reference file, is a good value."""
-    text = reference_toml()
+    text, _, _ = reference_toml().partition("#[[bell]]")
     if key.path in {("tls", "cert"), ("tls", "key")}:
         return
     if key.path == ("server", "image"):
@@ -78,6 +79,19 @@ def test_every_example_is_accepted(tmp_path: Path, key: shape.Key):
     rest = re.sub(rf"^#({key.name} = )", r"\1", rest, count=1, flags=re.MULTILINE)
     (tmp_path / "firstbell.toml").write_text(head + (f"[{key.table[0]}]" if key.table else "") + rest)
     read_course(tmp_path, {"SEMINAR_PASSCODE": "x", "GITHUB_SECRET": "x"}, complete=False)
+
+
+@pytest.mark.parametrize("name", [k.name for k in shape.all_keys() if k.table == ("bell",)])
+def test_every_example_of_a_bell_is_accepted(tmp_path: Path, name: str):
+    """So is each of a bell, beside the keys that every bell needs."""
+    text = reference_toml()
+    if name == "who":
+        text = text.replace('#login = "roster"', 'login = "roster"')
+    head, header, rest = text.partition("#[[bell]]")
+    rest = re.sub(rf"^#((?:at|days|{name}) = )", r"\1", rest, flags=re.MULTILINE)
+    (tmp_path / "firstbell.toml").write_text(head + header[1:] + rest)
+    [bell] = read_course(tmp_path, {}, complete=False).bells
+    assert bell.at == "09:00"
 
 
 def test_schema_takes_what_the_file_may_say():
