@@ -11,13 +11,13 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from bench import report
+from bench import machine, page
 from bench.engine import Engine
+from bench.record import RESULTS
+from bench.start import DISTURBED
 
 if TYPE_CHECKING:
     from bench.builds import Turn
-
-_BEGIN, _END = "<!-- begin: written by bench/run builds -->", "<!-- end: written by bench/run builds -->"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +74,9 @@ def all_met(turns: Sequence[Turn]) -> bool:
 
 def save(turns: Sequence[Turn], engine: Engine) -> Path:
     """Write the turns as CSV, the facts as JSON beside it, and the tables into the page; the CSV's path."""
-    found = report.machine(engine)
-    report.RESULTS.mkdir(exist_ok=True)
-    path = report.RESULTS / f"{found['date'][:10]}-builds.csv"
+    found = machine.facts(engine)
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{found['date'][:10]}-builds.csv"
     with path.open("w", newline="") as file:
         writer = csv.DictWriter(file, list(asdict(turns[0])))
         writer.writeheader()
@@ -87,18 +87,14 @@ def save(turns: Sequence[Turn], engine: Engine) -> Path:
 
 
 def _write_page(turns: Sequence[Turn], found: Mapping[str, Any], path: Path) -> None:
-    page = report.PAGE.read_text()
-    begin, end = page.index(_BEGIN) + len(_BEGIN), page.index(_END)
     runs = len({turn.run for turn in turns})
-    busy = max(turn.busy_before for turn in turns) > report.DISTURBED
+    busy = max(turn.busy_before for turn in turns) > DISTURBED
     heading = (
-        f"{report.describe(found)} {runs} turns of each, in turn{', on a machine that did other things too' * busy}. "
+        f"{machine.describe(found)} {runs} turns of each, in turn{', on a machine that did other things too' * busy}. "
         "Median, and in brackets the lowest and the highest."
     )
-    text = (
-        f"\n{textwrap.fill(heading, 118)}\nEvery turn: [{path.name}](../bench/results/{path.name}).\n\n{table(turns)}\n"
-    )
-    report.PAGE.write_text(page[:begin] + text + page[end:])
+    text = f"{textwrap.fill(heading, 118)}\nEvery turn: [{path.name}](../bench/results/{path.name}).\n\n{table(turns)}"
+    page.PAGE.write_text(page.between(page.PAGE.read_text(), "builds", text))
 
 
 def _median(turns: Sequence[Turn], measure: Measure, side: str) -> float:

@@ -6,8 +6,8 @@ import os
 import time
 from collections import deque
 from dataclasses import dataclass, fields
-from pathlib import Path
 
+from bench import machine
 from bench.browser import Browser
 from bench.engine import Engine, Events, wait_until
 from bench.side import Side
@@ -70,11 +70,11 @@ def visit(engine: Engine, side: Side, run: int) -> tuple[Visit, list[tuple[float
     events = Events(side.course)
     with Browser(side.url) as browser:
         front = browser.open_front()
-        service, machine = side.service_cpu(), _machine_cpu()
+        service, everything = side.service_cpu(), machine.cpu()
         lab = browser.click(front, dict(side.fields(run)))
         server = side.server()
         server_cpu, service_cpu = engine.usage(server).cpu, side.service_cpu() - service
-        machine_cpu = _machine_cpu() - machine
+        machine_cpu = machine.cpu() - everything
         events.fetch()
         browser.call_apis(lab)
         _wait_until_settled(engine, server)
@@ -119,9 +119,9 @@ def wait_for_quiet(deadline: float = 60) -> float:
     seen = [float(os.cpu_count() or 1)]
 
     def quiet() -> bool:
-        before, start = _machine_cpu(), time.monotonic()
+        before, start = machine.cpu(), time.monotonic()
         wait_until(lambda: time.monotonic() - start >= 1, "a second to pass", pause=0.2)
-        seen.append((_machine_cpu() - before) / (time.monotonic() - start))
+        seen.append((machine.cpu() - before) / (time.monotonic() - start))
         return seen[-1] <= _QUIET
 
     try:
@@ -142,9 +142,3 @@ def _wait_until_settled(engine: Engine, server: str) -> None:
         return now - samples[0][0] >= _SETTLED_WINDOW and samples[-1][1] - samples[0][1] <= _SETTLED_CPU
 
     wait_until(settled, f"{server} to settle", deadline=90, pause=0.5)
-
-
-def _machine_cpu() -> float:
-    """CPU seconds that this machine has spent busy since it started (/proc/stat, all but idle and iowait)."""
-    numbers = [int(word) for word in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
-    return (sum(numbers) - numbers[3] - numbers[4]) / os.sysconf("SC_CLK_TCK")

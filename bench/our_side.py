@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import sys
 import tempfile
@@ -12,9 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.engine import Engine, wait_until
-from bench.side import ROOT, only
+from bench.side import ROOT, free_port, only, prefix
 
-COURSE = "bench"
 FIRSTBELL = str(Path(sys.executable).parent / "firstbell")
 _SERVICES = ("hub", "proxy", "edge")
 _FILE = """\
@@ -37,8 +35,19 @@ class OurSide:
 
     url: str
     engine: Engine
+    folder: Path
+    """Where the course file is."""
     name: str = "firstbell"
-    course: str = COURSE
+
+    @property
+    def course(self) -> str:
+        """The course's name, which is the label, too."""
+        return prefix()
+
+    def cli(self, *words: str) -> str:
+        """Run `firstbell WORDS` in the course's folder; its output. Raises CalledProcessError."""
+        command = [FIRSTBELL, *words]
+        return subprocess.run(command, cwd=self.folder, check=True, stdout=subprocess.PIPE, text=True).stdout
 
     def fields(self, visitor: int) -> Mapping[str, str]:
         """A seminar asks for nothing."""
@@ -47,45 +56,44 @@ class OurSide:
 
     def server(self) -> str:
         """The container of the one server that runs now."""
-        return only(self._servers())
+        return only(self.servers())
 
     def image(self) -> str:
         """The course's image."""
-        return self.engine.image_with(firstbell_course=COURSE, firstbell_role="image")
+        return self.engine.image_with(firstbell_course=self.course, firstbell_role="image")
 
     def service_cpu(self) -> float:
         """Of hub, proxy and edge."""
-        return sum(self.engine.usage(f"firstbell-{COURSE}-{service}").cpu for service in _SERVICES)
+        return sum(self.engine.usage(f"firstbell-{self.course}-{service}").cpu for service in _SERVICES)
 
     def forget(self, server: str, user: str) -> None:
         """The home stays, as homes do, until the course goes."""
         del user
-        wait_until(lambda: server not in self._servers(), f"{server} to be removed")
+        wait_until(lambda: server not in self.servers(), f"{server} to be removed")
 
-    def _servers(self) -> list[str]:
-        return self.engine.names(firstbell_course=COURSE, firstbell_role="server")
+    def servers(self) -> list[str]:
+        """The containers of all servers."""
+        return self.engine.names(firstbell_course=self.course, firstbell_role="server")
 
 
 @contextmanager
-def running(engine: Engine) -> Iterator[OurSide]:
-    """`firstbell up` on a course of the seminar example's project; `firstbell down --delete-homes` at the end."""
+def running(engine: Engine, more: str = "") -> Iterator[OurSide]:
+    """`firstbell up` on a course of the seminar example's project; `firstbell down --delete-homes` at the end.
+
+    `more` is put at the end of the course file.
+    """
+    name = prefix()
     with tempfile.TemporaryDirectory(prefix="firstbell-bench-") as folder:
-        url = f"http://127.0.0.1:{_free_port()}"
-        text = _FILE.format(name=COURSE, url=url, project=ROOT / "examples/seminar/project")
-        (Path(folder) / "firstbell.toml").write_text(text)
-        engine.remove_all(COURSE)
+        url = f"http://127.0.0.1:{free_port()}"
+        text = _FILE.format(name=name, url=url, project=ROOT / "examples/seminar/project")
+        (Path(folder) / "firstbell.toml").write_text(text + more)
+        engine.remove_all(name)
         try:
             subprocess.run([FIRSTBELL, "up", folder, "--yes"], check=True)
-            yield OurSide(url, engine)
+            yield OurSide(url, engine, Path(folder))
         finally:
-            down = [FIRSTBELL, "down", folder, "--delete-homes", "--yes", "--confirm", COURSE]
+            down = [FIRSTBELL, "down", folder, "--delete-homes", "--yes", "--confirm", name]
             ended = subprocess.run(down, check=False, capture_output=True, text=True)
             if ended.returncode:
                 print(ended.stderr, flush=True)
-            engine.remove_all(COURSE)
-
-
-def _free_port() -> int:
-    with socket.socket() as trial:
-        trial.bind(("127.0.0.1", 0))
-        return int(trial.getsockname()[1])
+            engine.remove_all(name)

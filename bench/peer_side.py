@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -17,13 +15,12 @@ from pathlib import Path
 
 import httpx
 
+from bench import process
 from bench.engine import Engine, wait_until
-from bench.side import ROOT, cache, only
+from bench.janitor import with_parent
+from bench.side import ROOT, cache, free_port, only, prefix
 
 PEER = Path(__file__).parent / "peer"
-COURSE = "firstbell-bench-peer"
-"""Names its network, containers, volumes and image, and labels them."""
-_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +32,11 @@ class PeerSide:
     hub: int
     """The hub's process id; the proxy is its child."""
     name: str = "peer"
-    course: str = COURSE
+
+    @property
+    def course(self) -> str:
+        """Names its network, containers, volumes and image, and labels them."""
+        return course()
 
     def fields(self, visitor: int) -> Mapping[str, str]:
         """A new name for each visitor; the dummy authenticator asks for no password."""
@@ -43,47 +44,92 @@ class PeerSide:
 
     def server(self) -> str:
         """The container of the one server that runs now."""
-        return only(self.engine.names(firstbell_course=COURSE))
+        return only(self.engine.names(firstbell_course=course()))
 
     def service_cpu(self) -> float:
         """Of the hub and its children, the proxy above all."""
-        return sum(_cpu(pid) for pid in _family(self.hub))
+        return process.usage_of(process.family(self.hub)).cpu
 
     def forget(self, server: str, user: str) -> None:
         """DockerSpawner removes the container itself; the volume is ours to remove."""
-        wait_until(lambda: server not in self.engine.names(firstbell_course=COURSE), f"{server} to be removed")
-        self.engine.remove_volume(f"{COURSE}-{user}")
+        wait_until(lambda: server not in self.engine.names(firstbell_course=course()), f"{server} to be removed")
+        self.engine.remove_volume(f"{course()}-{user}")
+
+
+@dataclass(frozen=True, slots=True)
+class FloorSide:
+    """Plain JupyterHub and configurable-http-proxy with a spawner that does nothing: what logins alone cost."""
+
+    url: str
+    hub: int
+    name: str = "floor"
+
+    def fields(self, visitor: int) -> Mapping[str, str]:
+        """A new name for each visitor."""
+        return {"username": f"visitor{visitor}", "password": ""}
+
+    def service_cpu(self) -> float:
+        """Of the hub and its children: the proxy, and the one responder that stands for all servers."""
+        return process.usage_of(process.family(self.hub)).cpu
+
+
+def course() -> str:
+    """The peer's label."""
+    return f"firstbell-{prefix()}-peer"
 
 
 @contextmanager
 def running(engine: Engine, course_image: str) -> Iterator[PeerSide]:
     """The peer set up (once; then from the cache) and run; ended with all it made except its image."""
-    home = _programs()
     image = _image(course_image)
-    engine.remove_all(COURSE)
-    gateway = engine.make_network(COURSE)
+    engine.remove_all(course())
+    gateway = engine.make_network(course())
+    given = {"BENCH_GATEWAY": gateway, "BENCH_NETWORK": course(), "BENCH_IMAGE": image}
+    try:
+        with _hub("jupyterhub_config.py", given) as (url, pid):
+            yield PeerSide(url, engine, pid)
+    finally:
+        engine.remove_all(course())
+
+
+@contextmanager
+def running_floor() -> Iterator[FloorSide]:
+    """Plain JupyterHub whose spawner does nothing, and whose limits refuse nobody."""
+    with _hub("floor_config.py", {"BENCH_PEER": str(PEER), "BENCH_SERVER_PORT": str(free_port())}) as (url, pid):
+        yield FloorSide(url, pid)
+
+
+@contextmanager
+def _hub(config: str, given: Mapping[str, str]) -> Iterator[tuple[str, int]]:
+    """A hub of that configuration, which starts the proxy itself: its URL and process id."""
+    home = programs()
     with tempfile.TemporaryDirectory(prefix="firstbell-bench-") as state, (cache() / "peer.log").open("w") as log:
-        url = f"http://127.0.0.1:{_free_port()}"
+        url = f"http://127.0.0.1:{free_port()}"
         environment = {
             **_without_notices(),
             "PATH": f"{home / 'venv/bin'}:{os.environ['PATH']}",
             "BENCH_URL": url,
-            "BENCH_GATEWAY": gateway,
-            "BENCH_HUB_PORT": str(_free_port()),
-            "BENCH_PROXY_API_PORT": str(_free_port()),
-            "BENCH_NETWORK": COURSE,
-            "BENCH_IMAGE": image,
+            "BENCH_HUB_PORT": str(free_port()),
+            "BENCH_PROXY_API_PORT": str(free_port()),
             "BENCH_NODE": str(home / "venv/bin/node"),
             "BENCH_PROXY": str(home / "node_modules/.bin/configurable-http-proxy"),
+            **given,
         }
-        command = [str(home / "venv/bin/jupyterhub"), "--config", str(PEER / "jupyterhub_config.py")]
-        hub = subprocess.Popen(command, cwd=state, env=environment, stdout=log, stderr=log, start_new_session=True)
+        command = [str(home / "venv/bin/jupyterhub"), "--config", str(PEER / config)]
+        hub = subprocess.Popen(
+            command,
+            cwd=state,
+            env=environment,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            preexec_fn=with_parent,  # noqa: PLW1509 - no threads yet
+        )
         try:
             wait_until(lambda: _answers(url, hub), f"the peer at {url}; its log is {log.name}")
-            yield PeerSide(url, engine, hub.pid)
+            yield url, hub.pid
         finally:
-            _end(hub)
-            engine.remove_all(COURSE)
+            process.end(hub)
 
 
 def versions() -> dict[str, str]:
@@ -93,7 +139,7 @@ def versions() -> dict[str, str]:
     return found | {"configurable-http-proxy": "5.3.0"}
 
 
-def _programs() -> Path:
+def programs() -> Path:
     """The folder that holds the peer's virtual environment and node modules, made where it is missing."""
     files = [PEER / name for name in ("requirements.txt", "package.json", "package-lock.json")]
     digest = hashlib.sha256(b"".join(file.read_bytes() for file in files) + sys.version.encode()).hexdigest()[:12]
@@ -119,31 +165,19 @@ def _programs() -> Path:
 def _image(course_image: str) -> str:
     """The course's image with the peer's layer on top; Docker's build cache makes the second time quick."""
     print(f"Building the peer's user image on {course_image} …", flush=True)
-    tag = f"{COURSE}:latest"
+    tag = f"{course()}:latest"
     bundle = os.environ.get("SSL_CERT_FILE", "")
     with tempfile.TemporaryDirectory(prefix="firstbell-bench-") as context:
         shutil.copy(PEER / "Dockerfile", context)
         (Path(context) / "ca.crt").write_bytes(Path(bundle).read_bytes() if bundle else b"")
         arguments = {"COURSE_IMAGE": course_image, "PIP_INDEX_URL": os.environ.get("PIP_INDEX_URL", "")}
         given = [part for key, value in arguments.items() if value for part in ("--build-arg", f"{key}={value}")]
-        labels = ["--label", f"firstbell.course={COURSE}"]
+        labels = ["--label", f"firstbell.course={course()}"]
         build = ["docker", "build", "--quiet", "--network", "host", "--tag", tag, *labels, *given, context]
         built = subprocess.run(build, check=False, capture_output=True, text=True)
     if built.returncode:
         raise RuntimeError(f"the peer's user image could not be built:\n{built.stdout[-2000:]}{built.stderr[-2000:]}")
     return tag
-
-
-def _end(hub: subprocess.Popen[bytes]) -> None:
-    """SIGTERM ends the hub, its proxy and its servers; SIGKILL what is left of its family after 30 s."""
-    family = _family(hub.pid)
-    hub.send_signal(signal.SIGTERM)
-    try:
-        hub.wait(timeout=30)
-    except subprocess.TimeoutExpired:
-        for pid in family:
-            os.kill(pid, signal.SIGKILL)
-        hub.wait(timeout=10)
 
 
 def _answers(url: str, hub: subprocess.Popen[bytes]) -> bool:
@@ -153,29 +187,6 @@ def _answers(url: str, hub: subprocess.Popen[bytes]) -> bool:
         return httpx.get(f"{url}/hub/login", timeout=5, trust_env=False).status_code == httpx.codes.OK
     except httpx.HTTPError:
         return False
-
-
-def _family(pid: int) -> list[int]:
-    """A process and its descendants."""
-    try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except OSError:
-        return [pid]
-    return [pid, *(member for child in children for member in _family(int(child)))]
-
-
-def _cpu(pid: int) -> float:
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
-    except OSError:
-        return 0.0
-    return (int(fields[11]) + int(fields[12])) / _TICKS
-
-
-def _free_port() -> int:
-    with socket.socket() as trial:
-        trial.bind(("127.0.0.1", 0))
-        return int(trial.getsockname()[1])
 
 
 def _without_notices() -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
@@ -45,6 +46,14 @@ class Side(Protocol):
         ...
 
 
+def prefix() -> str:
+    """The course's name, and part of every other name and label.
+
+    FIRSTBELL_BENCH_PREFIX sets it, so that two checkouts can run beside each other.
+    """
+    return os.environ.get("FIRSTBELL_BENCH_PREFIX", "bench")
+
+
 def cache() -> Path:
     """Where set-up is kept between runs, outside the repository."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
@@ -58,3 +67,10 @@ def only(servers: list[str]) -> str:
     if len(servers) != 1:
         raise RuntimeError(f"one server was expected to run, there are {len(servers)}: {servers}")
     return servers[0]
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as trial:
+        trial.bind(("127.0.0.1", 0))
+        return int(trial.getsockname()[1])

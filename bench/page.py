@@ -1,0 +1,52 @@
+"""The page of the documentation: a benchmark's section between its markers, and all goals in one table at the top."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable
+from pathlib import Path
+
+from bench import figures, machine
+from bench.record import Record
+from bench.side import ROOT
+
+PAGE = ROOT / "docs/benchmarks.md"
+_WIDTH = 118
+
+
+def write(records: Iterable[Record], path: Path = PAGE) -> None:
+    """Write the records' sections, and the table of goals. Raises ValueError where the page lacks a marker."""
+    known = tuple(records)
+    text = path.read_text()
+    for record in known:
+        text = between(text, record.name, section(record))
+    path.write_text(between(text, "goals", goals(known)))
+
+
+def section(record: Record) -> str:
+    """Machine, counts, table, plots."""
+    heading = f"{machine.describe(record.machine)} {machine.programs(record.machine)}. {record.said}"
+    several = any(len(values) > 1 for figure in record.figures for values in (figure.ours, figure.beside))
+    heading += " Median, and in brackets the lowest and the highest." * several
+    link = f"Every measurement: [{record.csv.name}](../bench/results/{record.csv.name})."
+    pictures = [f"![{name}](benchmarks/{name}.svg)" for name in record.plots]
+    parts = (textwrap.fill(heading, _WIDTH), link, figures.table(record.figures, record.beside))
+    return "\n\n".join((*parts, *record.tables, *pictures))
+
+
+def goals(records: Iterable[Record]) -> str:
+    """Every goal with what came out, met or missed."""
+    rows = ["| benchmark | | Firstbell | beside it | ours ÷ beside | goal |", "|:--|:--|--:|--:|--:|:--|"]
+    for record in records:
+        wanted = [figure for figure in record.figures if figure.goal]
+        rows += [f"| [{record.name}](#{record.name}) {figure.row()}" for figure in wanted]
+    return "\n".join(rows)
+
+
+def between(text: str, name: str, content: str) -> str:
+    """The text with `content` between the markers of that name. Raises ValueError where one is missing."""
+    begin, end = f"<!-- begin: {name}, written by bench/run -->", f"<!-- end: {name} -->"
+    if begin not in text or end not in text:
+        raise ValueError(f"the page has no place for {name}: it needs the lines {begin} and {end}")
+    head, tail = text.index(begin) + len(begin), text.index(end)
+    return f"{text[:head]}\n{content}\n{text[tail:]}"
