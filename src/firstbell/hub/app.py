@@ -18,6 +18,7 @@ from firstbell.engine.connect import connect
 from firstbell.errors import FirstbellError
 from firstbell.hub import proxy, secrets
 from firstbell.hub.context import SETTING, HubContext
+from firstbell.hub.machine import Machine
 from firstbell.hub.no_options import PlainServerHandler
 from firstbell.hub.people import open_store
 from firstbell.hub.ready import READY_PATH, ReadyHandler
@@ -28,7 +29,8 @@ from firstbell.hub.server_parts import ServerParts
 from firstbell.hub.settings import Kept, settings
 from firstbell.hub.start_queue import StartQueue, slots_for
 from firstbell.hub.starts import Starts
-from firstbell.hub.watch import ContainerWatch, adopt
+from firstbell.hub.waiting_page import give_up_the_left, waiting_handlers
+from firstbell.hub.watch import ContainerWatch, adopt, running_containers
 from firstbell.model import runtime as places
 from firstbell.model.course import Course
 from firstbell.model.runtime import Runtime
@@ -122,6 +124,7 @@ class FirstbellHub(JupyterHub):
             (f"/{READY_PATH}", ReadyHandler),
             (r"/api/users/([^/]+)/server", PlainServerHandler),
             (r"/api/users/([^/]+)/servers/([^/]*)", PlainServerHandler),
+            *waiting_handlers(),
         ]
         self.handlers = self.add_url_prefix(self.hub_prefix, ours) + self.handlers
 
@@ -139,6 +142,8 @@ class FirstbellHub(JupyterHub):
         self._beside(RouteWatch(self).run())
         self._beside(watch.listen())
         self._beside(watch.keep_looking())
+        self._beside(give_up_the_left(context))
+        self._beside(context.machine.keep_measuring())
         self._beside(PeopleWatch(self, context.course, context.store, self._roster).run())
         self._beside(self._warm_up(context))
 
@@ -164,6 +169,7 @@ class FirstbellHub(JupyterHub):
             starts=Starts(),
             parts=ServerParts(engine, runtime.image, self._places.ca if runtime.has_ca else None),
             person=(lambda user: roster.current().person(user)) if roster else (lambda _: None),
+            machine=Machine(engine, course.name, lambda: running_containers(self.users)),
         )
 
     async def _warm_up(self, context: HubContext) -> None:

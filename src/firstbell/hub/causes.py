@@ -11,6 +11,7 @@ from firstbell.model.observed import ContainerState, Phase
 
 LINES = 15
 """Log lines shown."""
+NO_ROOM = "no_room"
 _MIB = 1024**2
 _KILLED = 128 + 9
 _LAUNCHER_GAVE_UP = {69, 73, 78}
@@ -80,6 +81,11 @@ def of_timeout(seconds: float, log: Sequence[str], port: int = 0) -> Cause:
         what = f"The application did not open port {port} within {seconds:.0f} seconds.{silent}"
         return Cause(what, "timeout", evidence=lines)
     return Cause(f"The server was not ready after {seconds:.0f} seconds.{silent}", "timeout", evidence=lines)
+
+
+def of_full_memory(what: str) -> Cause:
+    """Why a start was refused before anything of it was made."""
+    return Cause(what, NO_ROOM, "Try again in some minutes: servers that nobody uses are stopped, and make room.")
 
 
 def of_error(error: BaseException) -> Cause:

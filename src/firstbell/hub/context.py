@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from firstbell.engine.base import Engine
+from firstbell.hub.machine import Machine
 from firstbell.hub.people import PeopleStore
+from firstbell.hub.presence import Presence
 from firstbell.hub.room import Room
 from firstbell.hub.server_parts import ServerParts
+from firstbell.hub.start_log import StartLog
 from firstbell.hub.start_queue import StartQueue
 from firstbell.hub.starts import Starts
 from firstbell.model.course import Course
@@ -32,3 +35,6 @@ class HubContext:
     parts: ServerParts
     person: Callable[[str], Person | None]
     """Somebody of the roster; None where there is no roster or they are not in it."""
+    machine: Machine
+    presence: Presence = field(default_factory=Presence)
+    start_log: StartLog = field(default_factory=StartLog)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
+from contextlib import nullcontext
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,11 +16,14 @@ from tornado.web import HTTPError
 
 from firstbell.errors import EngineUnavailable
 from firstbell.hub import starting, tokens
-from firstbell.hub.causes import Cause
+from firstbell.hub.asked import asked
+from firstbell.hub.causes import NO_ROOM, Cause
 from firstbell.hub.context import SETTING, HubContext
 from firstbell.hub.pages import room_full
 from firstbell.hub.ready import READY_PATH
 from firstbell.hub.stages import Stages
+from firstbell.hub.start_log import Outcome
+from firstbell.hub.start_queue import GivenUp
 from firstbell.hub.starting import ServerFailed, Times, Wanted
 from firstbell.model.observed import ContainerState, Phase
 from firstbell.model.runtime import listening_port
@@ -32,6 +36,13 @@ _NOT_IN_ENV = ("JPY_API_TOKEN", "JUPYTERHUB_SERVICE_URL", "JUPYTERHUB_ADMIN_ACCE
 _STOP_GRACE = 10
 _POLL_DEADLINE = 10.0
 _GONE = {Phase.EXITED, Phase.MISSING}
+
+
+class LeftWaiting(SpawnException):
+    """What a start ends with that was given up while it waited for its turn."""
+
+    def __init__(self) -> None:
+        super().__init__("The page was left while the start waited for its turn.", reason="left", status_code=503)
 
 
 class FirstbellSpawner(Spawner):
@@ -55,6 +66,17 @@ class FirstbellSpawner(Spawner):
     @_spawn_pending.setter
     def _spawn_pending(self, value: bool) -> None:
         self._is_spawning = value
+
+    @property
+    def gave_up(self) -> bool:
+        """Whether the last start was given up because its page had been left: no failure, but nothing that runs."""
+        future = self._spawn_future
+        ended = not self.active and future is not None and future.done() and not future.cancelled()
+        return ended and isinstance(future.exception(), LeftWaiting)
+
+    @property
+    def _failed(self) -> Any:
+        return None if self.gave_up else super()._failed
 
     @property
     def context(self) -> HubContext:
@@ -117,27 +139,41 @@ class FirstbellSpawner(Spawner):
             async for event in self._stages.events():
                 yield event
 
+    def stage(self) -> dict[str, Any]:
+        """The same at this moment, for the page as it is at first."""
+        return self._stages.event() if self._stages is not None else {}
+
     async def start(self) -> str:
         """The URL of the started server. Raises SpawnException with the cause."""
         context, user = self.context, self.user.name
         if not context.room.admit(user):
             raise room_full()
         self._stages, times = Stages(user, context.queue), Times()
+        origin = asked(self.handler, self.user)
         wanted = Wanted(
             user=user,
             token=self.api_token,
             hub_env=self.get_env(),
             ready_url=url_path_join(self.hub.url, READY_PATH),
             hub_version=hub_version,
+            lane=origin.lane,
         )
         try:
-            address = await starting.start_server(context, wanted, self._stages, times)
+            with context.presence.waits(user) if origin.clicked else nullcontext():
+                address = await starting.start_server(context, wanted, self._stages, times)
+        except GivenUp:
+            LOG.info("The start of %s was given up: its page was left while it waited (%s)", user, times)
+            context.start_log.note(origin.lane, Outcome.GIVEN_UP, times.done)
+            raise LeftWaiting from None
         except ServerFailed as failed:
+            outcome = Outcome.NO_ROOM if failed.cause.reason == NO_ROOM else Outcome.FAILED
+            context.start_log.note(origin.lane, outcome, times.done, failed.cause.reason)
             LOG.error(  # noqa: TRY400 - the cause is the message
                 "The server of %s did not start (%s): %s", user, times, failed.cause.text
             )
             raise as_spawn_exception(failed.cause) from failed
         LOG.info("The server of %s is up: %s", user, times)
+        context.start_log.note(origin.lane, Outcome.READY, times.done)
         self._started, self.token_id = self.containers, tokens.token_id(self.user, self.api_token)
         return f"http://{address}:{listening_port(context.course.server.port)}"
 

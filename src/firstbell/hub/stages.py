@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+from firstbell.hub.promise import Promise, rounded
 from firstbell.hub.start_queue import StartQueue
 
 _REFRESH = 2.0
@@ -28,6 +29,7 @@ class Stages:
     def __init__(self, user: str, queue: StartQueue) -> None:
         self._user = user
         self._queue = queue
+        self._promise = Promise()
         self._stage = ""
         self._changed = asyncio.Event()
 
@@ -52,27 +54,29 @@ class Stages:
                 continue
 
     def event(self) -> dict[str, Any]:
-        """Where the start is now."""
-        if not self._stage:
-            return {
-                "progress": 5,
-                "message": waiting_words(self._queue.place(self._user), self._queue.estimate(self._user)),
-            }
-        progress, words = _STAGES[self._stage]
-        return {"progress": progress, "message": f"{words} …" if progress < 95 else words}
+        """Where the start is now: `progress` and `message` as JupyterHub's pages and programs know them.
+
+        Ours shows `doing` and, while the start waits for its turn, `place` (1 is the next) and `wait`.
+        """
+        if self._stage:
+            progress, words = _STAGES[self._stage]
+            return _event(progress, f"{words} …" if progress < 95 else words)
+        place = self._queue.place(self._user)
+        if place == 0:
+            return _event(5, "It is your turn …")
+        wait = f"about {rounded(self._promise.seconds(self._queue.estimate(self._user)))}"
+        message = f"{MANY} {ahead_words(place)}; {wait}."
+        return {"progress": 5, "message": message, "doing": MANY, "place": place, "wait": wait}
 
 
-def waiting_words(place: int, seconds: float) -> str:
-    """How a place in the queue is said."""
-    if place == 0:
-        return "It is your turn …"
+MANY = "Many are starting at once."
+
+
+def ahead_words(place: int) -> str:
+    """How many are before somebody, in words."""
     ahead = place - 1
-    people = {0: "You are next", 1: "One person is before you"}.get(ahead, f"{ahead} people are before you")
-    return f"Many are starting at once. {people}; about {_rounded(seconds)}."
+    return {0: "You are next", 1: "One person is before you"}.get(ahead, f"{ahead} people are before you")
 
 
-def _rounded(seconds: float) -> str:
-    if seconds < 60:
-        return f"{max(5, -(-int(seconds) // 5) * 5)} seconds"
-    minutes = round(seconds / 60)
-    return "a minute" if minutes == 1 else f"{minutes} minutes"
+def _event(progress: int, words: str) -> dict[str, Any]:
+    return {"progress": progress, "message": words, "doing": words}

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Callable
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import IntEnum
-from statistics import fmean
+
+from firstbell.hub.pace import Pace, waits
 
 PATIENCE = 10.0
 """Seconds for which one start may keep others waiting: four times a normal one."""
-FIRST_GUESS = 3.0
-"""Seconds of a start, as long as none was measured."""
-_REMEMBERED = 20
+_FORECAST_HOLDS = 0.5
+"""Seconds for which a forecast is good: everybody who waits asks for theirs every other second."""
 
 Later = Callable[[float, Callable[[], None]], Callable[[], None]]
 """(seconds, what) → cancel: calls `what` after that time."""
+
+
+class GivenUp(Exception):
+    """Nobody waits any more for a start whose turn had not come."""
 
 
 class Lane(IntEnum):
@@ -39,8 +43,8 @@ class _Ticket:
 
 
 def slots_for(cpus: int) -> int:
-    """Two starts per core, at least two: a start waits for the daemon about as long as it computes."""
-    return max(2, 2 * cpus)
+    """Three starts for two cores, at least two: more would only make each take longer (decision 18)."""
+    return max(2, cpus * 3 // 2)
 
 
 class StartQueue:
@@ -56,22 +60,33 @@ class StartQueue:
         self._bell_slots = max(1, slots - 1)
         self._held = dict.fromkeys(Lane, 0)
         self._waiting: OrderedDict[str, _Ticket] = OrderedDict()
-        self._recent: deque[float] = deque(maxlen=_REMEMBERED)
+        self._since: dict[_Slot, float] = {}
+        self._forecast: tuple[float, dict[str, float]] = (float("-inf"), {})
+        self.pace = Pace()
         self._later = later or _later
         self._clock = clock
 
     @asynccontextmanager
     async def turn(self, user: str, lane: Lane = Lane.PERSON) -> AsyncIterator[None]:
-        """Wait for a slot and hold it; whoever is cancelled while waiting leaves the queue."""
+        """Wait for a slot and hold it. Whoever is cancelled while waiting leaves the queue. Raises GivenUp."""
         lane = await self._wait(user, lane)
-        began, slot = self._clock(), _Slot(lambda: self._give_back(lane))
+        slot = _Slot(lambda: self._release(slot, lane))
+        self._since[slot] = self._clock()
         forget = self._later(PATIENCE, slot.release)
         try:
             yield
-            self._recent.append(self._clock() - began)
         finally:
             forget()
             slot.release()
+
+    def give_up(self, user: str) -> bool:
+        """Nobody waits for this start any more: its `turn` raises GivenUp. False for one whose turn has come."""
+        ticket = self._waiting.get(user)
+        if ticket is None or ticket.called.done():
+            return False
+        ticket.called.set_exception(GivenUp())
+        del self._waiting[user]
+        return True
 
     def promote(self, user: str) -> None:
         """Somebody now waits for a bell's start: it goes to the end of the people's line. Nothing for any other."""
@@ -98,14 +113,28 @@ class StartQueue:
         """How many slots that lane's starts hold."""
         return self._held[lane]
 
-    def typical(self) -> float:
-        """Seconds that recent starts took on average, once it was their turn."""
-        return fmean(self._recent) if self._recent else FIRST_GUESS
-
     def estimate(self, user: str) -> float:
-        """Seconds until this user's server is likely to be up, from the queue's length and recent starts."""
-        rounds_before = -(-self.place(user) // self.slots)
-        return (rounds_before + 1) * self.typical()
+        """Seconds until this user's server is likely to be up, at the pace of the last starts."""
+        return self._forecasts().get(user, 0.0) + self.pace.own()
+
+    def estimate_for_next(self) -> float:
+        """The same for somebody who clicks now."""
+        ahead = self.waiting_in(Lane.PERSON) + 1
+        return list(self._waits(ahead))[-1] + self.pace.own()
+
+    def _forecasts(self) -> dict[str, float]:
+        now = self._clock()
+        made, forecast = self._forecast
+        if now - made >= _FORECAST_HOLDS or forecast.keys() != self._waiting.keys():
+            line = self._line()
+            forecast = {t.user: seconds for t, seconds in zip(line, self._waits(len(line)), strict=True)}
+            self._forecast = (now, forecast)
+        return forecast
+
+    def _waits(self, line: int) -> Iterator[float]:
+        now = self._clock()
+        ages = [now - since for since in self._since.values()]
+        return waits(line, ages, max(0, self.slots - len(ages)), self.pace.hold(), PATIENCE)
 
     async def _wait(self, user: str, lane: Lane) -> Lane:
         """Wait for a slot; the lane it was given to."""
@@ -122,6 +151,11 @@ class StartQueue:
             if self._waiting.get(user) is ticket:
                 del self._waiting[user]
         return ticket.lane
+
+    def _release(self, slot: _Slot, lane: Lane) -> None:
+        crowded = sum(self._held.values()) >= self.slots
+        self.pace.took(self._clock() - self._since.pop(slot), crowded=crowded)
+        self._give_back(lane)
 
     def _give_back(self, lane: Lane) -> None:
         self._held[lane] -= 1

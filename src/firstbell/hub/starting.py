@@ -15,10 +15,12 @@ from firstbell.hub import causes
 from firstbell.hub.causes import Cause
 from firstbell.hub.context import HubContext
 from firstbell.hub.stages import Stages
+from firstbell.hub.start_queue import GivenUp, Lane
 from firstbell.hub.starts import Start
 from firstbell.model.observed import ContainerState, Phase
 from firstbell.plan.app import SIDECAR_LIMITS, server_specs
 from firstbell.plan.home import directory_helper, home_directory, home_volume
+from firstbell.plan.memory_room import full_words, room_for_more
 from firstbell.plan.server import ServerInputs, Who, app_name, container_names
 
 LOOK_EVERY = 5.0
@@ -47,6 +49,7 @@ class Wanted:
     hub_env: Mapping[str, str] = field(repr=False)
     ready_url: str
     hub_version: str
+    lane: Lane = Lane.PERSON
 
 
 @dataclass(slots=True)
@@ -57,26 +60,39 @@ class Times:
     home: float = 0.0
     engine: float = 0.0
     boot: float = 0.0
+    _reached: int = field(default=0, repr=False)
     _mark: float = field(default_factory=time.monotonic, repr=False)
 
     def lap(self) -> float:
-        """Seconds since the last lap."""
+        """Seconds since the last lap: what the stage took that ends now."""
         now = time.monotonic()
         passed, self._mark = now - self._mark, now
+        self._reached += 1
         return passed
+
+    @property
+    def done(self) -> tuple[float, ...]:
+        """Those of the stages that came to their end."""
+        return (self.queued, self.home, self.engine, self.boot)[: self._reached]
 
     def __str__(self) -> str:
         return f"queue {self.queued:.2f} s, home {self.home:.2f} s, engine {self.engine:.2f} s, boot {self.boot:.2f} s"
 
 
 async def start_server(context: HubContext, wanted: Wanted, stages: Stages, times: Times) -> str:
-    """The address of the started server. Raises ServerFailed; whatever was made is gone then, but for the home."""
+    """The address of the started server. Raises ServerFailed; whatever was made is gone then, but for the home.
+
+    Raises GivenUp where its person left before its turn had come; nothing was made then.
+    """
     containers = container_names(context.course, wanted.user)
     start = context.starts.begin(wanted.user, containers, wanted.token)
     try:
-        async with context.queue.turn(wanted.user):
+        async with context.queue.turn(wanted.user, wanted.lane):
             times.queued = times.lap()
+            _have_room(context)
             return await _start(context, wanted, start, stages, times)
+    except GivenUp:
+        raise
     except ServerFailed:
         await discard(context, *containers)
         raise
@@ -149,6 +165,14 @@ async def _start(context: HubContext, wanted: Wanted, start: Start, stages: Stag
     times.boot = times.lap()
     stages("ready")
     return state.address or (await context.engine.state(specs[0].name)).address
+
+
+def _have_room(context: HubContext) -> None:
+    """Refuse rather than let the kernel end somebody's work. Raises ServerFailed where the memory is full."""
+    memory, limit = context.machine.memory(), context.course.server.memory
+    others = len(context.starts) - context.queue.waiting - 1
+    if room_for_more(memory, limit, coming=max(0, others)) == 0:
+        raise ServerFailed(causes.of_full_memory(full_words(memory, limit, context.room.occupied())))
 
 
 async def _have_home(context: HubContext, who: Who) -> None:

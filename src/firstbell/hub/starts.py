@@ -50,6 +50,9 @@ class Starts:
             if container in start.containers:
                 start.stirred.set()
 
+    def __len__(self) -> int:
+        return len(self._by_user)
+
     def containers(self) -> frozenset[str]:
         """Names of the containers that are being started."""
         return frozenset(name for start in self._by_user.values() for name in start.containers)

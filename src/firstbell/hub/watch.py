@@ -125,6 +125,17 @@ class ContainerWatch:
         }
 
 
+def running_containers(users: Any) -> list[str]:
+    """The containers of all servers that are ready, of JupyterHub's `UserDict`."""
+    return [
+        name
+        for user in users.values()
+        for spawner in user.spawners.values()
+        if spawner.ready
+        for name in spawner.containers
+    ]
+
+
 def strangers(observed: Observed, known: set[str]) -> list[ContainerState]:
     """Server containers that the hub does not know, and what is left of helpers that made homes."""
     roles = (Role.APP, Role.SERVER)

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import pytest
 
-from firstbell.hub.start_queue import PATIENCE, Lane, StartQueue, slots_for
+from firstbell.hub.start_queue import PATIENCE, GivenUp, Lane, StartQueue, slots_for
 
 
 class Clock:
@@ -133,19 +133,36 @@ async def test_a_failed_start_frees_its_slot(kind):
 
 
 async def test_the_estimate_follows_recent_starts():
-    """It grows with the rounds before one's turn and with how long starts took lately."""
+    """It is the time until a slot is likely to be free, and that of one's own start, as starts took lately."""
     starter = Starter(2)
-    await starter.begin("a", "b")
+    await starter.begin("a", "b", "c", "d", "e")
     starter.clock.move(4)
     await starter.end("a")
-    await starter.begin("c", "d", "e", "f")
-    assert starter.queue.typical() == 4
-    assert [starter.queue.estimate(name) for name in "cdef"] == [4, 8, 8, 12]
+    await starter.end("b")
+    assert starter.queue.pace.hold() == 4
+    assert [starter.queue.estimate(name) for name in "cde"] == [4, 4, 8]
+    starter.clock.move(3)
+    assert starter.queue.estimate("e") == 5
+    assert starter.queue.estimate_for_next() == 5
 
 
-@pytest.mark.parametrize(("cpus", "slots"), [(0, 2), (1, 2), (2, 4), (8, 16)])
+async def test_one_who_is_given_up_leaves_the_queue():
+    """A waiting start that is given up ends with GivenUp; one whose turn has come goes on."""
+    starter = Starter(1)
+    await starter.begin("a", "gone", "b")
+    assert starter.queue.give_up("gone")
+    assert not starter.queue.give_up("gone")
+    assert not starter.queue.give_up("a")
+    await settle()
+    assert isinstance(starter.tasks["gone"].exception(), GivenUp)
+    assert starter.queue.place("b") == 1
+    await starter.end("a")
+    assert starter.began == ["a", "b"]
+
+
+@pytest.mark.parametrize(("cpus", "slots"), [(0, 2), (1, 2), (2, 3), (8, 12)])
 def test_slots_follow_the_machine(cpus, slots):
-    """Two per core, at least two."""
+    """Three for two cores, at least two."""
     assert slots_for(cpus) == slots
 
 

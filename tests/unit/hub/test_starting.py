@@ -14,6 +14,7 @@ from firstbell.engine.fake import FakeEngine
 from firstbell.engine.waiting import until
 from firstbell.errors import EngineUnavailable
 from firstbell.hub.context import HubContext
+from firstbell.hub.machine import Machine
 from firstbell.hub.people import PeopleStore
 from firstbell.hub.room import Room
 from firstbell.hub.server_parts import ServerParts
@@ -104,6 +105,7 @@ async def hub(tmp_path: Path) -> AsyncIterator[Hub]:
         starts=Starts(),
         parts=ServerParts(engine, IMAGE, None),
         person=lambda _: None,
+        machine=Machine(engine, "demo", meminfo=tmp_path / "meminfo"),
     )
     yield Hub(engine, context, [])
     await engine.close()

@@ -97,11 +97,18 @@ if (start) {
   const begun = Date.now();
   let told = "";
   let failures = 0;
-  const show = ({ message, progress }) => {
+  const queue = all("[data-queue]");
+  const show = ({ message, doing, progress, place, wait }) => {
     if (typeof progress === "number") {
       fill.style.width = `${Math.max(8, Math.min(100, progress))}%`;
       bar.setAttribute("aria-valuenow", String(progress));
     }
+    for (const part of queue) part.hidden = !place;
+    if (place) {
+      one("[data-place]", start).textContent = place;
+      one("[data-wait]", start).textContent = wait;
+    }
+    message = doing || message;
     if (!message || message === told) return;
     if (told) stages.append(Object.assign(document.createElement("li"), { textContent: told }));
     while (stages.children.length > 8) stages.firstChild.remove();
@@ -127,6 +134,13 @@ if (start) {
       setTimeout(() => location.reload(), 3000);
     }
   };
+  // The hub gives the place in the queue to the next if the page is closed; a page that comes back asks anew.
+  window.addEventListener("pagehide", () => {
+    navigator.sendBeacon(hub + "firstbell/leave", new URLSearchParams({ _xsrf: xsrf }));
+  });
+  window.addEventListener("pageshow", (event) => {
+    if (event.persisted) location.reload();
+  });
   setInterval(() => {
     const seconds = Math.round((Date.now() - begun) / 1000);
     one("[data-elapsed]", start).textContent = seconds < 2 ? "" : `${seconds} seconds so far.`;

@@ -1,0 +1,31 @@
+"""Who asked for a start, and so: in which lane it waits, and whether a page waits with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from jupyterhub import orm
+from jupyterhub.handlers.pages import SpawnHandler
+
+from firstbell.hub.start_queue import Lane
+
+BELLS_SERVICE = "bells"
+"""The hub's service whose starts nobody waits for yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A start's origin."""
+
+    lane: Lane = Lane.PERSON
+    clicked: bool = False
+    """The server's own user opened the page: whoever leaves it gives the start up."""
+
+
+def asked(handler: Any, user: Any) -> Asked:
+    """By whom: JupyterHub's handler (None for the hub itself) and the server's user."""
+    by = handler.current_user if handler is not None else None
+    if isinstance(by, orm.Service) and by.name == BELLS_SERVICE:
+        return Asked(Lane.BELL)
+    return Asked(clicked=isinstance(handler, SpawnHandler) and by is user)
