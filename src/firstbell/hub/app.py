@@ -29,11 +29,13 @@ from firstbell.hub.server_parts import ServerParts
 from firstbell.hub.settings import Kept, settings
 from firstbell.hub.start_queue import StartQueue, slots_for
 from firstbell.hub.starts import Starts
+from firstbell.hub.static_files import StaticCare, StaticOffer
 from firstbell.hub.waiting_page import give_up_the_left, waiting_handlers
 from firstbell.hub.watch import ContainerWatch, adopt, running_containers
 from firstbell.model import runtime as places
 from firstbell.model.course import Course
 from firstbell.model.runtime import Runtime
+from firstbell.plan.static_files import static_url
 
 _COOKIE_SECRET = "cookie.secret"  # noqa: S105 - a file's name
 
@@ -48,6 +50,7 @@ class Places:
     state: Path
     shared: Path
     ca: Path
+    static: Path
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Places:
@@ -63,6 +66,7 @@ class Places:
             state=place("STATE_DIR", places.STATE_DIR),
             shared=place("SHARED_DIR", places.SHARED_DIR),
             ca=place("CA_FILE", places.CA_FILE),
+            static=place("STATIC_DIR", places.STATIC_DIR),
         )
 
     @property
@@ -146,6 +150,7 @@ class FirstbellHub(JupyterHub):
         self._beside(context.machine.keep_measuring())
         self._beside(PeopleWatch(self, context.course, context.store, self._roster).run())
         self._beside(self._warm_up(context))
+        self._beside(StaticCare(self._places.static, context).run())
 
     async def cleanup(self) -> None:
         """As JupyterHub (which leaves servers and proxy alone, by our settings), then let go of engine and files."""
@@ -159,6 +164,7 @@ class FirstbellHub(JupyterHub):
         engine = await connect(runtime.engine_kind, runtime.engine_host)
         self._roster = RosterFile(self._places.roster, store) if course.access.login == "roster" else None
         roster = self._roster
+        offer = StaticOffer(self._places.static, static_url(course))
         return HubContext(
             course=course,
             runtime=runtime,
@@ -167,7 +173,7 @@ class FirstbellHub(JupyterHub):
             room=Room(course.access.capacity, lambda: active_names(self.users)),
             queue=StartQueue(slots_for(runtime.cpus or os.cpu_count() or 1)),
             starts=Starts(),
-            parts=ServerParts(engine, runtime.image, self._places.ca if runtime.has_ca else None),
+            parts=ServerParts(engine, runtime.image, self._places.ca if runtime.has_ca else None, offer),
             person=(lambda user: roster.current().person(user)) if roster else (lambda _: None),
             machine=Machine(engine, course.name, lambda: running_containers(self.users)),
         )

@@ -154,6 +154,7 @@ async def _start(context: HubContext, wanted: Wanted, start: Start, stages: Stag
             launcher=context.parts.launcher,
             authorities=context.parts.authorities,
             sidecar=context.parts.sidecar,
+            static=context.parts.static(),
         )
     )
     state = await context.engine.start(specs[0], stages)

@@ -55,6 +55,7 @@ class Role(StrEnum):
     STATE = "state"
     SECRETS = "secrets"
     CERTIFICATES = "certificates"
+    STATIC = "static"
     SERVERS = "servers"
     BASE = "base"
     COURSE_IMAGE = "image"

@@ -28,8 +28,13 @@ STATE_DIR = f"{HUB_ROOT}/state"
 """Volume of the hub alone: database, people, roster, cookie secret."""
 SHARED_DIR = f"{HUB_ROOT}/shared"
 """Volume of hub and proxy: the proxy's token."""
+STATIC_DIR = f"{HUB_ROOT}/static"
+"""Volume of hub and edge: the page files of course images, compressed; it holds nothing of anybody."""
 ROSTER_FILE = f"{STATE_DIR}/roster.csv"
 SOCKET = "/run/docker.sock"
+
+STATIC_URL = "_static"
+"""The path, below the course's own, at which the edge serves them."""
 
 LAUNCHER_DIR = "/opt/firstbell/singleuser"
 SERVER_FILE = "/opt/firstbell/server.json"

@@ -104,6 +104,16 @@ class EnsureVolume:
 
 
 @dataclass(frozen=True, slots=True)
+class LayOutFiles:
+    """Copy the page files of the course's image to where the edge serves them. A course works without, only slower."""
+
+    image: str
+
+    def __str__(self) -> str:
+        return f"lay out the page files of {self.image}"
+
+
+@dataclass(frozen=True, slots=True)
 class StartContainer:
     """Start or replace a container of the course itself."""
 
@@ -168,6 +178,7 @@ Step = (
     | CheckImage
     | EnsureNetwork
     | EnsureVolume
+    | LayOutFiles
     | StartContainer
     | StopContainer
     | RunHelper

@@ -15,6 +15,7 @@ from firstbell.model.steps import (
     CheckImage,
     EnsureNetwork,
     EnsureVolume,
+    LayOutFiles,
     PullImage,
     RemoveNetwork,
     RemoveVolume,
@@ -37,6 +38,7 @@ def plan_up(inputs: Inputs, observed: Observed) -> tuple[Step, ...]:
         *([CheckImage(inputs.server_image)] if containers and not inputs.course.server.port else []),
         *_network_steps(inputs.course, observed),
         *_volume_steps(inputs.course, observed),
+        *([LayOutFiles(inputs.server_image)] if inputs.static_missing else []),
         *containers,
     )
 
@@ -116,7 +118,7 @@ def _new_subnet(course: Course, observed: Observed) -> str:
 
 
 def _volume_steps(course: Course, observed: Observed) -> Iterator[Step]:
-    for role in (Role.STATE, Role.SECRETS, Role.CERTIFICATES):
+    for role in (Role.STATE, Role.SECRETS, Role.CERTIFICATES, Role.STATIC):
         name = names.volume(course.name, role)
         if observed.volume(name) is None:
             yield EnsureVolume(VolumeSpec(name, frozen(names.labels(course.name, role))))

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from firstbell.model.course import CertificateFiles, Course
 from firstbell.model.runtime import HUB_ROOT
+from firstbell.plan import static_files
 
 CERT_FILE = f"{HUB_ROOT}/tls/cert.pem"
 KEY_FILE = f"{HUB_ROOT}/tls/key.pem"
@@ -64,18 +65,20 @@ def caddyfile(course: Course, proxy_url: str) -> str:
 	request_body {{
 		max_size 2GB
 	}}
-	@compressible not header Accept text/event-stream
-	encode @compressible zstd gzip
-	reverse_proxy {urlsplit(proxy_url).netloc} {{
-		flush_interval -1
-		stream_close_delay 1h
-		transport http {{
-			dial_timeout 3s
-			keepalive 90s
-			keepalive_idle_conns_per_host 256
+{static_files.site(course)}	handle {{
+		@compressible not header Accept text/event-stream
+		encode @compressible zstd gzip
+		reverse_proxy {urlsplit(proxy_url).netloc} {{
+			flush_interval -1
+			stream_close_delay 1h
+			transport http {{
+				dial_timeout 3s
+				keepalive 90s
+				keepalive_idle_conns_per_host 256
+			}}
 		}}
 	}}
-	handle_errors 502 503 504 {{
+{static_files.not_found(course)}	handle_errors 502 503 504 {{
 		header Content-Type "text/html; charset=utf-8"
 		header Retry-After 3
 		respond `{_RESTARTING}` 503

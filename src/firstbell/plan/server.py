@@ -59,6 +59,8 @@ class ServerInputs:
     """The image's own."""
     launcher: tuple[File, ...]
     authorities: bytes = b""
+    static: Mapping[str, Any] = field(default_factory=dict)
+    """The image's page files at the edge, as `hub/static_files.py` knows them."""
     sidecar: tuple[File, ...] = ()
     """The side-car's program, where the server is a web application."""
     kernel_at_start: bool = False
@@ -153,6 +155,7 @@ def server_settings(inputs: ServerInputs) -> dict[str, Any]:
         "interface": server.interface,
         "project": PROJECT_DIR if inputs.runtime.has_project else "",
         "title": inputs.course.shown_title,
+        **({"static": dict(inputs.static)} if inputs.static else {}),
         "warm_kernels": warm_kernels(server, inputs.kernel_at_start),
     }
 

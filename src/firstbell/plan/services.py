@@ -22,7 +22,7 @@ from firstbell.model.course import Course
 from firstbell.model.image import BuildSpec
 from firstbell.model.names import Role
 from firstbell.model.runtime import Runtime
-from firstbell.plan import edge, network
+from firstbell.plan import edge, network, static_files
 from firstbell.plan.network import WayOut
 
 PYTHON = "/opt/firstbell/venv/bin/python3"
@@ -55,6 +55,8 @@ class Inputs:
     key: bytes = b""
     way_out: WayOut = field(default_factory=WayOut)
     has_project: bool = False
+    static_missing: bool = False
+    """Whether the page files of the image that servers run are not at the edge yet."""
 
     @property
     def server_image(self) -> str:
@@ -136,12 +138,14 @@ def _hub(inputs: Inputs, made: Runtime) -> ContainerSpec:
         mounts=(
             state,
             _shared(course),
+            static_files.mount(course),
             Mount(MountKind.BIND, inputs.socket, runtime.SOCKET),
             *([Mount(MountKind.BIND, homes, homes, read_only=True)] if homes else []),
         ),
         files=(
             _directory(runtime.STATE_DIR),
             _directory(runtime.SHARED_DIR),
+            File(runtime.STATIC_DIR, None, 0o755, runtime.HUB_UID, runtime.HUB_UID),
             File(runtime.COURSE_FILE, public),
             File(runtime.SECRETS_FILE, secrets, 0o400, runtime.HUB_UID, runtime.HUB_UID),
             File(runtime.RUNTIME_FILE, runtime_to_wire(made)),
@@ -167,7 +171,10 @@ def _edge(inputs: Inputs, made: Runtime) -> ContainerSpec:
         user=f"{owner}:{owner}",
         capabilities=("NET_BIND_SERVICE",) if privileged else (),
         env=frozen({"XDG_DATA_HOME": edge.DATA_DIR, "XDG_CONFIG_HOME": "/tmp", "HOME": "/tmp"}),  # noqa: S108
-        mounts=(Mount(MountKind.VOLUME, names.volume(course.name, Role.CERTIFICATES), edge.DATA_DIR),),
+        mounts=(
+            Mount(MountKind.VOLUME, names.volume(course.name, Role.CERTIFICATES), edge.DATA_DIR),
+            static_files.mount(course, read_only=True),
+        ),
         files=(
             File(edge.DATA_DIR, None, 0o700, owner, owner),
             File(config, edge.caddyfile(course, made.proxy_url).encode()),

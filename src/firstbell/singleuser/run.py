@@ -17,6 +17,10 @@ from .stops import EX_CANTCREAT, EX_CONFIG, EX_UNAVAILABLE, Stop
 
 def main() -> int:
     """Runs the server until it is told to stop; returns the exit code."""
+    if sys.argv[1:2] == ["--static"]:
+        from . import static_layout
+
+        return static_layout.main()
     began = _process_start()
     try:
         return _run(began)

@@ -57,6 +57,7 @@ class Settings:
     project: str = ""
     title: str = ""
     warm_kernels: str = "no"  #: when one is made ready: "no", "page" (once a page is shown), "start" (at once)
+    static: Mapping[str, Any] = field(default_factory=dict)  #: page files at the edge, see ``static_files``
     allow_root: bool = False
 
     @property
@@ -140,6 +141,7 @@ def parse(raw: Any, path: str) -> Settings:
             port=int(raw.get("port") or 8888),
             ip=str(raw.get("ip") or "0.0.0.0"),  # noqa: S104
             allow_root=raw.get("allow_root") is True,
+            static=raw["static"] if isinstance(raw.get("static"), dict) else {},
             **_from_env(env),
             **own,
         )

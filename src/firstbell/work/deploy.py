@@ -24,6 +24,7 @@ from firstbell.model.steps import (
     CheckImage,
     EnsureNetwork,
     EnsureVolume,
+    LayOutFiles,
     PullImage,
     RemoveNetwork,
     RemoveVolume,
@@ -35,7 +36,7 @@ from firstbell.model.steps import (
 from firstbell.plan import deploy as plan
 from firstbell.plan.edge import is_loopback
 from firstbell.plan.services import Inputs, probes, roster_file
-from firstbell.work import build
+from firstbell.work import build, static_files
 from firstbell.work.gather import gather, host_routes
 from firstbell.work.lock import course_lock
 from firstbell.work.show import Show, shown
@@ -118,6 +119,8 @@ async def _act(engine: Engine, course: Course, step: Step, show: Show) -> None:
             await engine.ensure_network(spec)
         case EnsureVolume(spec=spec):
             await engine.ensure_volume(spec)
+        case LayOutFiles(image=image):
+            await static_files.lay_out(engine, course, image, show.on_progress)
         case StartContainer(spec=spec):
             await engine.start(spec)
             await _settled(engine, course, spec.name, show)

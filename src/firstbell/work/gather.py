@@ -23,13 +23,16 @@ from firstbell.plan.services import Inputs
 from firstbell.work import build
 from firstbell.work.base_image import debian_like
 from firstbell.work.project import read_ca_bundle
+from firstbell.work.static_files import are_laid_out
 
 
 async def gather(engine: Engine, course: Course) -> Inputs:
     """Everything `plan/deploy.py` wants to know that is not on the engine."""
     path = engine_socket(course)
+    images = await gather_images(engine, course)
     return replace(
-        await gather_images(engine, course),
+        images,
+        static_missing=not course.server.port and not await are_laid_out(engine, course.name, images.server_image),
         socket=path,
         socket_gid=Path(path).stat().st_gid if Path(path).exists() else 0,
         roster_csv=course.access.roster.read_bytes() if course.access.login == "roster" else b"",

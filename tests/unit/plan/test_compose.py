@@ -82,7 +82,7 @@ def test_images_are_pulled_from_where_they_were_pushed() -> None:
     assert '"image": "r:5000/lab/lab:1"' in told.compose["configs"]["hub-runtime-json"]["content"]
 
 
-@pytest.mark.parametrize("role", [Role.STATE, Role.SECRETS, Role.CERTIFICATES])
+@pytest.mark.parametrize("role", [Role.STATE, Role.SECRETS, Role.CERTIFICATES, Role.STATIC])
 def test_volumes_are_those_that_up_uses(role: Role) -> None:
     """A course can go from `up` to compose and back with the same volumes."""
     volumes = exported().compose["volumes"]

@@ -17,6 +17,7 @@ from firstbell.model.steps import (
     CheckImage,
     EnsureNetwork,
     EnsureVolume,
+    LayOutFiles,
     PullImage,
     RemoveVolume,
     StartContainer,
@@ -61,7 +62,7 @@ def running(inputs: Inputs, **changed: Phase) -> Observed:
         ),
         volumes=tuple(
             VolumeState(names.volume("c", role), frozen(names.labels("c", role)))
-            for role in (Role.STATE, Role.SECRETS, Role.CERTIFICATES)
+            for role in (Role.STATE, Role.SECRETS, Role.CERTIFICATES, Role.STATIC)
         ),
         networks=(network,),
         used_subnets=("172.31.0.0/20",),
@@ -69,8 +70,8 @@ def running(inputs: Inputs, **changed: Phase) -> Observed:
 
 
 def test_fresh_machine_gets_everything_in_order(inputs):
-    """On a fresh machine images come first, then network and volumes, then guard, proxy, hub and edge."""
-    steps = plan_up(inputs, Observed("c"))
+    """On a fresh machine images come first, then network, volumes and page files, then guard, proxy, hub and edge."""
+    steps = plan_up(replace(inputs, static_missing=True), Observed("c"))
     kinds = [type(s) for s in steps]
     assert kinds == [
         PullImage,
@@ -78,7 +79,8 @@ def test_fresh_machine_gets_everything_in_order(inputs):
         BuildImage,
         CheckImage,
         EnsureNetwork,
-        *[EnsureVolume] * 3,
+        *[EnsureVolume] * 4,
+        LayOutFiles,
         *[StartContainer] * 4,
     ]
     assert [s.spec.labels[names.LABEL_ROLE] for s in steps if isinstance(s, StartContainer)] == [
@@ -96,6 +98,12 @@ def test_changed_project_replaces_the_hub_alone(inputs):
     newer = replace(built(inputs), course_image=BuildSpec("firstbell/c:2", "FROM y"))
     steps = plan_up(newer, running(inputs))
     assert [str(s) for s in steps] == ["check firstbell/c:2", "start firstbell-c-hub (changed)"]
+
+
+def test_new_page_files_replace_nothing(inputs):
+    """An image that changed under its name has its page files laid out; no part of the course is replaced for it."""
+    steps = plan_up(replace(built(inputs), static_missing=True), running(inputs))
+    assert [str(s) for s in steps] == ["lay out the page files of firstbell/c:1"]
 
 
 def test_changed_roster_replaces_nothing(inputs):
@@ -122,7 +130,10 @@ def test_down_keeps_homes(inputs):
     home = VolumeState("h", frozen(names.labels("c", Role.HOME, "ada")))
     everything = replace(observed, containers=(*observed.containers, server), volumes=(*observed.volumes, home))
     steps = plan_down(inputs.course, everything, "firstbell/hub:1")
-    assert [s.name for s in steps if isinstance(s, RemoveVolume)] == ["firstbell-c-secrets"]
+    assert [s.name for s in steps if isinstance(s, RemoveVolume)] == [
+        "firstbell-c-secrets",
+        "firstbell-c-static",
+    ]
     stops = [s.why for s in steps if isinstance(s, StopContainer)]
     assert stops == ["edge", "hub", "proxy", "server", "guard"]
     assert RemoveVolume("h", "ada") in plan_down(inputs.course, everything, "firstbell/hub:1", delete_homes=True)

@@ -201,7 +201,7 @@ def test_language_servers_keep_jupyter_lsp(monkeypatch: pytest.MonkeyPatch) -> N
 def test_the_oldest_python_can_read_it(file: Path) -> None:
     """Every file parses as Python 3.8 and imports nothing but the standard library, Jupyter and itself."""
     tree = ast.parse(file.read_text(), feature_version=(3, 8))
-    allowed = {*sys.stdlib_module_names, "jupyter_server", "jupyter_client", "tornado", "traitlets"}
+    allowed = {*sys.stdlib_module_names, "jupyter_server", "jupyter_client", "jupyter_core", "tornado", "traitlets"}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             assert {alias.name.partition(".")[0] for alias in node.names} <= allowed

@@ -1,0 +1,149 @@
+"""The page files at the edge, from the hub's side: what servers are told of them, and their compression."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from firstbell.model.names import Role
+
+if TYPE_CHECKING:
+    from firstbell.hub.context import HubContext
+
+LOG = logging.getLogger("firstbell.static")
+
+LOOK_EVERY = 30.0
+"""Seconds between looks for another image's files."""
+_PRUNE_EVERY = 20
+"""Looks between two at folders that nobody needs."""
+_COMPRESS = Path(__file__).with_name("compress.mjs")
+_PARTS = ("lab", "extensions", "themes", "notebook")
+"""In the order in which they are compressed: what most first pages ask for comes first."""
+
+
+class StaticOffer:
+    """What the launcher is told: the folder's URL, and by which stamps it knows its own files in it."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        self._folder = folder
+        self._url = url
+        self._seen: tuple[int, int] = (0, 0)
+        self._current: Mapping[str, Any] = {}
+
+    def current(self) -> Mapping[str, Any]:
+        """As `singleuser/static_files.py` reads it; empty where nothing has been laid out."""
+        try:
+            found = (self._folder / "current.json").stat()
+            if self._seen != (found.st_mtime_ns, found.st_ino):
+                self._current = self._read()
+                self._seen = (found.st_mtime_ns, found.st_ino)
+        except (OSError, ValueError, KeyError, TypeError):
+            self._current, self._seen = {}, (0, 0)
+        return self._current
+
+    def _read(self) -> Mapping[str, Any]:
+        current = read_current(self._folder)
+        if not current["parts"] or not (self._folder / "www" / current["folder"]).is_dir():
+            return {}
+        return {"url": f"{self._url}/{current['folder']}", "parts": current["parts"]}
+
+
+def read_current(folder: Path) -> dict[str, Any]:
+    """What the helper wrote: `folder`, `parts`, `files`, `image`. Raises OSError, ValueError."""
+    read: dict[str, Any] = json.loads((folder / "current.json").read_text())
+    return read
+
+
+class StaticCare:
+    """Compresses what has been laid out, once per content, and removes what no server's page can ask for any more."""
+
+    def __init__(self, folder: Path, context: HubContext) -> None:
+        self._folder = folder
+        self._context = context
+
+    async def run(self) -> None:
+        """Until cancelled. Until a file is compressed, the edge compresses it anew for everybody who asks."""
+        done = ""
+        for look in _forever():
+            try:
+                current = await asyncio.to_thread(read_current, self._folder)
+                if current["parts"] and current["folder"] != done and await self._compress(current):
+                    done = current["folder"]
+                if look % _PRUNE_EVERY == 0:
+                    await self._prune(current["folder"])
+            except FileNotFoundError:
+                pass  # nothing laid out yet
+            except Exception as error:
+                LOG.warning("Page files of the image stay as they are for now: %s", error)
+            await asyncio.sleep(LOOK_EVERY)
+
+    async def _compress(self, current: Mapping[str, Any]) -> bool:
+        node = shutil.which("node")
+        if node is None or not os.access(self._folder, os.W_OK):
+            return True
+        process = await asyncio.create_subprocess_exec(
+            node,
+            str(_COMPRESS),
+            str(self._folder / "www" / current["folder"]),
+            str(self._folder / "compressed"),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        try:
+            said, trouble = await process.communicate(json.dumps(in_order(current["files"])).encode())
+        finally:
+            if process.returncode is None:
+                process.kill()
+        if process.returncode:
+            raise OSError(trouble.decode(errors="replace").strip().splitlines()[-1:] or process.returncode)
+        LOG.info("Page files for the edge: %s", said.decode(errors="replace").strip())
+        return True
+
+    async def _prune(self, keep: str) -> None:
+        """Old folders go once no server is there that began before the present one: its pages load parts later on."""
+        old = [path for path in (self._folder / "www").iterdir() if path.name != keep and path.is_dir()]
+        if old:
+            servers = (await self._context.engine.observe(self._context.course.name)).of_role(Role.SERVER.value)
+            since = (self._folder / "current.json").stat().st_mtime
+            if any(began_before(server.started_at, since) for server in servers):
+                return
+            for path in old:
+                await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)
+                LOG.info("Page files of an older image are gone: %s", path.name)
+        await asyncio.to_thread(_sweep, self._folder / "compressed")
+
+
+def began_before(started_at: str, seconds: float) -> bool:
+    """Whether a container's start (RFC 3339) was before that time; a start of which nothing is known was."""
+    try:
+        return datetime.fromisoformat(started_at).timestamp() < seconds
+    except (ValueError, OverflowError):
+        return True
+
+
+def in_order(files: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Path and SHA-256 of each file, those first that first pages ask for."""
+    rank = {part: number for number, part in enumerate(_PARTS)}
+    return sorted(files.items(), key=lambda item: (rank.get(item[0].partition("/")[0], len(rank)), item[0]))
+
+
+def _sweep(store: Path) -> None:
+    """Compressed content that no folder has any more (each folder's file is a link to it)."""
+    for path in store.iterdir() if store.is_dir() else ():
+        if path.stat().st_nlink == 1:
+            path.unlink(missing_ok=True)
+
+
+def _forever() -> Iterator[int]:
+    look = 0
+    while True:
+        yield look
+        look += 1

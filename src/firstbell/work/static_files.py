@@ -1,0 +1,64 @@
+"""Has the page files of a course's image laid out for the edge, and says whether they are."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+
+from firstbell.engine.base import Engine, Report
+from firstbell.errors import EngineUnavailable, StartFailed
+from firstbell.model import names
+from firstbell.model.course import Course
+from firstbell.model.image import Progress
+from firstbell.model.names import Role
+from firstbell.plan.static_files import CURRENT, layout_helper
+
+_DEADLINE = 300.0
+"""Seconds; it takes about one."""
+
+
+async def are_laid_out(engine: Engine, course: str, image: str) -> bool:
+    """Whether the edge has those of exactly this image; asks by way of the hub's container, which has the volume."""
+    there = await engine.image(image)
+    if there is None:
+        return False
+    try:
+        tar = b"".join([chunk async for chunk in engine.get(names.container(course, Role.HUB), CURRENT)])
+        with tarfile.open(fileobj=io.BytesIO(tar)) as archive:
+            file = archive.extractfile(archive.getmembers()[0])
+            return bool(file and json.load(file).get("image") == there.id)
+    except (OSError, IndexError, ValueError, AttributeError, tarfile.TarError):
+        return False
+
+
+async def lay_out(engine: Engine, course: Course, image: str, report: Report) -> None:
+    """Do it. What goes wrong is reported and no more: pages then come from each person's own server, only slower."""
+    there = await engine.image(image)
+    try:
+        result = await engine.run(layout_helper(course, image, there.id if there else ""), deadline=_DEADLINE)
+    except EngineUnavailable:
+        raise
+    except (StartFailed, TimeoutError) as error:
+        report(Progress(_without(str(error))))
+        return
+    if result.exit_code:
+        report(Progress(_without(result.lines[-1] if result.lines else f"exit code {result.exit_code}")))
+        return
+    for part, why in _left_out(result.stdout).items():
+        report(Progress(f"the image's {part} files stay with each person's server: {why}"))
+
+
+def _without(why: str) -> str:
+    return (
+        f"the edge does not get the page files ({why}); people's own servers send them, which works, only slower. "
+        "Is the disk full? `df -h` shows it; `firstbell up` tries again."
+    )
+
+
+def _left_out(stdout: bytes) -> dict[str, str]:
+    try:
+        said = json.loads((stdout.splitlines() or [b"{}"])[-1])
+        return {str(part): str(why) for part, why in said.get("without", {}).items()}
+    except (ValueError, AttributeError):
+        return {}
