@@ -48,6 +48,8 @@ class Script:
     """Seconds between two cells."""
     files: bool = True
     """Whether the page's scripts and styles are fetched."""
+    calls: bool = True
+    """Whether the server is asked what the page asks it at first."""
     works: bool = True
     """Whether a notebook is opened, or the visit ends with the page."""
     again: bool = False

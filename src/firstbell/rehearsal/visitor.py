@@ -17,6 +17,7 @@ from firstbell.rehearsal import page as pages
 from firstbell.rehearsal.browser import Answer, Browser, Unexpected
 from firstbell.rehearsal.channel import Channel
 from firstbell.rehearsal.connection import ConnectionLost
+from firstbell.rehearsal.cookies import Cookies
 from firstbell.rehearsal.page_files import PageFiles
 from firstbell.rehearsal.visit import Person, Script, Visit
 
@@ -40,14 +41,21 @@ _LAB_CALLS = (
 
 
 class Visitor:
-    """A person with a browser of their own."""
+    """A person with a browser of their own; with the `cookies` of an earlier visit they are who they were then."""
 
-    def __init__(self, script: Script, person: Person, files: PageFiles, told: Told = lambda *_: None) -> None:
+    def __init__(
+        self,
+        script: Script,
+        person: Person,
+        files: PageFiles,
+        told: Told = lambda *_: None,
+        cookies: Cookies | None = None,
+    ) -> None:
         self._script = script
         self._person = person
         self._files = files
         self._told = told
-        self._browser = Browser(script.url.rstrip("/") + "/")
+        self._browser = Browser(script.url.rstrip("/") + "/", cookies if cookies is not None else Cookies())
         self._visit = Visit(person.number)
         self._stage = "front"
         self._zero = 0.0
@@ -87,7 +95,7 @@ class Visitor:
             async with self._within("files"):
                 await self._fetch_files(page, settings)
                 self._mark("files")
-        if settings is not None:
+        if settings is not None and self._script.calls:
             async with self._within("calls"):
                 await self._call(page, _LAB_CALLS)
                 self._mark("calls")

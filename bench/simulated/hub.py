@@ -1,0 +1,32 @@
+"""`python -m bench.simulated.hub`: the hub as it is, with the simulated engine and a token for the benchmark."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from bench.simulated.engine import connect
+from firstbell.hub import app
+
+TOKEN_VARIABLE = "BENCH_TOKEN"
+_SCOPES = ["list:users", "read:users", "read:servers", "delete:servers", "servers"]
+
+
+def main() -> None:
+    """Until it is told to stop."""
+    ours = vars(app)["settings"]
+
+    def with_token(*args: Any) -> Any:
+        config = ours(*args)
+        service = {"name": "bench", "api_token": os.environ[TOKEN_VARIABLE]}
+        role = {"name": "bench", "scopes": _SCOPES, "services": ["bench"]}
+        config.JupyterHub.services = [*(config.JupyterHub.get("services") or []), service]
+        config.JupyterHub.load_roles = [*(config.JupyterHub.get("load_roles") or []), role]
+        return config
+
+    vars(app).update(connect=connect, settings=with_token)
+    app.main()
+
+
+if __name__ == "__main__":
+    main()
