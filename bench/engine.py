@@ -49,6 +49,10 @@ class Engine:
         column = top["Titles"].index("RSS")
         return sum(int(process[column]) for process in top["Processes"]) * 1024
 
+    def processes(self, container: str) -> int:
+        """How many run in it, its init included."""
+        return len(self.call("GET", f"/containers/{container}/top")["Processes"])
+
     def image_with(self, **labels: str) -> str:
         """The reference of the newest image that carries all the labels."""
         wanted = [f"{key.replace('_', '.')}={value}" for key, value in labels.items()]

@@ -47,7 +47,7 @@ class People:
         self.present: set[int] = set()
 
     async def come(self, number: int) -> None:
-        """The person opens the course and goes on to their server's page. Raises RuntimeError if that is not reached."""
+        """The person opens the course and goes on to their server. Raises RuntimeError if they do not get there."""
         async with self._gate:
             visitor = Visitor(self._script, Person(number), self._files, cookies=self.cookies[number])
             visit = await visitor.visit()
@@ -119,7 +119,7 @@ async def _grow(simulated: Simulated, people: People, size: int, idle: float) ->
         hub_idle=round(100 * (hub_later.cpu - hub.cpu) / passed, 2),
         proxy_idle=round(100 * (proxy_later.cpu - proxy.cpu) / passed, 2),
     )
-    print(f"{found}", flush=True)
+    print(f"  {found}", flush=True)
     return found
 
 
@@ -138,7 +138,7 @@ async def _day(simulated: Simulated, people: People, api: AsyncClient, visits: i
                 group.create_task(people.go(number, api) if number in people.present else people.come(number))
                 done += 1
         moments.append(_moment(simulated, done, time.monotonic() - began))
-    print(f"{moments[0]}\n{moments[-1]}", flush=True)
+        print(f"  {moments[-1]}", flush=True)
     return moments
 
 

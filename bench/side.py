@@ -11,17 +11,12 @@ from typing import Protocol
 ROOT = Path(__file__).parent.parent
 
 
-class Side(Protocol):
-    """One of the two systems, running."""
+class Visited(Protocol):
+    """A system that people can visit."""
 
     @property
     def name(self) -> str:
         """As it stands in the CSV file."""
-        ...
-
-    @property
-    def course(self) -> str:
-        """The label that its containers carry."""
         ...
 
     @property
@@ -33,12 +28,21 @@ class Side(Protocol):
         """What a visitor types into the login form."""
         ...
 
-    def server(self) -> str:
-        """The container of the one server that runs now."""
-        ...
-
     def service_cpu(self) -> float:
         """CPU seconds that hub and proxies have used since they started."""
+        ...
+
+
+class Side(Visited, Protocol):
+    """One of the two whose servers are containers, running."""
+
+    @property
+    def course(self) -> str:
+        """The label that its containers carry."""
+        ...
+
+    def server(self) -> str:
+        """The container of the one server that runs now."""
         ...
 
     def forget(self, server: str, user: str) -> None:

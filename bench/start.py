@@ -108,7 +108,7 @@ def stages(visits: Sequence[Visit]) -> str:
 
 def _start(stack: ExitStack, engine: Engine) -> list[Side]:
     """Start what is to be measured and let each side have its first visit."""
-    ours = stack.enter_context(our_side.running(engine))
+    ours = stack.enter_context(our_side.running(engine, our_side.NO_KERNELS))
     visit(engine, ours, _WARM_UP)
     peer = stack.enter_context(peer_side.running(engine, ours.image()))
     visit(engine, peer, _WARM_UP)

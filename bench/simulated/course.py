@@ -106,7 +106,7 @@ def _files(folder: Path, course: Course, runtime: Runtime) -> dict[str, str]:
         (folder / name).mkdir(mode=0o700)
     home = peer_side.programs()
     own: Mapping[str, str] = {
-        "PATH": f"{home / 'venv/bin'}:{os.environ['PATH']}",
+        "PATH": f"{peer_side.node(home).parent}:{os.environ['PATH']}",
         "FIRSTBELL_COURSE_FILE": str(folder / "course.json"),
         "FIRSTBELL_SECRETS_FILE": str(folder / "secrets.json"),
         "FIRSTBELL_RUNTIME_FILE": str(folder / "runtime.json"),

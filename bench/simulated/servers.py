@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import random
 import sys
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -66,13 +67,19 @@ class Server:
         )
         self._tasks = [
             asyncio.create_task(reports.announce(hub, settings, {}, LOG)),
-            asyncio.create_task(reports.keep_reporting(used, hub, settings)),
+            asyncio.create_task(_reports(used, hub, settings)),
         ]
 
     def close(self) -> None:
         """Report no more."""
         for task in self._tasks:
             task.cancel()
+
+
+async def _reports(used: Any, hub: Hub, settings: Settings) -> None:
+    """As real ones report, but from any moment of the interval on, as if they had been started over a long time."""
+    await asyncio.sleep(settings.activity_interval * random.random())
+    await reports.keep_reporting(used, hub, settings)
 
 
 class Servers(Router):

@@ -32,6 +32,10 @@ class Cookies:
         found = [(len(kept), value) for (n, kept), value in self._kept.items() if n == name and _matches(path, kept)]
         return max(found)[1] if found else ""
 
+    def everything(self) -> list[tuple[str, str, str]]:
+        """Name, path and value of each."""
+        return [(name, path, value) for (name, path), value in self._kept.items()]
+
 
 def _attribute(word: str) -> tuple[str, str]:
     name, _, value = word.partition("=")
