@@ -136,11 +136,13 @@ def main(folder: Path) -> None:
 
     from firstbell.config.wire import to_wire
     from firstbell.errors import StartFailed
+    from firstbell.hub.bell_book import BellBook
     from firstbell.hub.logins import login_config
     from firstbell.hub.pages import page_config
     from firstbell.hub.people import open_store
     from firstbell.hub.room import Room, active_names
     from firstbell.hub.roster_sync import PeopleWatch, RosterFile
+    from firstbell.hub.start_queue import StartQueue
     from firstbell.model.course import Course
     from firstbell.model.secret import Secret
 
@@ -159,7 +161,8 @@ def main(folder: Path) -> None:
         (folder / name).write_bytes(data)
     store = open_store(folder / "state")
     roster = RosterFile(folder / "state" / "roster.csv", store)
-    room = Room(course.access.capacity, lambda: active_names(JupyterHub.instance().users))
+    bells = BellBook(folder / "state" / "bells.sqlite")
+    room = Room(course.access.capacity, lambda: active_names(JupyterHub.instance().users) - bells.waiting())
 
     class MemoryProxy(Proxy):
         should_start = False
@@ -209,7 +212,12 @@ def main(folder: Path) -> None:
     class Hub(JupyterHub):
         def init_tornado_settings(self) -> None:
             self.tornado_settings["firstbell"] = SimpleNamespace(
-                course=course, store=store, room=room, person=lambda name: roster.current().person(name)
+                course=course,
+                store=store,
+                room=room,
+                person=lambda name: roster.current().person(name),
+                bells=bells,
+                queue=StartQueue(4),
             )
             super().init_tornado_settings()
 

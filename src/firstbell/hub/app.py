@@ -16,7 +16,10 @@ from traitlets import Instance
 from firstbell.config.wire import from_wire, runtime_from_wire
 from firstbell.engine.connect import connect
 from firstbell.errors import FirstbellError
-from firstbell.hub import proxy, secrets
+from firstbell.hub import bell_book, proxy, secrets
+from firstbell.hub.bell_arrival import ArrivingAuthorize
+from firstbell.hub.bell_book import BellBook
+from firstbell.hub.bell_seats import SEATS_PATH, SeatsHandler
 from firstbell.hub.context import SETTING, HubContext
 from firstbell.hub.machine import Machine
 from firstbell.hub.no_options import PlainServerHandler
@@ -126,6 +129,8 @@ class FirstbellHub(JupyterHub):
         super().init_handlers()
         ours = [
             (f"/{READY_PATH}", ReadyHandler),
+            (f"/{SEATS_PATH}", SeatsHandler),
+            (r"/api/oauth2/authorize", ArrivingAuthorize),
             (r"/api/users/([^/]+)/server", PlainServerHandler),
             (r"/api/users/([^/]+)/servers/([^/]*)", PlainServerHandler),
             *waiting_handlers(),
@@ -158,9 +163,10 @@ class FirstbellHub(JupyterHub):
         if self.context is not None:
             await self.context.engine.close()
             self.context.store.close()
+            self.context.bells.close()
 
     async def _context_of(self, course: Course, runtime: Runtime) -> HubContext:
-        store = open_store(self._places.state)
+        store, bells = open_store(self._places.state), BellBook(self._places.state / bell_book.FILE)
         engine = await connect(runtime.engine_kind, runtime.engine_host)
         self._roster = RosterFile(self._places.roster, store) if course.access.login == "roster" else None
         roster = self._roster
@@ -170,12 +176,13 @@ class FirstbellHub(JupyterHub):
             runtime=runtime,
             engine=engine,
             store=store,
-            room=Room(course.access.capacity, lambda: active_names(self.users)),
+            room=Room(course.access.capacity, lambda: active_names(self.users) - bells.waiting()),
             queue=StartQueue(slots_for(runtime.cpus or os.cpu_count() or 1)),
             starts=Starts(),
             parts=ServerParts(engine, runtime.image, self._places.ca if runtime.has_ca else None, offer),
             person=(lambda user: roster.current().person(user)) if roster else (lambda _: None),
             machine=Machine(engine, course.name, lambda: running_containers(self.users)),
+            bells=bells,
         )
 
     async def _warm_up(self, context: HubContext) -> None:

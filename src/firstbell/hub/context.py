@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from firstbell.engine.base import Engine
+from firstbell.hub.bell_book import BellBook
 from firstbell.hub.machine import Machine
 from firstbell.hub.people import PeopleStore
 from firstbell.hub.presence import Presence
@@ -35,6 +36,8 @@ class HubContext:
     parts: ServerParts
     person: Callable[[str], Person | None]
     """Somebody of the roster; None where there is no roster or they are not in it."""
+    bells: BellBook
+    """Which starts bells have ordered, and which servers nobody has come for yet."""
     machine: Machine
     presence: Presence = field(default_factory=Presence)
     start_log: StartLog = field(default_factory=StartLog)

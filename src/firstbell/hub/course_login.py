@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from firstbell.hub import pages
-from firstbell.hub.context import SETTING
+from firstbell.hub.context import SETTING, HubContext
 
 if TYPE_CHECKING:
     from jupyterhub.auth import Authenticator as _Base
@@ -32,7 +32,9 @@ class CourseLogin(_Base):
 
     def pre_spawn_start(self, user: Any, spawner: Any) -> None:
         """Capacity, for every way to start a server: page, API, or somebody else's doing. Raises SpawnException."""
-        if not user.settings[SETTING].room.admit(user.name):
+        context: HubContext = user.settings[SETTING]
+        # What a bell has ordered takes nobody's place: it fills the room only once somebody has come for it.
+        if context.bells.ordered(user.name) is None and not context.room.admit(user.name):
             raise pages.room_full()
         super().pre_spawn_start(user, spawner)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from traitlets.config import Config
 
+from firstbell.hub.bell_arrival import note_login
 from firstbell.hub.external_login import external_config
 from firstbell.hub.roster_login import RosterLogin
 from firstbell.hub.seminar import SeminarLogin
@@ -19,8 +20,11 @@ def login_config(course: Course) -> Config:
     """
     access = course.access
     if access.login not in {"seminar", "roster"}:
-        return external_config(course)
+        config = external_config(course)
+        config.Authenticator.post_auth_hook = note_login
+        return config
     config = Config()
+    config.Authenticator.post_auth_hook = note_login
     config.JupyterHub.authenticator_class = SeminarLogin if access.login == "seminar" else RosterLogin
     config.Authenticator.admin_users = set(access.staff)
     config.Authenticator.any_allow_config = True

@@ -18,6 +18,7 @@ from tornado import web
 from tornado.httputil import url_concat
 from traitlets.config import Config
 
+from firstbell.hub.bell_arrival import arrive
 from firstbell.hub.context import SETTING, HubContext
 from firstbell.hub.people import PeopleStore
 from firstbell.hub.room import Standing
@@ -144,6 +145,12 @@ class SmallForm(Page):
 
 class StartPage(SpawnHandler, Page):
     """`/hub/spawn`: as JupyterHub's, but through the room's door first, and failing on one page only."""
+
+    async def prepare(self) -> None:
+        await super().prepare()
+        user = self.current_user
+        if user is not None and self.path_args[:1] in ([], [user.name]):
+            arrive(self.firstbell, user.name)
 
     async def _wrap_spawn_single_user(  # noqa: PLR0917 - JupyterHub's own; where both GET and POST start a server
         self, user: Any, server_name: str, display_name: str, spawner: Any, pending_url: str, options: Any = None

@@ -51,6 +51,10 @@ class Room:
         """How many are in, or on their way from the door."""
         return len(self._taken())
 
+    def has_room(self) -> bool:
+        """Whether a newcomer could go straight in: a seat is free beside those for whom others wait."""
+        return len(self._taken()) + len(self._gone_at) < self.capacity
+
     def stand(self, username: str) -> Standing:
         """Where `username` stands, queued from now on if the room is full. Call it again as a heartbeat."""
         taken = self._taken()

@@ -144,6 +144,15 @@ class WelcomePage(LoginHandler, SeatHandler):
         if (seconds := seats.wait(self.request.remote_ip)) > 0:
             raise TooManyTries(seconds)
         seats.charge(self.request.remote_ip)
+        return self._prepared_seat() or self._made_seat()
+
+    def _prepared_seat(self) -> Seat | None:
+        """One that a bell has made ready, as a fresh one: whatever code or cookie it had is void."""
+        prepared = self.firstbell.bells.hand_out() if self.firstbell.room.has_room() else None
+        seat = self.store.seat(prepared) if prepared else None
+        return self.seats.renew(seat) if seat else None
+
+    def _made_seat(self) -> Seat:
         staff = set(self.course.access.staff)
         return self.seats.new(taken=lambda name: name in staff or self.find_user(name) is not None)
 

@@ -146,7 +146,8 @@ class FirstbellSpawner(Spawner):
     async def start(self) -> str:
         """The URL of the started server. Raises SpawnException with the cause."""
         context, user = self.context, self.user.name
-        if not context.room.admit(user):
+        bell = context.bells.ordered(user)
+        if bell is None and not context.room.admit(user):
             raise room_full()
         self._stages, times = Stages(user, context.queue), Times()
         origin = asked(self.handler, self.user)
@@ -157,6 +158,7 @@ class FirstbellSpawner(Spawner):
             ready_url=url_path_join(self.hub.url, READY_PATH),
             hub_version=hub_version,
             lane=origin.lane,
+            kernel_at_start=bell is not None and bell.kernels,
         )
         try:
             with context.presence.waits(user) if origin.clicked else nullcontext():
@@ -167,12 +169,14 @@ class FirstbellSpawner(Spawner):
             raise LeftWaiting from None
         except ServerFailed as failed:
             outcome = Outcome.NO_ROOM if failed.cause.reason == NO_ROOM else Outcome.FAILED
+            context.bells.has_failed(user, failed.cause.text, counts=outcome is Outcome.FAILED)
             context.start_log.note(origin.lane, outcome, times.done, failed.cause.reason)
             LOG.error(  # noqa: TRY400 - the cause is the message
                 "The server of %s did not start (%s): %s", user, times, failed.cause.text
             )
             raise as_spawn_exception(failed.cause) from failed
         LOG.info("The server of %s is up: %s", user, times)
+        context.bells.is_ready(user)
         context.start_log.note(origin.lane, Outcome.READY, times.done)
         self._started, self.token_id = self.containers, tokens.token_id(self.user, self.api_token)
         return f"http://{address}:{listening_port(context.course.server.port)}"

@@ -50,6 +50,8 @@ class Wanted:
     ready_url: str
     hub_version: str
     lane: Lane = Lane.PERSON
+    kernel_at_start: bool = False
+    """Whether a kernel is made ready as soon as the server runs, as before a bell."""
 
 
 @dataclass(slots=True)
@@ -155,6 +157,7 @@ async def _start(context: HubContext, wanted: Wanted, start: Start, stages: Stag
             authorities=context.parts.authorities,
             sidecar=context.parts.sidecar,
             static=context.parts.static(),
+            kernel_at_start=wanted.kernel_at_start,
         )
     )
     state = await context.engine.start(specs[0], stages)

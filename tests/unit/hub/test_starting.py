@@ -13,6 +13,7 @@ import pytest
 from firstbell.engine.fake import FakeEngine
 from firstbell.engine.waiting import until
 from firstbell.errors import EngineUnavailable
+from firstbell.hub.bell_book import BellBook
 from firstbell.hub.context import HubContext
 from firstbell.hub.machine import Machine
 from firstbell.hub.people import PeopleStore
@@ -106,6 +107,7 @@ async def hub(tmp_path: Path) -> AsyncIterator[Hub]:
         parts=ServerParts(engine, IMAGE, None),
         person=lambda _: None,
         machine=Machine(engine, "demo", meminfo=tmp_path / "meminfo"),
+        bells=BellBook(tmp_path / "bells.sqlite"),
     )
     yield Hub(engine, context, [])
     await engine.close()

@@ -1,0 +1,56 @@
+"""What only the hub can do for its bells' service: make seats that nobody has, and users who have never been here."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from jupyterhub import orm, roles
+from jupyterhub.apihandlers.base import APIHandler
+from jupyterhub.utils import maybe_future
+from tornado.web import HTTPError
+
+from firstbell.hub.asked import BELLS_SERVICE
+from firstbell.hub.context import SETTING, HubContext
+from firstbell.hub.seats import Seats
+
+SEATS_PATH = "api/firstbell/seats"
+_MOST = 200
+"""Seats that one request may ask for."""
+
+
+class SeatsHandler(APIHandler):
+    """POST `{"seats": 3}` or `{"names": ["ada"]}`, with the service's own token; answers `{"names": [...]}`."""
+
+    async def post(self) -> None:
+        """Make new seats with their users, or the users of people who may enter but have never been here."""
+        if not isinstance(self.current_user, orm.Service) or self.current_user.name != BELLS_SERVICE:
+            raise HTTPError(403)
+        context: HubContext = self.settings[SETTING]
+        wanted = self.get_json_body() or {}
+        names = wanted.get("names") or self._new_seats(context, wanted.get("seats", 0))
+        for name in names:
+            await self._have_user(name)
+        self.write(json.dumps({"names": names}))
+
+    def _new_seats(self, context: HubContext, count: object) -> list[str]:
+        if context.course.access.login != "seminar" or not isinstance(count, int) or not 0 < count <= _MOST:
+            raise HTTPError(400, "seats are a seminar's")
+        seats, staff = Seats(context.store, context.course.name), set(context.course.access.staff)
+
+        def is_taken(name: str) -> bool:
+            return name in staff or self.find_user(name) is not None
+
+        return [seats.new(taken=is_taken).username for _ in range(count)]
+
+    async def _have_user(self, name: object) -> None:
+        authenticator: Any = self.authenticator
+        if not isinstance(name, str) or not authenticator.check_allowed(name, None):
+            raise HTTPError(400, "somebody who may not enter")
+        if self.find_user(name) is not None:
+            return
+        orm_user = orm.User(name=name)
+        self.db.add(orm_user)
+        roles.assign_default_roles(self.db, entity=orm_user)
+        self.db.commit()
+        await maybe_future(authenticator.add_user(self.user_from_username(name)))
