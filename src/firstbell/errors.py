@@ -76,6 +76,12 @@ class UnhealthyError(FirstbellError):
     exit_code = 7
 
 
+class RehearsedBadly(FirstbellError):
+    """A rehearsal has shown that the course would not hold the people who come."""
+
+    exit_code = 9
+
+
 class Declined(FirstbellError):
     """The person answered no, or could not be asked; nothing was changed."""
 
@@ -92,6 +98,7 @@ EXIT_CODES: dict[int, str] = {
     6: "another command is at work on this course",
     7: "doctor found something that stands in the way",
     8: "declined at the question; nothing was changed",
+    9: "a rehearsal says no",
     130: "interrupted with Ctrl-C",
 }
 """Exit codes of every command, in one place for the documentation."""

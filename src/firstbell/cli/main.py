@@ -19,6 +19,7 @@ from firstbell.cli import deploy, dockerfile, doctor, export, homes, init, logs,
 from firstbell.cli.build import build
 from firstbell.cli.kernels import kernels
 from firstbell.cli.lock import lock
+from firstbell.cli.rehearse import rehearse
 from firstbell.cli.run import run as run_command
 from firstbell.cli.share import pull, push
 from firstbell.cli.show import Terminal
@@ -55,6 +56,7 @@ app.command("kernels")(kernels)
 app.command("lock")(lock)
 app.command("push")(push)
 app.command("pull")(pull)
+app.command("rehearse")(rehearse)
 app.command("logs")(logs.logs)
 app.command("dockerfile")(dockerfile.dockerfile)
 app.command("doctor")(doctor.doctor)

@@ -25,6 +25,7 @@ from firstbell.hub.machine import Machine
 from firstbell.hub.no_options import PlainServerHandler
 from firstbell.hub.people import open_store
 from firstbell.hub.ready import READY_PATH, ReadyHandler
+from firstbell.hub.rehearsal import RehearsalWatch, test_person
 from firstbell.hub.room import Room, active_names
 from firstbell.hub.roster_sync import PeopleWatch, RosterFile
 from firstbell.hub.routes import RouteWatch
@@ -154,6 +155,7 @@ class FirstbellHub(JupyterHub):
         self._beside(give_up_the_left(context))
         self._beside(context.machine.keep_measuring())
         self._beside(PeopleWatch(self, context.course, context.store, self._roster).run())
+        self._beside(RehearsalWatch(self, context.store).run())
         self._beside(self._warm_up(context))
         self._beside(StaticCare(self._places.static, context).run())
 
@@ -180,7 +182,9 @@ class FirstbellHub(JupyterHub):
             queue=StartQueue(slots_for(runtime.cpus or os.cpu_count() or 1)),
             starts=Starts(),
             parts=ServerParts(engine, runtime.image, self._places.ca if runtime.has_ca else None, offer),
-            person=(lambda user: roster.current().person(user)) if roster else (lambda _: None),
+            person=(lambda user: roster.current().person(user) or test_person(store, user))
+            if roster
+            else (lambda _: None),
             machine=Machine(engine, course.name, lambda: running_containers(self.users)),
             bells=bells,
         )

@@ -10,6 +10,8 @@ Prints JSON. A refusal is `{"error": {"what": …, "next_step": …}}` with the 
 | `forget-home` | a user name | that their home was deleted on purpose: the next start makes a new one |
 | `stop` | user names | stops their servers |
 | `active` | | the user names whose servers run |
+
+Those of a rehearsal are in `rehearsal_control.py`.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from typing import Any
 from firstbell.config.wire import from_wire
 from firstbell.engine.waiting import until
 from firstbell.errors import CourseFileError, FirstbellError, StartFailed
+from firstbell.hub import rehearsal_control
 from firstbell.hub.people import Invitation, PeopleStore, open_store
 from firstbell.hub.roster_sync import RosterFile
 from firstbell.model import runtime
@@ -37,6 +40,7 @@ from firstbell.model.roster import Person, PersonRole
 
 HUB_DATABASE = "jupyterhub.sqlite"
 _ORDER_DEADLINE = 50.0
+_VERBS = ("list", "invite", "reset", "forget-home", "stop", "active")
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +214,8 @@ def answer(hub: Hub, verb: str, names: Sequence[str]) -> Any:
             return reset(hub, names)
         case "forget-home":
             return forget_home(hub, names)
+        case rehearse if rehearse in rehearsal_control.VERBS:
+            return rehearsal_control.answer(hub.course, hub.store, hub.state, verb, names)
         case "stop":
             return stop(hub, names)
         case _:
@@ -222,7 +228,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--state", type=Path, default=Path(runtime.STATE_DIR))
     parser.add_argument("--course", type=Path, default=Path(runtime.COURSE_FILE))
     parser.add_argument("--secrets", type=Path, default=Path(runtime.SECRETS_FILE))
-    parser.add_argument("verb", choices=["list", "invite", "reset", "forget-home", "stop", "active"])
+    parser.add_argument("verb", choices=[*_VERBS, *rehearsal_control.VERBS])
     parser.add_argument("names", nargs="*")
     arguments = parser.parse_args(argv)
     try:

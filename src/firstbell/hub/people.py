@@ -218,6 +218,20 @@ class PeopleStore:
                 db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('seats', 0)")
             db.execute("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'seats'", (highest,))
 
+    def last_seat(self) -> int:
+        """The highest number that was ever given."""
+        row = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'seats'").fetchone()
+        return int(row[0]) if row else 0
+
+    def remove_seats(self, usernames: Iterable[str], before: int) -> None:
+        """Remove seats that no person had, homes and all; numbers above `before` that nobody has are given again."""
+        with self._writing() as db:
+            db.executemany("DELETE FROM seats WHERE username = ?", [(name,) for name in usernames])
+            homes = [row[0] for row in db.execute("SELECT username FROM homes WHERE username LIKE 'seat-%'")]
+            [(highest,)] = db.execute("SELECT coalesce(max(number), 0) FROM seats").fetchall()
+            used = max([before, highest, *(int(name[5:]) for name in homes if name[5:].isdecimal())])
+            db.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = 'seats'", (used,))
+
     def seat(self, username: str) -> Seat | None:
         """The seat of that user name."""
         return self._seat("username", username)

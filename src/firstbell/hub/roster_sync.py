@@ -14,6 +14,7 @@ from jupyterhub.utils import maybe_future
 
 from firstbell.config.roster import parse_roster
 from firstbell.errors import CourseFileError
+from firstbell.hub import rehearsal
 from firstbell.hub.people import Order, PeopleStore
 from firstbell.hub.sessions import end_sessions, remove_user, stop_servers
 from firstbell.model.course import Course
@@ -130,7 +131,9 @@ class PeopleWatch:
 
     async def _agree(self, roster: Roster) -> None:
         staff = set(self._course.access.staff) | {p.username for p in roster.people if p.role.is_staff}
-        expected = {p.username for p in roster.people} | set(self._course.access.staff)
+        expected = (
+            {p.username for p in roster.people} | set(self._course.access.staff) | rehearsal.expected(self._store)
+        )
         present: dict[str, bool] = dict(self._app.db.query(orm.User.name, orm.User.admin).all())
         for name in sorted(expected - present.keys()):
             await self._add(name)

@@ -21,6 +21,10 @@ class Cookies:
         else:
             self._kept[key] = value.strip()
 
+    def put(self, name: str, value: str, path: str) -> None:
+        """Have this one from the beginning."""
+        self._kept[name, path] = value
+
     def header(self, path: str) -> str:
         """The Cookie header for a path: the longest paths first."""
         found = [(kept, name, value) for (name, kept), value in self._kept.items() if _matches(path, kept)]

@@ -69,6 +69,8 @@ class Person:
     """Typed into those of the login form's fields that have these names."""
     door: str = ""
     """Opened instead of the course's own address."""
+    cookies: Mapping[str, str] = field(default_factory=dict)
+    """What the browser has from the beginning."""
 
 
 @dataclass(slots=True)

@@ -57,6 +57,8 @@ class Visitor:
         self._told = told
         self._browser = Browser(script.url.rstrip("/") + "/", cookies if cookies is not None else Cookies())
         self._visit = Visit(person.number)
+        for name, value in person.cookies.items():
+            self._browser.cookies.put(name, value, urlsplit(self._browser.url).path)
         self._stage = "front"
         self._zero = 0.0
 

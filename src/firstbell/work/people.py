@@ -54,7 +54,7 @@ async def list_people(engine: Engine, course: Course) -> tuple[tuple[PersonLine,
     """Everybody, and why the hub could not be asked; empty if it could."""
     roster = read_roster(course) if course.access.login == "roster" else Roster()
     try:
-        told = {row["username"]: row for row in await _control(engine, course, "list")}
+        told = {row["username"]: row for row in await control(engine, course, "list")}
         why = ""
     except (EngineUnavailable, StartFailed) as error:
         told, why = {}, error.what
@@ -89,7 +89,7 @@ async def push_roster(engine: Engine, course: Course, roster: Roster) -> str:
     wanted = {person.username for person in roster.people}
 
     async def taken_up() -> bool:
-        listed = {row["username"] for row in await _control(engine, course, "list")}
+        listed = {row["username"] for row in await control(engine, course, "list")}
         return listed - set(course.access.staff) == wanted - set(course.access.staff)
 
     try:
@@ -106,19 +106,19 @@ async def push_roster(engine: Engine, course: Course, roster: Roster) -> str:
 
 async def invite(engine: Engine, course: Course, usernames: Iterable[str]) -> tuple[Invitation, ...]:
     """New personal links; without names, for all who have not joined. Older links of these people stop working."""
-    return _invitations(await _control(engine, course, "invite", *usernames))
+    return _invitations(await control(engine, course, "invite", *usernames))
 
 
 async def reset(engine: Engine, course: Course, usernames: Sequence[str]) -> tuple[Invitation, ...]:
     """Void passwords and sessions, and give new links."""
-    return _invitations(await _control(engine, course, "reset", *usernames))
+    return _invitations(await control(engine, course, "reset", *usernames))
 
 
 def _invitations(rows: list[dict[str, str]]) -> tuple[Invitation, ...]:
     return tuple(Invitation(*(row.get(name, "") for name in Invitation.__slots__)) for row in rows)
 
 
-async def _control(engine: Engine, course: Course, verb: str, *usernames: str) -> Any:
+async def control(engine: Engine, course: Course, verb: str, *usernames: str) -> Any:
     """Ask the running hub. Raises StartFailed if it does not run, CourseFileError with its own refusal."""
     name = names.container(course.name, Role.HUB)
     if (await engine.state(name)).phase is not Phase.RUNNING:
@@ -142,7 +142,7 @@ def _refusal(error: dict[str, str], code: int) -> FirstbellError:
 
 async def stop_servers(engine: Engine, course: Course, usernames: Iterable[str]) -> None:
     """Stop the servers of these people through the hub, and wait until they have ended."""
-    await _control(engine, course, "stop", *usernames)
+    await control(engine, course, "stop", *usernames)
 
 
 async def forget_home(engine: Engine, course: Course, username: str) -> bool:
@@ -150,5 +150,5 @@ async def forget_home(engine: Engine, course: Course, username: str) -> bool:
 
     Whether the hub expected one until now.
     """
-    told = await _control(engine, course, "forget-home", username)
+    told = await control(engine, course, "forget-home", username)
     return username in told["forgotten"]

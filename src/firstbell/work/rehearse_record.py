@@ -1,0 +1,129 @@
+"""What a rehearsal has shown, put together: times, failures, what people cost, how many the memory holds."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import firstbell
+from firstbell.engine.base import Engine
+from firstbell.model.course import Course
+from firstbell.model.names import Role
+from firstbell.model.observed import Phase
+from firstbell.plan.memory_room import MachineMemory, capacity_for
+from firstbell.rehearsal.crowd import CrowdResult
+from firstbell.rehearsal.figures import failures, stage_figures
+from firstbell.rehearsal.record import Cost, Machine, Record, Sample
+from firstbell.work.rehearse_sampler import machine_memory
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is to be rehearsed."""
+
+    people: int = 220
+    within: float = 30.0
+    cells: int = 0
+    """Only so many of the notebook's cells; 0 is all."""
+    notebook: str = ""
+    """A path in the project; "" is a notebook of three short cells."""
+    pause: float = 1.0
+    patience: float = 30.0
+    """Seconds that nineteen in twenty may wait for Jupyter at most, for a yes."""
+    processes: int = 0
+    keep: bool = False
+    warm: bool = False
+
+
+async def _cost(engine: Engine, course: Course, crowd: CrowdResult, samples: Sequence[Sample]) -> Cost:
+    mine = {visit.user for visit in crowd.visits if visit.user}
+    observed = await engine.observe(course.name)
+    running = [c.name for c in observed.of_role(Role.SERVER) if c.phase is Phase.RUNNING and c.user in mine]
+    usage = await engine.usage(running)
+    came = sum("lab" in visit.marks for visit in crowd.visits) or 1
+    last = samples[-1] if samples else Sample(0.0, 0)
+    started = sorted(
+        visit.arrived + visit.marks["ready"]
+        for visit in crowd.visits
+        if "ready" in visit.marks and "spawn_page" in visit.marks
+    )
+    span = started[-1] - crowd.began if started else 0.0
+    clients = sum(load.cpu for load in crowd.loads)
+    machine = last.cpu.get("machine", 0.0)
+    return Cost(
+        servers=len(usage),
+        server_memory=sum(u.memory for u in usage) // len(usage) if usage else 0,
+        services_memory=sum(last.memory.get(part, 0) for part in ("hub", "proxy", "edge")),
+        hub_cpu=round(last.cpu.get("hub", 0.0) / came, 4),
+        proxy_cpu=round((last.cpu.get("proxy", 0.0) + last.cpu.get("edge", 0.0)) / came, 4),
+        engine_cpu=round(last.cpu.get("engine", 0.0) / came, 4),
+        machine_cpu=round(max(0.0, machine - clients) / came, 4) if machine else 0.0,
+        processes=max((u.pids for u in usage), default=0),
+        starts=len(started),
+        starts_per_second=round(len(started) / span, 3) if span > 0 else 0.0,
+    )
+
+
+async def make_record(
+    engine: Engine, course: Course, wish: Wish, crowd: CrowdResult, samples: Sequence[Sample]
+) -> Record:
+    """While the servers of the rehearsal still run."""
+    cost = await _cost(engine, course, crowd, samples)
+    facts = await engine.facts()
+    memory = await memory_of(engine, course)
+    others = max(0, facts.memory - memory.available - memory.servers_use) if memory.is_known else cost.services_memory
+    held = capacity_for(facts.memory, cost.server_memory, others) if cost.server_memory else 0
+    first = [visit.received for visit in crowd.visits if visit.received]
+    return Record(
+        course=course.name,
+        url=course.public_url,
+        version=firstbell.__version__,
+        began=round(crowd.began, 3),
+        people=wish.people,
+        within=wish.within,
+        patience=wish.patience,
+        warm=wish.warm,
+        login=course.access.login,
+        capacity=course.access.capacity,
+        notebook=wish.notebook,
+        machine=Machine(facts.cpus, facts.memory, f"{facts.kind} {facts.version}", platform.node()),
+        stages=stage_figures(crowd.visits),
+        failed=failures(crowd.visits),
+        cost=cost,
+        loads=crowd.loads,
+        client_was_measured=crowd.client_was_measured,
+        samples=tuple(samples),
+        memory_for=held,
+        received=sum(first) // len(first) if first else 0,
+        remarks=_remarks(course),
+    )
+
+
+def _remarks(course: Course) -> tuple[str, ...]:
+    login = course.access.login
+    found = []
+    if login not in {"seminar", "roster"}:
+        found.append(f"Rehearsed without {login}'s own login: each test person came in by a code of one use.")
+    if urlsplit(course.public_url).scheme == "https":
+        found.append("The clients speak HTTP/1.1 over six connections; a browser uses one connection of HTTP/2.")
+    return tuple(found)
+
+
+async def memory_of(engine: Engine, course: Course) -> MachineMemory:
+    """The machine's memory; unknown for an engine elsewhere."""
+    if not is_local(course):
+        return MachineMemory(0, 0)
+    total, available = machine_memory()
+    observed = await engine.observe(course.name)
+    servers = [c.name for c in observed.of_role(Role.SERVER) if c.phase is Phase.RUNNING]
+    usage = await engine.usage(servers)
+    return MachineMemory(total, available, len(usage), sum(u.memory for u in usage))
+
+
+def is_local(course: Course) -> bool:
+    """Whether the engine runs on this machine."""
+    host = course.engine.host or os.environ.get("DOCKER_HOST", "")
+    return not host or host.startswith("unix:")
