@@ -1,0 +1,188 @@
+"""The hub as it is, on an engine in memory: for crowds without containers. Its "servers" answer one line of HTTP.
+
+Run as a program it is that hub; imported it is how tests start one. `wishes.json` in its folder can be changed while it
+runs: `seconds` that a server takes to report, whether they `hang`. Read at its start: `left`, in place of presence.LEFT.
+What the machine has is in the folder's `meminfo`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import httpx
+
+from firstbell.config.wire import runtime_to_wire, to_wire
+from firstbell.engine.waiting import until
+from firstbell.model.course import Course
+from firstbell.model.runtime import HUB_PORT, SERVER_FILE, SERVER_PORT, Runtime
+
+IMAGE = "engineless:1"
+_PLACES = {
+    "COURSE_FILE": "course.json", "SECRETS_FILE": "secrets.json", "RUNTIME_FILE": "runtime.json", "STATE_DIR": "state",
+    "SHARED_DIR": "shared",
+}  # fmt: skip
+
+
+@dataclass
+class EnginelessHub:
+    """The process, and where its files are."""
+
+    folder: Path
+    course: Course
+    runtime: Runtime
+    process: subprocess.Popen[bytes]
+
+    @property
+    def url(self) -> str:
+        """The hub itself: there is no proxy."""
+        return f"http://{self.runtime.gateway}:{HUB_PORT}/"
+
+    def wish(self, **wishes: Any) -> None:
+        """Change what the engine does from now on."""
+        file = self.folder / "wishes.json"
+        known = json.loads(file.read_text()) if file.exists() else {}
+        fresh = file.with_suffix(".new")
+        fresh.write_text(json.dumps(known | wishes))
+        fresh.replace(file)
+
+    def log(self) -> str:
+        """What it said."""
+        return (self.folder / "hub.log").read_text()
+
+    def control(self, verb: str) -> Any:
+        """What `firstbell.hub.control` answers, as in the hub's container."""
+        files = [f"--{name}={self.folder}/{file}" for name, file in (
+            ("state", "state"), ("course", "course.json"), ("secrets", "secrets.json"), ("runtime", "runtime.json"))]  # fmt: skip
+        command = [sys.executable, "-m", "firstbell.hub.control", *files, verb]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr + done.stdout
+        return json.loads(done.stdout)
+
+
+@asynccontextmanager
+async def engineless_hub(folder: Path, net: int, *, course: Course, **wishes: Any) -> AsyncIterator[EnginelessHub]:
+    """A hub on loopback network 127.NET.0.0/24; gone at the end."""
+    runtime = Runtime(course=course.name, image=IMAGE, network="servers", gateway=f"127.{net}.0.1", cpus=2)
+    for name in ("state", "shared"):
+        (folder / name).mkdir(exist_ok=True)
+    public, secrets = to_wire(course)
+    (folder / "course.json").write_bytes(public)
+    (folder / "secrets.json").write_bytes(secrets)
+    (folder / "runtime.json").write_bytes(runtime_to_wire(runtime))
+    with (folder / "hub.log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.support.engineless_hub", str(folder)], stdout=log, stderr=log
+        )
+    hub = EnginelessHub(folder, course, runtime, process)
+    hub.wish(**wishes)
+
+    async def answers() -> bool:
+        assert process.poll() is None, hub.log()[-3000:]
+        try:
+            async with httpx.AsyncClient() as client:
+                return (await client.get(f"{hub.url}hub/health", timeout=2)).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    try:
+        await until(answers, deadline=60, first=0.05, longest=0.2)
+        yield hub
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+# The program
+
+
+def main(folder: Path) -> None:
+    import os
+
+    from jupyterhub.proxy import Proxy
+
+    from firstbell.engine.fake import FakeEngine
+    from firstbell.hub import app, presence
+    from firstbell.hub.context import HubContext
+    from firstbell.hub.machine import Machine
+    from firstbell.hub.server_parts import ServerParts
+    from firstbell.hub.watch import running_containers
+    from firstbell.model.container import NetworkSpec
+    from firstbell.model.observed import ImageState
+
+    os.environ |= {f"FIRSTBELL_{name}": str(folder / file) for name, file in _PLACES.items()}
+
+    def wishes() -> dict[str, Any]:
+        return dict(json.loads((folder / "wishes.json").read_text()))
+
+    presence.LEFT = wishes().get("left", presence.LEFT)
+
+    class MemoryProxy(Proxy):
+        should_start = False
+        routes: ClassVar[dict[str, Any]] = {}
+
+        async def add_route(self, routespec: str, target: str, data: Any) -> None:
+            self.routes[routespec] = {"routespec": routespec, "target": target, "data": data}
+
+        async def delete_route(self, routespec: str) -> None:
+            self.routes.pop(routespec, None)
+
+        async def get_all_routes(self) -> dict[str, Any]:
+            return self.routes
+
+        async def has_hub_route(self) -> bool:
+            return True
+
+    class Hub(app.FirstbellHub):
+        async def _context_of(self, course: Course, runtime: Runtime) -> HubContext:
+            context = await super()._context_of(course, runtime)
+            await context.engine.close()
+            engine = FakeEngine()
+            engine.images[IMAGE] = ImageState(IMAGE, "sha256:1")
+            subnet = runtime.gateway.rpartition(".")[0] + ".0/24"
+            await engine.ensure_network(NetworkSpec(runtime.network, "fb0", subnet=subnet))
+            engine.programs["python3"] = lambda process: _serve(self, engine, process, wishes)
+            machine = Machine(
+                engine, course.name, lambda: running_containers(self.users), meminfo=folder / "meminfo"
+            )
+            parts = ServerParts(engine, IMAGE, None)
+            return replace(context, engine=engine, parts=parts, machine=machine)
+
+        def init_proxy(self) -> None:
+            self.proxy_class = MemoryProxy
+            super().init_proxy()
+
+    Hub.launch_instance([])
+
+
+async def _serve(hub: Any, engine: Any, process: Any, wishes: Any) -> int:
+    """A server that reports after a while, unless it is to hang."""
+    told = json.loads(process.read(SERVER_FILE))["env"]
+    user = told["JUPYTERHUB_USER"]
+    address = next(c.state.address for c in engine._containers.values() if c.process is process)
+    server = await asyncio.start_server(_answer, address, SERVER_PORT)
+    while wishes().get("hang"):
+        await asyncio.sleep(0.05)
+    await asyncio.sleep(wishes().get("seconds", 0))
+    hub.context.starts.report_ready(user, told["JUPYTERHUB_API_TOKEN"])
+    await process.terminated.wait()
+    server.close()
+    return 0
+
+
+async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"HTTP/1.1 200 OK\r\nX-JupyterHub-Version: 6.1.1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    await writer.drain()
+    writer.close()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
