@@ -1,7 +1,7 @@
 """The hub as it is, on an engine in memory: for crowds without containers. Its "servers" answer one line of HTTP.
 
 Run as a program it is that hub; imported it is how tests start one. `wishes.json` in its folder can be changed while it
-runs: `seconds` that a server takes to report, whether they `hang`. Read at its start: `left`, in place of presence.LEFT.
+runs: `seconds` that a server takes to report, whether they `hang`. Read at its start: `left`, for presence.LEFT.
 What the machine has is in the folder's `meminfo`.
 """
 
@@ -59,8 +59,8 @@ class EnginelessHub:
 
     def control(self, verb: str) -> Any:
         """What `firstbell.hub.control` answers, as in the hub's container."""
-        files = [f"--{name}={self.folder}/{file}" for name, file in (
-            ("state", "state"), ("course", "course.json"), ("secrets", "secrets.json"), ("runtime", "runtime.json"))]  # fmt: skip
+        places = {"state": "state", "course": "course.json", "secrets": "secrets.json", "runtime": "runtime.json"}
+        files = [f"--{name}={self.folder}/{file}" for name, file in places.items()]
         command = [sys.executable, "-m", "firstbell.hub.control", *files, verb]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, done.stderr + done.stdout
@@ -78,9 +78,7 @@ async def engineless_hub(folder: Path, net: int, *, course: Course, **wishes: An
     (folder / "secrets.json").write_bytes(secrets)
     (folder / "runtime.json").write_bytes(runtime_to_wire(runtime))
     with (folder / "hub.log").open("ab") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.engineless_hub", str(folder)], stdout=log, stderr=log
-        )
+        process = _started(folder, log)
     hub = EnginelessHub(folder, course, runtime, process)
     hub.wish(**wishes)
 
@@ -98,6 +96,10 @@ async def engineless_hub(folder: Path, net: int, *, course: Course, **wishes: An
     finally:
         process.terminate()
         process.wait(30)
+
+
+def _started(folder: Path, log: Any) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-m", "tests.support.engineless_hub", str(folder)], stdout=log, stderr=log)
 
 
 # The program
@@ -149,9 +151,7 @@ def main(folder: Path) -> None:
             subnet = runtime.gateway.rpartition(".")[0] + ".0/24"
             await engine.ensure_network(NetworkSpec(runtime.network, "fb0", subnet=subnet))
             engine.programs["python3"] = lambda process: _serve(self, engine, process, wishes)
-            machine = Machine(
-                engine, course.name, lambda: running_containers(self.users), meminfo=folder / "meminfo"
-            )
+            machine = Machine(engine, course.name, lambda: running_containers(self.users), meminfo=folder / "meminfo")
             parts = ServerParts(engine, IMAGE, None)
             return replace(context, engine=engine, parts=parts, machine=machine)
 
@@ -168,13 +168,16 @@ async def _serve(hub: Any, engine: Any, process: Any, wishes: Any) -> int:
     user = told["JUPYTERHUB_USER"]
     address = next(c.state.address for c in engine._containers.values() if c.process is process)
     server = await asyncio.start_server(_answer, address, SERVER_PORT)
-    while wishes().get("hang"):
-        await asyncio.sleep(0.05)
+    await until(lambda: _may_report(wishes), deadline=600, longest=0.05)
     await asyncio.sleep(wishes().get("seconds", 0))
     hub.context.starts.report_ready(user, told["JUPYTERHUB_API_TOKEN"])
     await process.terminated.wait()
     server.close()
     return 0
+
+
+async def _may_report(wishes: Any) -> bool:
+    return not wishes().get("hang")
 
 
 async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

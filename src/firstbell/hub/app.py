@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from jupyterhub.app import JupyterHub
+from prometheus_client import REGISTRY
 from traitlets import Instance
 
 from firstbell.config.wire import from_wire, runtime_from_wire
@@ -21,6 +22,9 @@ from firstbell.hub.bell_arrival import ArrivingAuthorize
 from firstbell.hub.bell_book import BellBook
 from firstbell.hub.bell_seats import SEATS_PATH, SeatsHandler
 from firstbell.hub.context import SETTING, HubContext
+from firstbell.hub.figures import Figures, count_servers
+from firstbell.hub.figures_access import FIGURES, FiguresPage, forget_old_tokens
+from firstbell.hub.figures_ask import PATH as FIGURES_PATH
 from firstbell.hub.machine import Machine
 from firstbell.hub.no_options import PlainServerHandler
 from firstbell.hub.people import open_store
@@ -124,6 +128,8 @@ class FirstbellHub(JupyterHub):
         """Let handlers, authenticators and spawners find what they share."""
         super().init_tornado_settings()
         self.tornado_settings[SETTING] = self.context
+        assert self.context is not None
+        self.tornado_settings[FIGURES] = Figures(self.context, REGISTRY, lambda: count_servers(self.users))
 
     def init_handlers(self) -> None:
         """Ours come first: JupyterHub takes the first that matches."""
@@ -135,8 +141,15 @@ class FirstbellHub(JupyterHub):
             (r"/api/users/([^/]+)/server", PlainServerHandler),
             (r"/api/users/([^/]+)/servers/([^/]*)", PlainServerHandler),
             *waiting_handlers(),
+            (f"/{FIGURES_PATH}", FiguresPage),
         ]
         self.handlers = self.add_url_prefix(self.hub_prefix, ours) + self.handlers
+
+    async def init_api_tokens(self) -> None:
+        """As JupyterHub, but a token that is no longer the course's is void."""
+        assert self.context is not None
+        forget_old_tokens(self.db, self.context.course)
+        await super().init_api_tokens()
 
     async def init_spawners(self) -> int:
         """Find the servers that run; see `watch.adopt`."""

@@ -10,6 +10,7 @@ Prints JSON. A refusal is `{"error": {"what": …, "next_step": …}}` with the 
 | `forget-home` | a user name | that their home was deleted on purpose: the next start makes a new one |
 | `stop` | user names | stops their servers |
 | `active` | | the user names whose servers run |
+| `figures` | | how the queue, the starts of the last minutes and the memory are; see `figures.py` |
 
 Those of a rehearsal are in `rehearsal_control.py`.
 """
@@ -28,10 +29,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from firstbell.config.wire import from_wire
+from firstbell.config.wire import from_wire, runtime_from_wire
 from firstbell.engine.waiting import until
 from firstbell.errors import CourseFileError, FirstbellError, StartFailed
 from firstbell.hub import rehearsal_control
+from firstbell.hub.figures_ask import ask
 from firstbell.hub.people import Invitation, PeopleStore, open_store
 from firstbell.hub.roster_sync import RosterFile
 from firstbell.model import runtime
@@ -40,7 +42,7 @@ from firstbell.model.roster import Person, PersonRole
 
 HUB_DATABASE = "jupyterhub.sqlite"
 _ORDER_DEADLINE = 50.0
-_VERBS = ("list", "invite", "reset", "forget-home", "stop", "active")
+_VERBS = ("list", "invite", "reset", "forget-home", "stop", "active", "figures")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class Hub:
     course: Course
     store: PeopleStore
     state: Path
+    runtime: Path = Path(runtime.RUNTIME_FILE)
 
     @property
     def people(self) -> tuple[Person, ...]:
@@ -174,6 +177,12 @@ def active(hub: Hub) -> list[str]:
     return sorted(name for name, facts in _seen(hub).items() if facts["running"])
 
 
+def figures(hub: Hub) -> dict[str, Any]:
+    """What the running hub says of itself. Raises StartFailed where it does not answer."""
+    made = runtime_from_wire(hub.runtime.read_bytes())
+    return ask(hub.store, made.hub_url, hub.course.base_url)
+
+
 _NEVER_SEEN: dict[str, Any] = {"running": False, "last_seen": None}
 
 
@@ -218,6 +227,8 @@ def answer(hub: Hub, verb: str, names: Sequence[str]) -> Any:
             return rehearsal_control.answer(hub.course, hub.store, hub.state, verb, names)
         case "stop":
             return stop(hub, names)
+        case "figures":
+            return figures(hub)
         case _:
             return active(hub)
 
@@ -228,12 +239,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--state", type=Path, default=Path(runtime.STATE_DIR))
     parser.add_argument("--course", type=Path, default=Path(runtime.COURSE_FILE))
     parser.add_argument("--secrets", type=Path, default=Path(runtime.SECRETS_FILE))
+    parser.add_argument("--runtime", type=Path, default=Path(runtime.RUNTIME_FILE))
     parser.add_argument("verb", choices=[*_VERBS, *rehearsal_control.VERBS])
     parser.add_argument("names", nargs="*")
     arguments = parser.parse_args(argv)
     try:
         course = from_wire(arguments.course.read_bytes(), arguments.secrets.read_bytes())
-        hub = Hub(course, open_store(arguments.state), arguments.state)
+        hub = Hub(course, open_store(arguments.state), arguments.state, arguments.runtime)
         result, code = answer(hub, arguments.verb, arguments.names), 0
     except FirstbellError as error:
         facts = {"what": error.what, "where": error.where, "next_step": error.next_step}

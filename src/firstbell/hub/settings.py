@@ -9,6 +9,7 @@ from pathlib import Path
 from traitlets.config import Config
 
 from firstbell.hub.database import HubConnection
+from firstbell.hub.figures_access import metrics_service
 from firstbell.hub.logins import login_config
 from firstbell.hub.pages import page_config
 from firstbell.hub.routes import WatchedProxy
@@ -134,16 +135,18 @@ def _sessions() -> Config:
 
 def _services(course: Course) -> Config:
     config = Config()
-    if not course.server.idle:
-        return config
-    command = [sys.executable, "-m", "firstbell.hub.idle", str(course.server.idle)]
-    config.JupyterHub.services = [{"name": IDLE_SERVICE, "command": command}]
-    config.JupyterHub.load_roles = [
-        {
-            "name": IDLE_SERVICE,
-            "description": "Stop idle servers",
-            "scopes": ["list:users", "read:users:activity", "read:servers", "delete:servers"],
-            "services": [IDLE_SERVICE],
-        }
-    ]
+    services, roles = metrics_service(course)
+    if course.server.idle:
+        command = [sys.executable, "-m", "firstbell.hub.idle", str(course.server.idle)]
+        services.append({"name": IDLE_SERVICE, "command": command})
+        roles.append(
+            {
+                "name": IDLE_SERVICE,
+                "description": "Stop idle servers",
+                "scopes": ["list:users", "read:users:activity", "read:servers", "delete:servers"],
+                "services": [IDLE_SERVICE],
+            }
+        )
+    if services:
+        config.JupyterHub.services, config.JupyterHub.load_roles = services, roles
     return config

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from firstbell.model.bell import Bell
 from firstbell.model.fields import Bytes, Seconds, SecretValue, Table
+from firstbell.model.metrics import Metrics
 from firstbell.model.network import Network
 
 
@@ -265,6 +266,7 @@ class Course(Table):
     homes: Homes = Field(Homes(), description="Where people's files live.")
     engine: EngineTable = Field(EngineTable(), description="Where containers run.")
     network: Network = Field(Network(), description="The way out, for builds and for servers.")
+    metrics: Metrics = Field(Metrics(), description="Figures for a monitoring system.")
     bells: tuple[Bell, ...] = Field(
         (), alias="bell", description="Times at which servers already run when people come; one such table for each."
     )

@@ -1,0 +1,148 @@
+"""Figures of the course at work, for Prometheus and for `status`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from firstbell.engine.fake import FakeEngine
+from firstbell.hub.figures import Figures, count_servers
+from firstbell.hub.machine import AT_ONCE, Machine
+from firstbell.hub.start_log import Outcome, StartLog
+from firstbell.hub.start_queue import Lane, StartQueue
+from firstbell.hub.starts import Starts
+from firstbell.model.course import Course
+from firstbell.model.observed import Usage
+from firstbell.plan.memory_room import MachineMemory
+
+MEMINFO = "MemTotal:       4194304 kB\nMemFree:         100000 kB\nMemAvailable:   2097152 kB\nHugePages_Total:    0\n"
+MIB = 1024**2
+
+
+class Clock:
+    """Time that is moved by hand."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def context(tmp_path: Path, clock: Clock) -> Any:
+    (tmp_path / "meminfo").write_text(MEMINFO)
+    return SimpleNamespace(
+        course=Course(name="demo", server={"image": "x"}),
+        queue=StartQueue(3),
+        starts=Starts(),
+        machine=Machine(FakeEngine(), "demo", meminfo=tmp_path / "meminfo"),
+        start_log=StartLog(clock),
+    )
+
+
+def scraped(registry: CollectorRegistry) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    text = generate_latest(registry).decode()
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def test_what_prometheus_reads(context):
+    """Counters of starts by outcome, times by stage, the queue, and the memory with the room that it leaves."""
+    registry = CollectorRegistry()
+    Figures(context, registry, lambda: {"running": 2, "starting": 1, "stopping": 0})
+    context.start_log.note(Lane.PERSON, Outcome.READY, (1.0, 0.1, 0.5, 0.7))
+    context.start_log.note(Lane.BELL, Outcome.FAILED, (2.0,), "image")
+    found = scraped(registry)
+    ready = (("cause", ""), ("lane", "person"), ("outcome", "ready"))
+    failed = (("cause", "image"), ("lane", "bell"), ("outcome", "failed"))
+    assert found["firstbell_starts_total", ready] == found["firstbell_starts_total", failed] == 1
+    assert found["firstbell_start_stage_seconds_sum", (("stage", "queue"),)] == 3.0
+    assert found["firstbell_start_stage_seconds_count", (("stage", "boot"),)] == 1
+    assert found["firstbell_queue_slots", ()] == 3
+    assert found["firstbell_queue_waiting", (("lane", "bell"),)] == 0
+    assert found["firstbell_servers", (("state", "running"),)] == 2
+    assert found["firstbell_machine_memory_available_bytes", ()] == 2048 * MIB
+    assert found["firstbell_room_for_servers", ()] == (2048 - 256) // 100
+    assert all(name.startswith("firstbell_") for name, _ in found)
+
+
+def test_what_is_unknown_is_left_out(context, tmp_path):
+    """On a machine that does not tell its memory there is no figure, rather than a wrong one."""
+    (tmp_path / "meminfo").unlink()
+    registry = CollectorRegistry()
+    figures = Figures(context, registry, dict)
+    assert ("firstbell_room_for_servers", ()) not in scraped(registry)
+    assert figures.snapshot()["room_for"] is None
+
+
+def test_status_tells_of_the_last_minutes(context, clock):
+    """Starts by outcome and cause, median and p95 of each stage; what is older is not counted."""
+    figures = Figures(context, CollectorRegistry(), dict)
+    context.start_log.note(Lane.PERSON, Outcome.READY, (99.0, 99.0, 99.0, 99.0))
+    clock.now += 3600
+    for seconds in range(1, 21):
+        context.start_log.note(Lane.PERSON, Outcome.READY, (float(seconds), 0.0, 1.0, 1.0))
+    context.start_log.note(Lane.PERSON, Outcome.FAILED, (1.0, 0.1), "memory")
+    context.start_log.note(Lane.PERSON, Outcome.GIVEN_UP, ())
+    recent = figures.snapshot()["recent"]
+    assert recent["starts"] == {"ready": 20, "failed": 1, "no_room": 0, "given_up": 1}
+    assert recent["causes"] == {"memory": 1}
+    assert recent["stages"]["queue"] == {"p50": 10.0, "p95": 19.0}
+    assert recent["stages"]["total"] == {"p50": 12.0, "p95": 21.0}
+
+
+def test_no_starts_have_no_times(context):
+    """A quiet quarter of an hour has no median."""
+    assert Figures(context, CollectorRegistry(), dict).snapshot()["recent"]["stages"]["boot"] is None
+
+
+def test_servers_are_counted_by_state():
+    """Those that start and stop apart from those that run; an idle account is none."""
+
+    def spawner(pending: str | None, *, ready: bool) -> SimpleNamespace:
+        return SimpleNamespace(pending=pending, ready=ready)
+
+    states = [(None, True), (None, True), ("spawn", False), ("stop", True), (None, False)]
+    users = {n: SimpleNamespace(spawners={"": spawner(p, ready=r)}) for n, (p, r) in enumerate(states)}
+    assert count_servers(users) == {"running": 2, "starting": 1, "stopping": 1}
+
+
+class CountedEngine:
+    """An engine of which only the usage is asked, and counted."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, ...]] = []
+
+    async def usage(self, names: Any) -> tuple[Usage, ...]:
+        self.asked.append(tuple(names))
+        return tuple(Usage(name, 50 * MIB, 1.0, 5) for name in self.asked[-1] if "guard" not in name)
+
+
+async def test_measuring_is_bounded_and_everybody_has_their_turn(tmp_path, clock):
+    """However many servers run, a round asks for a few, those first that were not asked for longest; ended ones go."""
+    (tmp_path / "meminfo").write_text(MEMINFO)
+    engine, running = CountedEngine(), [f"server-{n}" for n in range(100)]
+    machine = Machine(engine, "demo", lambda: running, tmp_path / "meminfo", clock)  # type: ignore[arg-type]
+    for _ in range(3):
+        clock.now += 30
+        await machine.measure()
+    assert max(len(asked) for asked in engine.asked) <= AT_ONCE + 4
+    assert machine.memory() == MachineMemory(4096 * MIB, 2048 * MIB, 100, 100 * 50 * MIB)
+    assert machine.parts == dict.fromkeys(("hub", "proxy", "edge"), 50 * MIB)
+    running[:] = running[:5]
+    clock.now += 30
+    await machine.measure()
+    assert machine.memory().servers == 5
