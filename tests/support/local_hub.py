@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import socket
 import subprocess
@@ -45,6 +46,23 @@ class LocalHub:
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
         assert done.returncode == code, done.stderr + done.stdout
         return json.loads(done.stdout)
+
+
+class ToServers(httpx.HTTPTransport):
+    """What a proxy does: a running server's paths lead to it. `folder` is the hub's, where their ports are written."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self._folder = folder
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        path = request.url.raw_path.decode()
+        for file in (self._folder / "servers").glob("*.json"):
+            server = json.loads(file.read_text())
+            if path.startswith(server["prefix"]):
+                url = request.url.copy_with(port=server["port"])
+                request = httpx.Request(request.method, url, headers=request.headers, stream=request.stream)
+        return super().handle_request(request)
 
 
 class Browser(httpx.Client):
@@ -90,7 +108,11 @@ def running_hub(folder: Path, access: dict[str, Any] | None = None, **settings: 
     wanted = {"url": url, "port": port, "access": access or {}, **settings}
     (folder / "wanted.json").write_text(json.dumps(wanted))
     with (folder / "hub.log").open("ab") as log:
-        process = subprocess.Popen([sys.executable, __file__, str(folder)], stdout=log, stderr=log, cwd=folder)
+        root = str(Path(__file__).parents[2])
+        process = subprocess.Popen(
+            [sys.executable, __file__, str(folder)], stdout=log, stderr=log, cwd=folder,
+            env={**os.environ, "PYTHONPATH": root},
+        )  # fmt: skip
     try:
         _wait_until_healthy(url, process, folder)
         yield LocalHub(url, folder, process)
@@ -189,15 +211,28 @@ def main(folder: Path) -> None:
                     next_step="Add jupyterlab to requirements.txt, then run: firstbell up",
                     evidence=["Traceback (most recent call last):", "ModuleNotFoundError: No module named '<jupyter>'"],
                 )
+            if wanted.get("logins"):
+                self.server_process = self.with_login()
+                return ("127.0.0.1", self.server_process.port)
             self.server_process = await asyncio.start_server(_answer, "127.0.0.1", 0)
             return ("127.0.0.1", self.server_process.sockets[0].getsockname()[1])
+
+        def with_login(self) -> Any:
+            from tests.support.login_server import LoginServer
+
+            server, env = LoginServer(self.get_env()), self.get_env()
+            facts = {"prefix": env["JUPYTERHUB_SERVICE_PREFIX"], "port": server.port, "token": self.api_token}
+            (folder / "servers").mkdir(exist_ok=True)
+            (folder / "servers" / f"{self.user.id}.json").write_text(json.dumps(facts))
+            return server
 
         async def poll(self) -> int | None:
             return None if self.server_process else 0
 
         async def stop(self, now: bool = False) -> None:
             if self.server_process:
-                self.server_process.close()
+                (folder / "servers" / f"{self.user.id}.json").unlink(missing_ok=True)
+                (self.server_process.stop if wanted.get("logins") else self.server_process.close)()
                 self.server_process = None
 
         async def progress(self) -> Any:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from firstbell.hub import pages
 from firstbell.hub.context import SETTING, HubContext
+from firstbell.hub.handover import handing_over
 from firstbell.hub.rehearsal import RehearsalDoor, test_person
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ class CourseLogin(_Base):
 
     def get_handlers(self, app: Any) -> list[Any]:
         """Our routes first: JupyterHub takes the first that matches."""
-        return [*pages.common_handlers(), (r"/rehearsal/(.*)", RehearsalDoor), *super().get_handlers(app)]
+        theirs = [(path, handing_over(handler), *more) for path, handler, *more in super().get_handlers(app)]
+        return [*pages.common_handlers(), (r"/rehearsal/(.*)", RehearsalDoor), *theirs]
 
     def is_admin(self, handler: Any, authentication: dict[str, Any]) -> bool | None:
         """Staff of the course, at every login anew: JupyterHub's own answer could only ever add admins."""

@@ -11,7 +11,7 @@ from typing import Any
 from jupyterhub._xsrf_utils import _set_xsrf_cookie
 from jupyterhub.handlers import BaseHandler
 from jupyterhub.handlers.login import LogoutHandler
-from jupyterhub.handlers.pages import SpawnHandler
+from jupyterhub.handlers.pages import RootHandler, SpawnHandler, SpawnPendingHandler
 from jupyterhub.spawner import SpawnException
 from jupyterhub.utils import url_path_join
 from tornado import web
@@ -20,6 +20,7 @@ from traitlets.config import Config
 
 from firstbell.hub.bell_arrival import arrive
 from firstbell.hub.context import SETTING, HubContext
+from firstbell.hub.handover import HandsOver, hand_over
 from firstbell.hub.people import PeopleStore
 from firstbell.hub.room import Standing
 from firstbell.model.course import Course
@@ -66,7 +67,7 @@ def room_full() -> SpawnException:
     return SpawnException("All seats are taken at the moment.", reason="full", status_code=503)
 
 
-class Page(BaseHandler):
+class Page(HandsOver, BaseHandler):
     """A page of ours: kept out of caches and out of Referer headers."""
 
     @property
@@ -166,6 +167,20 @@ class StartPage(SpawnHandler, Page):
             self.redirect(pending_url)
 
 
+class PendingPage(SpawnPendingHandler, Page):
+    """`/hub/spawn-pending/NAME`: as JupyterHub's; who waits here for their own server is logged in there already."""
+
+    async def get(self, user_name: str, server_name: str = "") -> None:
+        user = self.current_user
+        if user is not None and user.escaped_name == user_name and not server_name:
+            hand_over(self, user)
+        await super().get(user_name, server_name)
+
+
+class FrontPage(RootHandler, Page):
+    """`/hub/`: leads on."""
+
+
 class RoomPage(Page):
     """`/hub/room`: the waiting page of a full room. Without script it asks again by itself."""
 
@@ -225,9 +240,11 @@ class StaticFiles(web.StaticFileHandler):
 def common_handlers() -> list[Route]:
     """Routes under the hub's prefix that every login has; they come before JupyterHub's own."""
     return [
+        (r"/", FrontPage),
         (r"/spawn", StartPage),
         (r"/spawn/([^/]+)", StartPage),
         (r"/spawn/([^/]+)/([^/]+)", StartPage),
+        (r"/spawn-pending/([^/]+)", PendingPage),
         (r"/room", RoomPage),
         (r"/room/standing", RoomStanding),
         (r"/room/leave", RoomLeave),

@@ -19,7 +19,7 @@ from tornado import web
 from traitlets import Any as AnyTrait
 from traitlets import validate
 
-from . import xsrf
+from . import handover, xsrf
 from .hub import HubTrouble
 from .login import CallbackHandler, Login, LoginHandler, LogoutHandler
 from .scopes import granted
@@ -74,6 +74,8 @@ class HubIdentityProvider(IdentityProvider):  # type: ignore[misc,unused-ignore]
         if not token:
             return None
         session = handler.get_cookie("jupyterhub-session-id", "") or ""
+        if by_cookie:
+            handover.take(self.login, handler, token, session)
         try:
             model = await self.login.hub.user(token, session)
         except HubTrouble as trouble:

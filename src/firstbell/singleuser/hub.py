@@ -44,6 +44,20 @@ class Hub:
         self._asking: dict[str, asyncio.Future[dict[str, Any] | None]] = {}
         self._client: SimpleAsyncHTTPClient | None = None
 
+    @staticmethod
+    def key(token: str, session: str) -> str:
+        """Under which an answer is kept; the hub's own word about a login names it (handover)."""
+        return hashlib.sha256(f"{session}\n{token}".encode("utf-8", "replace")).hexdigest()
+
+    def believe(self, key: str, model: Mapping[str, Any], age: float) -> None:
+        """Takes the hub's word of ``age`` seconds ago, unless it has been asked since."""
+        if key not in self._seen:
+            self._keep(key, KNOWN_SECONDS - age, dict(model))
+
+    def has_asked(self, key: str) -> bool:
+        """Whether the hub has ever said something under this key, as far as is remembered."""
+        return key in self._seen
+
     async def user(self, token: str, session: str = "") -> dict[str, Any] | None:
         """The hub's model of the token's owner, or None where the hub does not know the token.
 
@@ -52,7 +66,7 @@ class Hub:
         """
         if not token or len(token) > _LONGEST_TOKEN or not token.isascii() or not token.isprintable():
             return None
-        key = hashlib.sha256(f"{session}\n{token}".encode("utf-8", "replace")).hexdigest()
+        key = self.key(token, session)
         until, model = self._seen.get(key, (0.0, None))
         if time.monotonic() < until:
             return model
@@ -74,11 +88,14 @@ class Hub:
                 raise HubTrouble(502, "the hub's answer names no user")
         else:
             raise HubTrouble(502, f"the hub answered {response.code} when asked who you are")
-        self._seen[key] = (time.monotonic() + (UNKNOWN_SECONDS if model is None else KNOWN_SECONDS), model)
+        self._keep(key, UNKNOWN_SECONDS if model is None else KNOWN_SECONDS, model)
+        return model
+
+    def _keep(self, key: str, seconds: float, model: dict[str, Any] | None) -> None:
+        self._seen[key] = (time.monotonic() + seconds, model)
         self._seen.move_to_end(key)
         while len(self._seen) > CACHE_SIZE:
             self._seen.popitem(last=False)
-        return model
 
     async def exchange(self, code: str, verifier: str) -> str:
         """The access token for an authorisation code (RFC 6749 4.1.3, RFC 7636 4.5). Raises HubTrouble, Refused."""

@@ -12,7 +12,7 @@ import hmac
 import json
 import re
 import secrets
-from typing import Any
+from typing import Any, Iterator
 from urllib.parse import unquote, urlencode, urlsplit
 
 from tornado import escape, web
@@ -73,11 +73,13 @@ class Login:
         Looks at every cookie of the name: a page of another server can plant an invalid one at our path, and a browser
         sends both.
         """
-        for value in _cookies(handler.request, self.cookie):
-            found = handler.get_secure_cookie(self.cookie, value=value)
-            if found:
-                return str(found.decode("utf-8", "replace"))
-        return ""
+        return next((value.decode("utf-8", "replace") for value in self.values(handler, self.cookie)), "")
+
+    @staticmethod
+    def values(handler: web.RequestHandler, name: str) -> Iterator[bytes]:
+        """What the request's cookies of that name say that were signed here (or by the hub, which knows our key)."""
+        found = (handler.get_secure_cookie(name, value=value) for value in _cookies(handler.request, name))
+        return (value for value in found if value)
 
     def set_token(self, handler: web.RequestHandler, token: str) -> None:
         self._set(handler, self.cookie, token, expires_days=30)
