@@ -131,24 +131,26 @@ async def _day(simulated: Simulated, people: People, api: AsyncClient, visits: i
     for number in sorted(people.present)[_PEOPLE_OF_A_DAY:]:
         await people.go(number, api)
     known = sorted(people.present)
-    step = max(visits // _SAMPLES, 1)
+    step = min(max(visits // _SAMPLES, 1), len(known) // 2)
     while done < visits:
         async with asyncio.TaskGroup() as group:
-            for number in chance.sample(known, min(step, len(known), visits - done)):
+            for number in chance.sample(known, min(step, visits - done)):
                 group.create_task(people.go(number, api) if number in people.present else people.come(number))
                 done += 1
-        moments.append(_moment(simulated, done, time.monotonic() - began))
+        heap = await simulated.give_back()
+        moments.append(_moment(simulated, done, time.monotonic() - began, heap))
         print(f"  {moments[-1]}", flush=True)
     return moments
 
 
-def _moment(simulated: Simulated, visits: int, seconds: float) -> Moment:
+def _moment(simulated: Simulated, visits: int, seconds: float, heap: int) -> Moment:
     rows = simulated.rows(*_TABLES)
     return Moment(
         visits=visits,
         seconds=round(seconds, 1),
         hub_memory=simulated.hub_used().memory,
         proxy_memory=simulated.proxy_used().memory,
+        proxy_heap=heap,
         database=simulated.database_bytes(),
         tokens=rows["api_tokens"],
         rows=sum(rows.values()),

@@ -39,18 +39,16 @@ def fit(points: Points) -> Line:
     return Line(slope, mean_y - slope * mean_x)
 
 
-def bend(points: Points) -> float:
+def bend(points: Points, flat: float) -> float:
     """How much steeper the last stretch is than the whole before it: 1 is a straight line, 2 twice as steep.
 
-    Three points at least, in order of x. What does not rise at the end has no bend; what rises only at the end has
-    an infinite one.
+    Three points at least, in order of x. A slope below `flat` counts as that much, so that a level line with noise is
+    straight; what does not rise at the end has no bend.
     """
     *earlier, before, last = points
     before_slope = fit([*earlier, before]).slope
     last_slope = (last[1] - before[1]) / (last[0] - before[0])
-    if last_slope <= 0:
-        return 0.0
-    return last_slope / before_slope if before_slope > 0 else math.inf
+    return max(last_slope, 0.0) / max(before_slope, flat)
 
 
 def rank_correlation(first: Sequence[float], second: Sequence[float]) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -15,12 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+from aiohttp import ClientSession
 
 from bench import peer_side, process
 from bench.engine import wait_until
 from bench.janitor import with_parent
 from bench.process import Used
-from bench.side import ROOT, cache, prefix
+from bench.side import ROOT, cache, free_port, prefix
 from bench.simulated.engine import ADDRESS_VARIABLE, IMAGE
 from bench.simulated.hub import TOKEN_VARIABLE
 from firstbell.config.wire import runtime_to_wire, to_wire
@@ -41,6 +43,8 @@ class Simulated:
     state: Path
     hub: int
     proxy: int
+    inspector: int
+    """The port of node's inspector in the proxy."""
     token: str
 
     def hub_used(self) -> Used:
@@ -50,6 +54,21 @@ class Simulated:
     def proxy_used(self) -> Used:
         """Of the proxy."""
         return process.usage_of(process.family(self.proxy))
+
+    async def give_back(self) -> int:
+        """Let hub and proxy collect their garbage; the bytes that the proxy's JavaScript still uses."""
+        os.kill(self.hub, signal.SIGUSR2)
+        async with ClientSession() as session:
+            async with session.get(f"http://127.0.0.1:{self.inspector}/json/list") as answer:
+                url = (await answer.json(content_type=None))[0]["webSocketDebuggerUrl"]
+            async with session.ws_connect(url) as channel:
+                for number, method in enumerate(("HeapProfiler.collectGarbage", "Runtime.getHeapUsage")):
+                    await channel.send_json({"id": number, "method": method})
+                    said = await channel.receive_json(timeout=60)
+        # The hub's handler runs in its loop's thread, ahead of the next request that it answers.
+        async with self.api() as api:
+            (await api.get("/")).raise_for_status()
+        return int(said["result"]["usedSize"])
 
     def api(self) -> httpx.AsyncClient:
         """The hub's API with the benchmark's token."""
@@ -82,19 +101,20 @@ def running() -> Iterator[Simulated]:
         token = environment[TOKEN_VARIABLE]
         log = stack.enter_context((cache() / "simulated.log").open("w"))
 
-        def start(*module: str) -> subprocess.Popen[bytes]:
+        def start(*module: str, **more: str) -> subprocess.Popen[bytes]:
             began = subprocess.Popen(
-                [sys.executable, "-m", *module], cwd=ROOT, env=environment, stdout=log, stderr=log,
+                [sys.executable, "-m", *module], cwd=ROOT, env={**environment, **more}, stdout=log, stderr=log,
                 start_new_session=True, preexec_fn=with_parent,  # noqa: PLW1509 - no threads yet
             )  # fmt: skip
             stack.callback(process.end, began)
             return began
 
         start("bench.simulated.servers", servers)
-        proxy = start("firstbell.hub.proxy")
+        inspector = free_port()
+        proxy = start("firstbell.hub.proxy", NODE_OPTIONS=f"--inspect=127.0.0.1:{inspector}")
         hub = start("bench.simulated.hub")
         wait_until(lambda: _answers(url, hub), f"the simulated course at {url}; its log is {log.name}")
-        yield Simulated(url, Path(folder) / "state", hub.pid, proxy.pid, token)
+        yield Simulated(url, Path(folder) / "state", hub.pid, proxy.pid, inspector, token)
 
 
 def _files(folder: Path, course: Course, runtime: Runtime) -> dict[str, str]:

@@ -32,15 +32,16 @@ def test_a_line_is_found_again() -> None:
 def test_a_bend_tells_linear_from_steeper() -> None:
     """A straight line bends by 1, a parabola by more, a curve that levels off by less, one that falls not at all."""
     sizes = [50.0, 100.0, 200.0, 400.0]
-    assert stats.bend([(x, 10 + 2 * x) for x in sizes]) == pytest.approx(1)
-    assert stats.bend([(x, x * x) for x in sizes]) > 2
-    assert stats.bend([(x, math.sqrt(x)) for x in sizes]) < 0.7
-    assert stats.bend([(50, 5), (100, 6), (200, 4)]) == 0
+    assert stats.bend([(x, 10 + 2 * x) for x in sizes], 0.1) == pytest.approx(1)
+    assert stats.bend([(x, x * x) for x in sizes], 0.1) > 2
+    assert stats.bend([(x, math.sqrt(x)) for x in sizes], 0.001) < 0.7
+    assert stats.bend([(50, 5), (100, 6), (200, 4)], 0.1) == 0
 
 
 def test_what_rises_only_at_the_end_is_no_line() -> None:
-    """Flat, flat, then up: an infinite bend, not a small one."""
-    assert stats.bend([(50, 5), (100, 5), (200, 5), (400, 9)]) == math.inf
+    """Level, level, then up is a bend as large as it rises; a level line with a little noise is none."""
+    assert stats.bend([(50, 5), (100, 5), (200, 5), (400, 405)], 0.5) == pytest.approx(4)
+    assert stats.bend([(50, 5), (100, 4), (200, 5), (400, 15)], 0.5) < 0.2
 
 
 def test_order_kept_and_order_reversed() -> None:
