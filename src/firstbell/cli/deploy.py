@@ -21,6 +21,7 @@ from firstbell.cli.common import (
     show_plan,
 )
 from firstbell.cli.show import Terminal, phase_text, plural, since, size
+from firstbell.cli.show_figures import figure_lines
 from firstbell.errors import CourseFileError, StartFailed
 from firstbell.model.course import Course
 from firstbell.model.observed import Phase
@@ -122,7 +123,7 @@ async def _down(terminal: Terminal, course: Course, delete_homes: bool) -> tuple
 
 
 def status(course: CourseArgument = HERE, json: JsonOption = False) -> None:
-    """Show hub, proxy, edge, who is in, and memory. Exit code 5 if the course does not run."""
+    """Show hub, proxy, edge, who is in, memory, and how starts go. Exit code 5 if the course does not run."""
     terminal = Terminal(json=json)
     read = load(course)
     now = asyncio.run(_status(read))
@@ -155,6 +156,8 @@ def _show_status(terminal: Terminal, now: Status) -> None:
     homes = "" if now.homes is None else f", {plural(now.homes, 'home')}"
     terminal.say(f"{len(running)} of {now.capacity} in{homes}")
     terminal.say(f"Memory {size(now.memory_used)} of {size(now.machine_memory)}, {now.machine_cpus} cores")
+    for line in figure_lines(now.figures) if now.figures else ():
+        terminal.say(line)
 
 
 def _server_row(server: ServerStatus) -> tuple[str | Text, ...]:

@@ -11,6 +11,7 @@ from firstbell.model.course import Course
 from firstbell.model.names import Role
 from firstbell.model.observed import ContainerState, Observed, Phase, Usage
 from firstbell.plan.server import container_names
+from firstbell.work.hub_figures import HubFigures, hub_figures
 
 SERVICES = (Role.HUB, Role.PROXY, Role.EDGE, Role.GUARD)
 _AT_ONCE = 8
@@ -53,6 +54,8 @@ class Status:
     """Bytes used by servers and services together."""
     machine_memory: int
     machine_cpus: int
+    figures: HubFigures | None = None
+    """None while the hub does not run, or does not answer."""
 
     @property
     def is_up(self) -> bool:
@@ -86,6 +89,7 @@ async def status(engine: Engine, course: Course) -> Status:
         memory_used=sum(u.memory for u in usage.values()),
         machine_memory=observed.engine.memory,
         machine_cpus=observed.engine.cpus,
+        figures=await hub_figures(engine, course),
     )
 
 

@@ -1,0 +1,68 @@
+"""What the running hub says of itself: the queue, the starts of the last minutes, the room that is left."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from firstbell.engine.base import Engine
+from firstbell.errors import EngineUnavailable, StartFailed
+from firstbell.model.course import Course
+from firstbell.work.people import control
+
+
+@dataclass(frozen=True, slots=True)
+class StageTimes:
+    """Seconds that a stage of the recent starts took."""
+
+    p50: float
+    p95: float
+
+
+@dataclass(frozen=True, slots=True)
+class HubFigures:
+    """Of one moment; the starts are those of the last `minutes`."""
+
+    waiting: int
+    """People whose starts wait for their turn."""
+    waiting_bell: int
+    """Starts of bells that do."""
+    slots: int
+    estimate: float
+    """Seconds that somebody who clicks now is told."""
+    room_for: int | None
+    """How many more servers the memory holds; None where that is not known."""
+    warm_seats: int | None
+    """Servers started beforehand that nobody has taken; None without bells."""
+    minutes: int
+    starts: Mapping[str, int]
+    """By outcome: ready, failed, no_room, given_up."""
+    causes: Mapping[str, int]
+    """Of those that failed."""
+    stages: Mapping[str, StageTimes | None]
+    """queue, home, engine, boot and total, of those that are ready; None where there are none."""
+
+
+async def hub_figures(engine: Engine, course: Course) -> HubFigures | None:
+    """Ask the hub; None where it does not run, or does not answer."""
+    try:
+        return _read(await control(engine, course, "figures"))
+    except (EngineUnavailable, StartFailed):
+        return None
+
+
+def _read(told: dict[str, Any]) -> HubFigures:
+    recent = told["recent"]
+    return HubFigures(
+        waiting=told["queue"]["person"],
+        waiting_bell=told["queue"]["bell"],
+        slots=told["slots"],
+        estimate=told["estimate"],
+        room_for=told["room_for"],
+        warm_seats=told["warm_seats"],
+        minutes=recent["minutes"],
+        starts=recent["starts"],
+        causes=recent["causes"],
+        stages={name: StageTimes(**times) if times else None for name, times in recent["stages"].items()},
+    )
