@@ -5,7 +5,6 @@ What servers of a hub's users and servers without a hub have in common; ``server
 
 from __future__ import annotations
 
-import asyncio
 import importlib.util
 import os
 import re
@@ -20,7 +19,7 @@ from jupyter_server import serverapp
 from jupyter_server.serverapp import ServerApp
 from tornado import httpserver
 
-from . import lean
+from . import events, lean
 from .packages import Packages
 from .settings import Told
 
@@ -41,7 +40,6 @@ class QuickServerApp(ServerApp):  # type: ignore[misc,unused-ignore]
     packages: Packages
     listener: socket.socket
     began: float
-    page_shown = False
 
     @classmethod
     def tell(cls, settings: Told, packages: Packages, listener: socket.socket, began: float) -> None:
@@ -88,7 +86,7 @@ class QuickServerApp(ServerApp):  # type: ignore[misc,unused-ignore]
         super().init_configurables()
 
     def init_event_logger(self) -> None:
-        with lean.events_later(serverapp):
+        with events.later_in(serverapp):
             super().init_event_logger()
         # Extensions, on the other hand, are to see at once whether their schemas are accepted.
         cast("Any", self.event_logger).settled = True
@@ -116,20 +114,13 @@ class QuickServerApp(ServerApp):  # type: ignore[misc,unused-ignore]
     # -- pages
 
     def page_config(self, handler: Any, config: dict[str, Any]) -> dict[str, Any]:
-        """What JupyterLab and Notebook read from their page; showing the first page loads what could wait."""
-        if not self.page_shown:
-            self.page_shown = True
-            asyncio.get_running_loop().call_soon(self._load_the_rest)
+        """What JupyterLab and Notebook read from their page."""
         off = {*config.get("disabledExtensions", ()), _NEWS}
         if "jupyter_lsp" not in self.extension_manager.extensions:
             # Its half in the page would only ask in vain for the half that `lean` leaves out.
             off.update(_LANGUAGE_SERVERS)
         config["disabledExtensions"] = sorted(off)
         return config
-
-    def _load_the_rest(self) -> None:
-        lean.page_shown()
-        _ = cast("Any", self.event_logger).schemas
 
     def _front_page(self) -> str:
         """Path of the page behind the server's plain address, without the prefix."""

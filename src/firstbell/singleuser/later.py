@@ -121,6 +121,11 @@ def waiting(within: Callable[[], ContextManager[None]]) -> Iterator[None]:
                 del sys.modules[name]
 
 
+def waits(value: Any) -> bool:
+    """Is it a stand-in for something that is not loaded yet?"""
+    return type(value) is _Name
+
+
 def load() -> None:
     """Loads all that still waits. What cannot be loaded tells whoever uses it."""
     for name in {value.module for module in list(sys.modules.values()) for value in _stand_ins(module)}:
@@ -130,33 +135,3 @@ def load() -> None:
 
 def _stand_ins(module: Any) -> Iterator[_Name]:
     return (value for value in list(getattr(module, "__dict__", {}).values()) if type(value) is _Name)
-
-
-def events(logger: type) -> type:
-    """A kind of ``jupyter_events.EventLogger`` that reads its schemas when they are first asked for.
-
-    Meant for jupyter_server's own three, whose reading and checking needs `yaml` and `jsonschema`. Once ``settled`` is
-    set, a schema is read when it is registered, so that an extension learns at once of a mistake in its own.
-    """
-    from traitlets import default
-
-    class EventsLater(logger):  # type: ignore[misc,valid-type,unused-ignore]
-        settled = False
-
-        def register_event_schema(self, schema: Any) -> None:
-            if self.settled:
-                super().register_event_schema(schema)
-            else:
-                self.__dict__.setdefault("_unread", []).append(schema)
-
-        @default("schemas")
-        def _read(self) -> Any:
-            self.settled = True
-            registry = self.traits()["schemas"].klass()
-            for schema in self.__dict__.pop("_unread", []):
-                known = registry.register(schema).id
-                for kept in (self._modifiers, self._modified_listeners, self._unmodified_listeners):
-                    kept.setdefault(known, set())
-            return registry
-
-    return EventsLater

@@ -10,12 +10,13 @@ import contextlib
 import gc
 import importlib
 import importlib.util
+import os
 import shutil
 import sys
 import types
 from typing import Any, Iterator
 
-from . import later
+from . import later, quick_schema, threads
 
 # Optional checkers that `jsonschema` looks for when imported. Without them it accepts more strings as "date-time" or
 # "uri"; Jupyter's own schemas rely on none. `rfc3987_syntax` alone compiles a grammar: 0.7 to 1.4 s, 15 MB.
@@ -48,8 +49,11 @@ def begin() -> None:
     """Before the first import of Jupyter."""
     # A collection finds nothing while modules load, and looks at ever more objects: 0.05 s.
     gc.disable()
-    with contextlib.suppress(Exception), later.waiting(lambda: _hidden(_FORMAT_CHECKERS)):
+    with contextlib.suppress(Exception), later.waiting(lambda: _hidden(_FORMAT_CHECKERS)), threads.plain():
         _import_lab()
+    for trick in (_settings_checked_quickly, _kernel_folders_without_ipython):
+        with contextlib.suppress(ImportError, AttributeError):
+            trick()
 
 
 def end() -> None:
@@ -57,25 +61,6 @@ def end() -> None:
     # What is loaded now stays: leave it out of all later collections.
     gc.freeze()
     gc.enable()
-
-
-def page_shown() -> None:
-    """When the browser has a page, and is busy with its scripts: now is the time for what can wait."""
-    later.load()
-
-
-@contextlib.contextmanager
-def events_later(serverapp: Any) -> Iterator[None]:
-    """Within, the event logger that the module ``jupyter_server.serverapp`` makes reads its schemas later: 0.02 s."""
-    logger = getattr(serverapp, "EventLogger", None)
-    if not isinstance(logger, type):
-        yield
-        return
-    serverapp.EventLogger = later.events(logger)
-    try:
-        yield
-    finally:
-        serverapp.EventLogger = logger
 
 
 def extensions(found: dict[str, bool]) -> dict[str, bool]:
@@ -88,6 +73,47 @@ def extensions(found: dict[str, bool]) -> dict[str, bool]:
         # it themselves.
         chosen.pop("notebook_shim", None)
     return chosen
+
+
+def _settings_checked_quickly() -> None:
+    """JupyterLab checks the schemas of all settings whenever it reads them; the plain ones need no `jsonschema`."""
+    utils = importlib.import_module("jupyterlab_server.settings_utils")
+    if later.waits(utils.Validator):
+        utils.Validator = _QuickValidator(utils.Validator)  # type: ignore[attr-defined]
+
+
+class _QuickValidator:
+    """In the place of ``jsonschema.Draft7Validator``: real for everything but schemas that are plainly right."""
+
+    def __init__(self, real: Any) -> None:
+        self._real = real
+
+    def check_schema(self, schema: Any, *args: Any, **kwargs: Any) -> None:
+        if not quick_schema.surely_a_schema(schema):
+            self._real.check_schema(schema, *args, **kwargs)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._real(*args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+
+def _kernel_folders_without_ipython() -> None:
+    """Asking IPython for its folder imports it and its 70 modules, 2.6 MB and 0.03 s. The folder is as it says."""
+    manager: Any = importlib.import_module("jupyter_client.kernelspec").KernelSpecManager
+    folders = manager._kernel_dirs_default
+
+    def kernel_dirs(self: Any) -> list[str]:
+        old = os.path.join(os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config"), "ipython")
+        if "IPython" in sys.modules or os.path.exists(old) or importlib.util.find_spec("IPython") is None:
+            return list(folders(self))
+        with _hidden(frozenset(["IPython"])):
+            found = list(folders(self))
+        own = os.environ.get("IPYTHONDIR") or os.path.join("~", ".ipython")
+        return [*found, os.path.join(os.path.expanduser(os.path.expandvars(own)), "kernels")]
+
+    manager._kernel_dirs_default = kernel_dirs
 
 
 def _has_language_server() -> bool:

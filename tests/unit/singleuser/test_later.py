@@ -95,7 +95,7 @@ from firstbell.singleuser import lean, later
 lean.begin()
 early = {{name for name in later._NAMES if name in sys.modules}}
 import nbformat, jupyter_events.logger, jupyter_server.services.contents.manager as manager
-lean.page_shown()
+later.load()
 late = {{name for name in later._NAMES if name in sys.modules}}
 import jsonschema
 print(sorted(early), "jsonschema" in late, "rfc3987_syntax" in sys.modules,
