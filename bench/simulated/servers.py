@@ -21,7 +21,7 @@ from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
 from tornado.routing import Router
 
 from firstbell.model.runtime import SERVER_PORT
-from firstbell.singleuser import reports
+from firstbell.singleuser import handover, reports
 from firstbell.singleuser.hub import Hub
 from firstbell.singleuser.login import CallbackHandler, Login
 from firstbell.singleuser.settings import Settings, parse
@@ -40,6 +40,8 @@ class ServerPage(web.RequestHandler):
         """Who is it?"""
         token = self.login.token(self)
         session = self.get_cookie("jupyterhub-session-id", "") or ""
+        if token:
+            handover.take(self.login, self, token, session)
         if not token or await self.login.hub.user(token, session) is None:
             self.redirect(self.login.start(self))
             return
