@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Coroutine, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Coroutine
 from typing import Any
 
 from jupyterhub.app import JupyterHub
@@ -28,6 +26,7 @@ from firstbell.hub.figures_ask import PATH as FIGURES_PATH
 from firstbell.hub.machine import Machine
 from firstbell.hub.no_options import PlainServerHandler
 from firstbell.hub.people import open_store
+from firstbell.hub.places import Places
 from firstbell.hub.ready import READY_PATH, ReadyHandler
 from firstbell.hub.rehearsal import RehearsalWatch, test_person
 from firstbell.hub.room import Room, active_names
@@ -40,47 +39,11 @@ from firstbell.hub.starts import Starts
 from firstbell.hub.static_files import StaticCare, StaticOffer
 from firstbell.hub.waiting_page import give_up_the_left, waiting_handlers
 from firstbell.hub.watch import ContainerWatch, adopt, running_containers
-from firstbell.model import runtime as places
 from firstbell.model.course import Course
 from firstbell.model.runtime import Runtime
 from firstbell.plan.static_files import static_url
 
 _COOKIE_SECRET = "cookie.secret"  # noqa: S105 - a file's name
-
-
-@dataclass(frozen=True, slots=True)
-class Places:
-    """Where the hub finds its files; in the container as `model/runtime.py` says."""
-
-    course: Path
-    secrets: Path
-    runtime: Path
-    state: Path
-    shared: Path
-    ca: Path
-    static: Path
-
-    @classmethod
-    def of(cls, environment: Mapping[str, str]) -> Places:
-        """The usual places, each overridable (FIRSTBELL_COURSE_FILE and so on) for a hub on a host, in tests."""
-
-        def place(name: str, usual: str) -> Path:
-            return Path(environment.get(f"FIRSTBELL_{name}", usual))
-
-        return cls(
-            course=place("COURSE_FILE", places.COURSE_FILE),
-            secrets=place("SECRETS_FILE", places.SECRETS_FILE),
-            runtime=place("RUNTIME_FILE", places.RUNTIME_FILE),
-            state=place("STATE_DIR", places.STATE_DIR),
-            shared=place("SHARED_DIR", places.SHARED_DIR),
-            ca=place("CA_FILE", places.CA_FILE),
-            static=place("STATIC_DIR", places.STATIC_DIR),
-        )
-
-    @property
-    def roster(self) -> Path:
-        """The roster."""
-        return self.state / Path(places.ROSTER_FILE).name
 
 
 class FirstbellHub(JupyterHub):
@@ -106,6 +69,7 @@ class FirstbellHub(JupyterHub):
             self.exit(1)
         kept = Kept(
             state=self._places.state,
+            service_environment=self._places.environment(),
             cookie_secret=secrets.read_or_create(self._places.state / _COOKIE_SECRET),
             proxy_token=secrets.token(self._places.shared / proxy.TOKEN_FILE),
         )

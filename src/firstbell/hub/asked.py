@@ -10,8 +10,8 @@ from jupyterhub.handlers.pages import SpawnHandler
 
 from firstbell.hub.start_queue import Lane
 
-BELLS_SERVICE = "bells"
-"""The hub's service whose starts nobody waits for yet."""
+BELLS_SERVICE = "keeper"
+"""The hub's service (`keeper.py`) that rings the bells: nobody waits for its starts yet."""
 
 
 @dataclass(frozen=True, slots=True)

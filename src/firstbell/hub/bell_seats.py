@@ -29,9 +29,7 @@ class SeatsHandler(APIHandler):
         context: HubContext = self.settings[SETTING]
         wanted = self.get_json_body() or {}
         names = wanted.get("names") or self._new_seats(context, wanted.get("seats", 0))
-        for name in names:
-            await self._have_user(name)
-        self.write(json.dumps({"names": names}))
+        self.write(json.dumps({"names": [name for name in names if await self._has_user(name)]}))
 
     def _new_seats(self, context: HubContext, count: object) -> list[str]:
         if context.course.access.login != "seminar" or not isinstance(count, int) or not 0 < count <= _MOST:
@@ -43,14 +41,16 @@ class SeatsHandler(APIHandler):
 
         return [seats.new(taken=is_taken).username for _ in range(count)]
 
-    async def _have_user(self, name: object) -> None:
+    async def _has_user(self, name: object) -> bool:
+        """See that there is this user; False for somebody who may not enter."""
         authenticator: Any = self.authenticator
-        if not isinstance(name, str) or not authenticator.check_allowed(name, None):
-            raise HTTPError(400, "somebody who may not enter")
+        if not isinstance(name, str) or not await maybe_future(authenticator.check_allowed(name, None)):
+            return False
         if self.find_user(name) is not None:
-            return
+            return True
         orm_user = orm.User(name=name)
         self.db.add(orm_user)
         roles.assign_default_roles(self.db, entity=orm_user)
         self.db.commit()
         await maybe_future(authenticator.add_user(self.user_from_username(name)))
+        return True

@@ -1,4 +1,4 @@
-"""The hub's service that stops idle servers: jupyterhub-idle-culler, kept from being fooled by the machine's clock.
+"""Stops idle servers, in the hub's service: jupyterhub-idle-culler, kept from being fooled by the machine's clock.
 
 JupyterHub notes activity by the time of day. If the clock jumps ahead by a day, everybody looks idle for a day, and a
 laptop that slept looks the same. So after a jump nobody is stopped until a whole idle time has passed on a clock
@@ -7,12 +7,13 @@ that cannot jump: whoever is really in use has been reported by then.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import logging
 import os
 import time
 from collections.abc import Callable
+from typing import Any
+from urllib.parse import unquote
 
 JUMP = 30.0
 """Seconds by which the time of day may drift against the steady clock between two looks without being a jump."""
@@ -53,8 +54,16 @@ class Clock:
         return now >= self._trusted_from
 
 
-async def watch(idle: float, url: str, token: str) -> None:
-    """Stop what is idle, over and over, as long as the hub lives. No failure ends it."""
+async def watch(idle: float, url: str, token: str, is_kept: Callable[[str], bool] = lambda _: False) -> None:
+    """Stop what is idle, over and over, as long as the hub lives. No failure ends it.
+
+    `is_kept` says of a user name that their server is to be left alone, idle or not: a bell has made it ready.
+    """
+
+    def is_to_end(*, inactive: Any, inactive_limit: float, server: dict[str, Any], **_: Any) -> bool:
+        user = unquote(server["url"].rstrip("/").rpartition("/")[2])
+        return inactive.total_seconds() >= inactive_limit and not is_kept(user)
+
     clock, hub = Clock(idle), os.getppid()
     while True:
         await asyncio.sleep(every(idle))
@@ -65,19 +74,13 @@ async def watch(idle: float, url: str, token: str) -> None:
         if not clock.is_trusted():
             continue
         try:
-            await cull_idle(url=url, api_token=token, inactive_limit=idle, logger=_LOG, cull_named_servers=False)
+            await cull_idle(
+                url=url,
+                api_token=token,
+                inactive_limit=idle,
+                logger=_LOG,
+                cull_named_servers=False,
+                cull_arbiter=is_to_end,
+            )
         except Exception as error:
             _LOG.warning("Idle servers could not be looked for, trying again: %s", error)
-
-
-def main() -> None:
-    """`python -m firstbell.hub.idle SECONDS`, started by the hub with a token in its environment."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("idle", type=float)
-    idle = parser.parse_args().idle
-    logging.basicConfig(level=logging.INFO, format="[%(levelname).1s %(asctime)s idle] %(message)s")
-    asyncio.run(watch(idle, os.environ["JUPYTERHUB_API_URL"], os.environ["JUPYTERHUB_API_TOKEN"]))
-
-
-if __name__ == "__main__":
-    main()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from traitlets.config import Config
 
+from firstbell.hub.asked import BELLS_SERVICE
 from firstbell.hub.database import HubConnection
 from firstbell.hub.figures_access import metrics_service
 from firstbell.hub.logins import login_config
@@ -19,7 +21,6 @@ from firstbell.model.runtime import SERVER_PORT, Runtime
 
 _HOUR = 3600
 _DAYS_LOGGED_IN = 30
-IDLE_SERVICE = "idle"
 DATABASE = "jupyterhub.sqlite"
 
 
@@ -31,6 +32,8 @@ class Kept:
     cookie_secret: bytes = field(repr=False)
     """What login cookies are sealed with."""
     proxy_token: str = field(repr=False)
+    service_environment: Mapping[str, str] = field(default_factory=dict)
+    """By which the hub's service finds the files."""
 
 
 def settings(course: Course, runtime: Runtime, kept: Kept) -> Config:
@@ -42,7 +45,7 @@ def settings(course: Course, runtime: Runtime, kept: Kept) -> Config:
         _proxy(runtime, course, kept),
         _spawning(course),
         _sessions(),
-        _services(course),
+        _services(course, kept),
         page_config(course),
         login_config(course),
     ):
@@ -133,20 +136,18 @@ def _sessions() -> Config:
     return config
 
 
-def _services(course: Course) -> Config:
+def _services(course: Course, kept: Kept) -> Config:
     config = Config()
     services, roles = metrics_service(course)
-    if course.server.idle:
-        command = [sys.executable, "-m", "firstbell.hub.idle", str(course.server.idle)]
-        services.append({"name": IDLE_SERVICE, "command": command})
-        roles.append(
-            {
-                "name": IDLE_SERVICE,
-                "description": "Stop idle servers",
-                "scopes": ["list:users", "read:users:activity", "read:servers", "delete:servers"],
-                "services": [IDLE_SERVICE],
-            }
-        )
-    if services:
-        config.JupyterHub.services, config.JupyterHub.load_roles = services, roles
+    command = [sys.executable, "-m", "firstbell.hub.keeper", str(course.server.idle)]
+    services.append({"name": BELLS_SERVICE, "command": command, "environment": dict(kept.service_environment)})
+    roles.append(
+        {
+            "name": BELLS_SERVICE,
+            "description": "Start servers before a bell, stop idle ones",
+            "scopes": ["list:users", "read:users:activity", "read:servers", "start:servers", "delete:servers"],
+            "services": [BELLS_SERVICE],
+        }
+    )
+    config.JupyterHub.services, config.JupyterHub.load_roles = services, roles
     return config

@@ -153,15 +153,13 @@ class Pressure:
     memory: float = 0.0
 
 
-def starts_at_once(slots: int, pressure: Pressure, fits: int | None, at_work: int) -> int:
+def starts_at_once(slots: int, pressure: Pressure, at_work: int) -> int:
     """How many of a bell's starts may go at once; 0 for none now.
 
     Starting keeps processors busy by itself, so that a busy machine says nothing while nobody is at work on it. Where
     somebody is, a quarter of the width leaves most of it to them. Being short of memory ends it for now: one server
-    more is what somebody's kernel would be ended for. `fits` is how many more servers the memory holds, None where
-    that is not known.
+    more is what somebody's kernel would be ended for.
     """
-    if pressure.memory > _SHORT_OF_MEMORY or fits == 0:
+    if pressure.memory > _SHORT_OF_MEMORY:
         return 0
-    width = max(1, slots // 4) if at_work and pressure.cpu > _BUSY else slots
-    return width if fits is None else min(width, fits)
+    return max(1, slots // 4) if at_work and pressure.cpu > _BUSY else slots

@@ -48,15 +48,21 @@ def test_nobody_is_turned_away_by_number():
     assert config.JupyterHub.tornado_settings["slow_spawn_timeout"] == 0
 
 
-def test_the_idle_service_can_only_stop_servers():
-    """Its token lists users, reads activity and stops servers, no more; idle = 0 runs no service."""
+def test_the_service_can_only_start_and_stop_servers():
+    """Its token lists users, reads activity, starts and stops servers, no more; with idle = 0 it rings bells alone."""
     config = of(idle="30m")
     [service] = config.JupyterHub.services
     [role] = config.JupyterHub.load_roles
     assert service["command"][-1] == "1800"
-    assert role["scopes"] == ["list:users", "read:users:activity", "read:servers", "delete:servers"]
+    assert role["scopes"] == [
+        "list:users",
+        "read:users:activity",
+        "read:servers",
+        "start:servers",
+        "delete:servers",
+    ]
     assert role["services"] == [service["name"]]
-    assert "services" not in of(idle=0).JupyterHub
+    assert of(idle=0).JupyterHub.services[0]["command"][-1] == "0"
 
 
 def test_servers_inherit_nothing_of_the_hubs_environment():

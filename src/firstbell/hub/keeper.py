@@ -1,0 +1,78 @@
+"""`python -m firstbell.hub.keeper IDLE`: the hub's own service, which starts servers before a bell and stops idle ones.
+
+Both are in one process, as a second one would cost 25 MB more. It ends with its hub: the next one brings its own, which
+goes on from what is written in the book.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import sqlite3
+
+from firstbell.config.wire import from_wire, runtime_from_wire
+from firstbell.hub import bell_book, idle
+from firstbell.hub.bell_book import BellBook
+from firstbell.hub.bell_hub import ApiHub, HubAway, People, machine_now
+from firstbell.hub.bell_ringer import CALM, Ringer
+from firstbell.hub.people import open_store
+from firstbell.hub.places import Places
+from firstbell.hub.start_queue import slots_for
+
+SERVER_USE = "server_use"
+"""Kept in the book: bytes that a server was last measured to use, by the hub."""
+_LOG = logging.getLogger("firstbell.bells")
+
+
+def ringer_of(places: Places, book: BellBook, url: str, token: str) -> Ringer:
+    """The bells of the course whose files these are."""
+    course = from_wire(places.course.read_bytes(), places.secrets.read_bytes())
+    runtime = runtime_from_wire(places.runtime.read_bytes())
+    return Ringer(
+        course,
+        book,
+        ApiHub(url, token, places.state),
+        People(course, open_store(places.state)),
+        machine=lambda: machine_now(book.kept(SERVER_USE, 0.0)),
+        slots=slots_for(runtime.cpus or os.cpu_count() or 1),
+    )
+
+
+async def ring(ringer: Ringer) -> None:
+    """Look, over and over, as long as the hub lives. No failure ends it."""
+    hub, pause = os.getppid(), CALM
+    while os.getppid() == hub:
+        try:
+            pause = await ringer.look()
+        except HubAway as error:
+            _LOG.warning("The hub does not answer, trying again: %s", error)
+        except (OSError, sqlite3.Error) as error:
+            _LOG.warning("The bells' book cannot be used at present, trying again: %s", error)
+        except Exception:
+            _LOG.exception("Looking after the bells failed, trying again")
+        await asyncio.sleep(pause)
+
+
+async def keep(seconds: float, url: str, token: str) -> None:
+    """Both, until the hub has ended."""
+    places = Places.of(os.environ)
+    book = BellBook(places.state / bell_book.FILE)
+    tasks = [ring(ringer_of(places, book, url, token))]
+    if seconds:
+        tasks.append(idle.watch(seconds, url, token, lambda user: user in book.waiting()))
+    await asyncio.gather(*tasks)
+
+
+def main() -> None:
+    """Started by the hub with a token in its environment."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("idle", type=float, help="seconds after which a server is idle; 0 for never")
+    seconds = parser.parse_args().idle
+    logging.basicConfig(level=logging.INFO, format="[%(levelname).1s %(asctime)s keeper] %(message)s")
+    asyncio.run(keep(seconds, os.environ["JUPYTERHUB_API_URL"], os.environ["JUPYTERHUB_API_TOKEN"]))
+
+
+if __name__ == "__main__":
+    main()

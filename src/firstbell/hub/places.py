@@ -1,0 +1,55 @@
+"""Where the hub and its service find their files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from firstbell.model import runtime as places
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the hub finds its files; in the container as `model/runtime.py` says."""
+
+    course: Path
+    secrets: Path
+    runtime: Path
+    state: Path
+    shared: Path
+    ca: Path
+    static: Path
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str]) -> Places:
+        """The usual places, each overridable (FIRSTBELL_COURSE_FILE and so on) for a hub on a host, in tests."""
+
+        def place(name: str, usual: str) -> Path:
+            return Path(environment.get(f"FIRSTBELL_{name}", usual))
+
+        return cls(
+            course=place("COURSE_FILE", places.COURSE_FILE),
+            secrets=place("SECRETS_FILE", places.SECRETS_FILE),
+            runtime=place("RUNTIME_FILE", places.RUNTIME_FILE),
+            state=place("STATE_DIR", places.STATE_DIR),
+            shared=place("SHARED_DIR", places.SHARED_DIR),
+            ca=place("CA_FILE", places.CA_FILE),
+            static=place("STATIC_DIR", places.STATIC_DIR),
+        )
+
+    def environment(self) -> dict[str, str]:
+        """The variables by which `of`, in another process, finds the same places."""
+        return {
+            "FIRSTBELL_COURSE_FILE": str(self.course),
+            "FIRSTBELL_SECRETS_FILE": str(self.secrets),
+            "FIRSTBELL_RUNTIME_FILE": str(self.runtime),
+            "FIRSTBELL_STATE_DIR": str(self.state),
+            "FIRSTBELL_SHARED_DIR": str(self.shared),
+            "FIRSTBELL_CA_FILE": str(self.ca),
+        }
+
+    @property
+    def roster(self) -> Path:
+        """The roster."""
+        return self.state / Path(places.ROSTER_FILE).name
