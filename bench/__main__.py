@@ -39,7 +39,7 @@ def main() -> int:
         return builds.main(sys.argv[2:])
     options = _options()
     if options.names == ["report"]:
-        page.write(record for name in BENCHMARKS if (record := newest(name)))
+        _write_page()
         return 0
     machine.allow_many_files()
     asyncio.run(ensure_engine("", ask=_agree, report=_tell))
@@ -82,11 +82,15 @@ def _run(engine: Engine, name: str, options: argparse.Namespace) -> Record:
     if options.dry_run:
         return record
     record.save()
-    page.write(found for known in BENCHMARKS if (found := newest(known)))
+    _write_page()
     places = [record.csv, page.PAGE, *(PLOTS / f"{plot}.svg" for plot in record.plots)]
     shown = ", ".join(str(place.relative_to(ROOT)) for place in places)
     print(f"Written in {time.monotonic() - began:.0f} s: {shown}", flush=True)
     return record
+
+
+def _write_page() -> None:
+    page.write([found for name in BENCHMARKS if (found := newest(name))], BENCHMARKS)
 
 
 def _is_fresh(name: str) -> bool:

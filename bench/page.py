@@ -14,13 +14,16 @@ PAGE = ROOT / "docs/benchmarks.md"
 _WIDTH = 118
 
 
-def write(records: Iterable[Record], path: Path = PAGE) -> None:
-    """Write the records' sections, and the table of goals. Raises ValueError where the page lacks a marker."""
+def write(records: Iterable[Record], names: Iterable[str], path: Path = PAGE) -> None:
+    """Write the records' sections, and the table of goals; `names` are all benchmarks, measured or not.
+
+    Raises ValueError where the page lacks a marker.
+    """
     known = tuple(records)
     text = path.read_text()
     for record in known:
         text = between(text, record.name, section(record))
-    path.write_text(between(text, "goals", goals(known)))
+    path.write_text(between(text, "goals", goals(known, names)))
 
 
 def section(record: Record) -> str:
@@ -34,12 +37,13 @@ def section(record: Record) -> str:
     return "\n\n".join((*parts, *record.tables, *pictures))
 
 
-def goals(records: Iterable[Record]) -> str:
-    """Every goal with what came out, met or missed."""
+def goals(records: Iterable[Record], names: Iterable[str]) -> str:
+    """Every goal with what came out, met or missed; what was not measured is said, too."""
     rows = ["| benchmark | | Firstbell | beside it | ours ÷ beside | goal |", "|:--|:--|--:|--:|--:|:--|"]
-    for record in records:
-        wanted = [figure for figure in record.figures if figure.goal]
-        rows += [f"| [{record.name}](#{record.name}) {figure.row()}" for figure in wanted]
+    known = {record.name: record for record in records}
+    for name in names:
+        wanted = [figure.row() for figure in known[name].figures if figure.goal] if name in known else []
+        rows += [f"| [{name}](#{name}) {row}" for row in wanted or ["| not measured yet | – | – | | |"]]
     return "\n".join(rows)
 
 

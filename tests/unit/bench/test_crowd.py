@@ -58,7 +58,8 @@ def test_order_counts_from_the_clicks() -> None:
     """Who clicked first and was there last was overtaken by both others, and the order is no longer theirs."""
     kept = a_crowd(a_visit(1, 0, 2), a_visit(2, 1, 2), a_visit(3, 2, 2))
     broken = a_crowd(a_visit(1, 0, 9), a_visit(2, 1, 2), a_visit(3, 2, 2))
-    assert (crowd_cold.order(kept), crowd_cold.most_overtaken(kept)) == (pytest.approx(1), 0)
+    assert crowd_cold.order(kept) == pytest.approx(1)
+    assert crowd_cold.most_overtaken(kept) == 0
     assert crowd_cold.order(broken) < 0.95
     assert crowd_cold.most_overtaken(broken) == 2
 

@@ -56,10 +56,10 @@ def test_results_of_another_kind_are_no_record(results: Path) -> None:
 
 
 def test_the_page_gets_section_and_goals(tmp_path: Path) -> None:
-    """Between the markers stands what came out; a missed goal stands in the table of goals too; the rest is kept."""
+    """Between the markers stands what came out; a missed goal, and what was not measured, stand among the goals."""
     path = tmp_path / "page.md"
     path.write_text(f"# Top\n{MARKS.format('goals')}Words.\n{MARKS.format('growth')}End\n")
-    page.write([a_record()], path)
+    page.write([a_record()], ["growth", "logins"], path)
     text = path.read_text()
     assert "old" not in text
     assert text.startswith("# Top\n")
@@ -68,6 +68,7 @@ def test_the_page_gets_section_and_goals(tmp_path: Path) -> None:
     assert "| [growth](#growth) | Memory | 3.00 MB" in goals.replace("3 MB", "3.00 MB")
     assert "**missed**" in goals
     assert "Servers" not in goals
+    assert "| [logins](#logins) | not measured yet |" in goals
     assert "![growth-memory](benchmarks/growth-memory.svg)" in text
 
 
@@ -76,7 +77,7 @@ def test_a_page_without_a_place_says_which(tmp_path: Path) -> None:
     path = tmp_path / "page.md"
     path.write_text("# Top\n")
     with pytest.raises(ValueError, match="no place for growth"):
-        page.write([a_record()], path)
+        page.write([a_record()], ["growth"], path)
     assert path.read_text() == "# Top\n"
 
 
