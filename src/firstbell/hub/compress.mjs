@@ -1,19 +1,22 @@
-// Compresses files for the edge with brotli and gzip, each content once: node compress.mjs FOLDER STORE < files.json
+// Compresses the page files that are laid out, with brotli and gzip, each content once: node compress.mjs VOLUME
 //
-// files.json is a list of [path in FOLDER, SHA-256]. STORE keeps the results by hash; FOLDER's `path.br` and `path.gz`
-// are links to them. Every file appears whole or not at all. Runs beside a course that may be busy: at the lowest
-// priority, and it rests as long as it works, three times as long while the machine has more to do than cores.
+// VOLUME/current.json names the folder and the SHA-256 of each file. VOLUME/compressed keeps the results by hash; a
+// file's `.br` and `.gz` are links to them. Every file appears whole or not at all; a run that was cut is gone on with.
 import fs from "node:fs";
-import os from "node:os";
 import path from "node:path";
 import zlib from "node:zlib";
 
+// In the order in which they are compressed: what most first pages ask for comes first.
+const PARTS = ["lab", "extensions", "themes", "notebook"];
 const WORTH_IT = /\.(js|mjs|css|html|json|map|svg|txt|md|wasm|ico|ttf|eot|otf|xml)$/i;
 const SMALLEST = 256;
 const LARGEST = 64 * 1024 * 1024;
 const LEAST_GAIN = 0.95;
 
-const [folder, store] = process.argv.slice(2);
+const volume = process.argv[2];
+const current = JSON.parse(fs.readFileSync(path.join(volume, "current.json"), "utf8"));
+const folder = path.join(volume, "www", current.folder);
+const store = path.join(volume, "compressed");
 const ways = {
   ".br": (content) =>
     zlib.brotliCompressSync(content, {
@@ -25,14 +28,6 @@ const ways = {
   ".gz": (content) => zlib.gzipSync(content, { level: 9 }),
 };
 const sums = { files: 0, raw: 0, ".br": 0, ".gz": 0, made: 0 };
-
-async function resting(work) {
-  const began = performance.now();
-  const made = work();
-  const rest = (performance.now() - began) * (os.loadavg()[0] > os.cpus().length ? 3 : 1);
-  await new Promise((resume) => setTimeout(resume, rest));
-  return made;
-}
 
 function write(target, content) {
   const part = `${target}.part`;
@@ -48,9 +43,10 @@ function link(from, to) {
   }
 }
 
-os.setPriority(19);
+const rank = ([name]) => (PARTS.indexOf(name.split("/")[0]) + 1 || PARTS.length + 1) + name;
+const files = Object.entries(current.files).sort((one, other) => (rank(one) < rank(other) ? -1 : 1));
 fs.mkdirSync(store, { recursive: true });
-for (const [name, hash] of JSON.parse(fs.readFileSync(0, "utf8"))) {
+for (const [name, hash] of files) {
   const place = path.join(folder, name);
   const size = fs.statSync(place).size;
   if (!WORTH_IT.test(name) || size < SMALLEST || size > LARGEST) continue;
@@ -59,7 +55,7 @@ for (const [name, hash] of JSON.parse(fs.readFileSync(0, "utf8"))) {
   for (const [ending, compress] of Object.entries(ways)) {
     const kept = path.join(store, hash + ending);
     if (!fs.existsSync(kept)) {
-      const compressed = await resting(() => compress(fs.readFileSync(place)));
+      const compressed = compress(fs.readFileSync(place));
       // An empty file remembers that it does not pay.
       write(kept, compressed.length < size * LEAST_GAIN ? compressed : "");
       sums.made++;

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from firstbell.model import names
 from firstbell.model.names import Role
+from firstbell.model.observed import Phase
+from firstbell.plan.static_files import CURRENT_FILE, compression_helper
 
 if TYPE_CHECKING:
     from firstbell.hub.context import HubContext
@@ -24,8 +26,8 @@ LOOK_EVERY = 30.0
 _PRUNE_EVERY = 20
 """Looks between two at folders that nobody needs."""
 _COMPRESS = Path(__file__).with_name("compress.mjs")
-_PARTS = ("lab", "extensions", "themes", "notebook")
-"""In the order in which they are compressed: what most first pages ask for comes first."""
+_COMPRESS_DEADLINE = 3600.0
+"""Seconds; the files of Lab and Notebook take 33 s of CPU, at half a core."""
 
 
 class StaticOffer:
@@ -40,7 +42,7 @@ class StaticOffer:
     def current(self) -> Mapping[str, Any]:
         """As `singleuser/static_files.py` reads it; empty where nothing has been laid out."""
         try:
-            found = (self._folder / "current.json").stat()
+            found = (self._folder / CURRENT_FILE).stat()
             if self._seen != (found.st_mtime_ns, found.st_ino):
                 self._current = self._read()
                 self._seen = (found.st_mtime_ns, found.st_ino)
@@ -57,7 +59,7 @@ class StaticOffer:
 
 def read_current(folder: Path) -> dict[str, Any]:
     """What the helper wrote: `folder`, `parts`, `files`, `image`. Raises OSError, ValueError."""
-    read: dict[str, Any] = json.loads((folder / "current.json").read_text())
+    read: dict[str, Any] = json.loads((folder / CURRENT_FILE).read_text())
     return read
 
 
@@ -74,7 +76,7 @@ class StaticCare:
         for look in _forever():
             try:
                 current = await asyncio.to_thread(read_current, self._folder)
-                if current["parts"] and current["folder"] != done and await self._compress(current):
+                if current["parts"] and current["folder"] != done and await self._compress():
                     done = current["folder"]
                 if look % _PRUNE_EVERY == 0:
                     await self._prune(current["folder"])
@@ -84,27 +86,16 @@ class StaticCare:
                 LOG.warning("Page files of the image stay as they are for now: %s", error)
             await asyncio.sleep(LOOK_EVERY)
 
-    async def _compress(self, current: Mapping[str, Any]) -> bool:
-        node = shutil.which("node")
-        if node is None or not os.access(self._folder, os.W_OK):
+    async def _compress(self) -> bool:
+        """In a container of its own, so that it takes nothing from the hub. Whether it need not be tried again."""
+        course, engine = self._context.course, self._context.engine
+        hub = await engine.state(names.container(course.name, Role.HUB))
+        if hub.phase is Phase.MISSING:  # a hub without a container: in a test
             return True
-        process = await asyncio.create_subprocess_exec(
-            node,
-            str(_COMPRESS),
-            str(self._folder / "www" / current["folder"]),
-            str(self._folder / "compressed"),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        try:
-            said, trouble = await process.communicate(json.dumps(in_order(current["files"])).encode())
-        finally:
-            if process.returncode is None:
-                process.kill()
-        if process.returncode:
-            raise OSError(trouble.decode(errors="replace").strip().splitlines()[-1:] or process.returncode)
-        LOG.info("Page files for the edge: %s", said.decode(errors="replace").strip())
+        result = await engine.run(compression_helper(course, hub.image, str(_COMPRESS)), deadline=_COMPRESS_DEADLINE)
+        if result.exit_code:
+            raise OSError("; ".join(result.lines[-2:]))
+        LOG.info("Page files for the edge: %s", result.stdout.decode(errors="replace").strip())
         return True
 
     async def _prune(self, keep: str) -> None:
@@ -112,7 +103,7 @@ class StaticCare:
         old = [path for path in (self._folder / "www").iterdir() if path.name != keep and path.is_dir()]
         if old:
             servers = (await self._context.engine.observe(self._context.course.name)).of_role(Role.SERVER.value)
-            since = (self._folder / "current.json").stat().st_mtime
+            since = (self._folder / CURRENT_FILE).stat().st_mtime
             if any(began_before(server.started_at, since) for server in servers):
                 return
             for path in old:
@@ -127,12 +118,6 @@ def began_before(started_at: str, seconds: float) -> bool:
         return datetime.fromisoformat(started_at).timestamp() < seconds
     except (ValueError, OverflowError):
         return True
-
-
-def in_order(files: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Path and SHA-256 of each file, those first that first pages ask for."""
-    rank = {part: number for number, part in enumerate(_PARTS)}
-    return sorted(files.items(), key=lambda item: (rank.get(item[0].partition("/")[0], len(rank)), item[0]))
 
 
 def _sweep(store: Path) -> None:

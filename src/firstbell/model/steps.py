@@ -108,6 +108,7 @@ class LayOutFiles:
     """Copy the page files of the course's image to where the edge serves them. A course works without, only slower."""
 
     image: str
+    hub_image: str
 
     def __str__(self) -> str:
         return f"lay out the page files of {self.image}"

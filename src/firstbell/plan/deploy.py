@@ -38,7 +38,7 @@ def plan_up(inputs: Inputs, observed: Observed) -> tuple[Step, ...]:
         *([CheckImage(inputs.server_image)] if containers and not inputs.course.server.port else []),
         *_network_steps(inputs.course, observed),
         *_volume_steps(inputs.course, observed),
-        *([LayOutFiles(inputs.server_image)] if inputs.static_missing else []),
+        *([LayOutFiles(inputs.server_image, inputs.hub_image.tag)] if inputs.static_missing else []),
         *containers,
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from firstbell.model import names
-from firstbell.model.container import MIB, NO_NETWORK, ContainerSpec, File, Limits, Mount, MountKind, frozen
+from firstbell.model.container import MIB, NO_NETWORK, ContainerSpec, File, Limits, Mount, MountKind, VolumeSpec, frozen
 from firstbell.model.course import Course
 from firstbell.model.names import Role
 from firstbell.model.runtime import HUB_UID, LAUNCHER_DIR, STATIC_DIR, STATIC_URL
@@ -11,8 +11,13 @@ from firstbell.plan.launcher import launcher_files
 
 FOLDERS = f"{STATIC_DIR}/www"
 """A folder for each image's files, by their content's hash: all that the edge serves."""
-CURRENT = f"{STATIC_DIR}/current.json"
-"""Which of them is the present image's; written last."""
+CURRENT_FILE = "current.json"
+"""In the volume: which of them is the present image's; written last."""
+LAID_OUT_FILE = "laid-out.json"
+"""What the image's own program says it has laid out."""
+PARTS = ("lab", "notebook", "extensions", "themes")
+_INCOMING_DIR = f"{STATIC_DIR}-incoming"
+_PYTHON = "/opt/firstbell/venv/bin/python3"
 
 _TYPES = {
     "eot": "application/vnd.ms-fontobject", "ico": "image/x-icon", "map": "application/json", "md": "text/plain",
@@ -32,25 +37,64 @@ def static_url(course: Course) -> str:
     return f"{course.base_url}{STATIC_URL}"
 
 
-def layout_helper(course: Course, image: str, image_id: str) -> ContainerSpec:
-    """The container of the course's image that copies its page files into the volume: no network, no rights."""
+def incoming_volume(course: Course) -> VolumeSpec:
+    """Where an image's program puts its files, for the time until they have been looked at."""
+    name = f"{names.volume(course.name, Role.STATIC)}-incoming"
+    return VolumeSpec(name, frozen(names.labels(course.name, Role.STATIC)))
+
+
+def layout_helper(course: Course, image: str) -> ContainerSpec:
+    """The container of the course's image that copies its page files out of it: no network, no rights."""
     return ContainerSpec(
         name=f"{names.container(course.name, Role.HELPER)}-static",
         image=image,
-        command=("python3", LAUNCHER_DIR, "--static", STATIC_DIR, image_id),
+        command=("python3", LAUNCHER_DIR, "--static", _INCOMING_DIR),
         labels=frozen(names.labels(course.name, Role.HELPER)),
         # What servers get, too, so that Jupyter looks for its files where it does there; but no home.
         env=frozen(dict(course.server.environment) | {"HOME": "/nonexistent"}),
         user=f"{HUB_UID}:{HUB_UID}",
         workdir="/",
-        mounts=(mount(course),),
+        mounts=(_incoming(course),),
         files=(
-            File(STATIC_DIR, None, 0o755, HUB_UID, HUB_UID),
+            File(_INCOMING_DIR, None, 0o700, HUB_UID, HUB_UID),
             File(LAUNCHER_DIR.rpartition("/")[0], None, 0o755),
             *launcher_files(),
         ),
         network=NO_NETWORK,
         limits=Limits(memory=512 * MIB, pids=64),
+    )
+
+
+def taking_helper(course: Course, hub_image: str, image_id: str) -> ContainerSpec:
+    """The container of the hub's image that looks at what was laid out and takes it to where the edge serves it."""
+    return ContainerSpec(
+        name=f"{names.container(course.name, Role.HELPER)}-static",
+        image=hub_image,
+        command=(_PYTHON, "-m", "firstbell.hub.static_take", _INCOMING_DIR, STATIC_DIR, image_id),
+        labels=frozen(names.labels(course.name, Role.HELPER)),
+        user=f"{HUB_UID}:{HUB_UID}",
+        mounts=(mount(course), _incoming(course, read_only=True)),
+        files=(File(STATIC_DIR, None, 0o755, HUB_UID, HUB_UID),),
+        network=NO_NETWORK,
+        limits=Limits(memory=512 * MIB, pids=64),
+    )
+
+
+def _incoming(course: Course, *, read_only: bool = False) -> Mount:
+    return Mount(MountKind.VOLUME, incoming_volume(course).name, _INCOMING_DIR, read_only)
+
+
+def compression_helper(course: Course, hub_image: str, script: str) -> ContainerSpec:
+    """The container of the hub's image that compresses what is laid out, without hurry: half a core."""
+    return ContainerSpec(
+        name=f"{names.container(course.name, Role.HELPER)}-compress",
+        image=hub_image,
+        command=("node", script, STATIC_DIR),
+        labels=frozen(names.labels(course.name, Role.HELPER)),
+        user=f"{HUB_UID}:{HUB_UID}",
+        mounts=(mount(course),),
+        network=NO_NETWORK,
+        limits=Limits(memory=512 * MIB, cpu=0.5, pids=64),
     )
 
 
@@ -66,6 +110,8 @@ def site(course: Course) -> str:
 {types}		encode zstd gzip
 		file_server {{
 			precompressed br gzip
+			index .none
+			disable_canonical_uris
 		}}
 	}}
 """
@@ -76,6 +122,8 @@ def not_found(course: Course) -> str:
     return f"""\
 	handle_errors 404 405 {{
 		header Cache-Control no-store
+		header -Content-Encoding
+		header -Etag
 		header Content-Type "text/plain; charset=utf-8"
 		respond "There is no such file of {course.name}'s pages here. Reload the page." {{err.status_code}}
 	}}

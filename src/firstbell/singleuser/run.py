@@ -11,7 +11,7 @@ import time
 import warnings
 from typing import Any
 
-from . import content, lean, packages, settings, start_hook
+from . import content, lean, packages, remembered, settings, start_hook
 from .stops import EX_CANTCREAT, EX_CONFIG, EX_UNAVAILABLE, Stop
 
 
@@ -46,6 +46,7 @@ def _run(began: float) -> int:
     if listener is None:
         return start_hook.run()
     lean.begin()
+    remembered.begin()
     # Extensions whose handlers do not say who may call them: with allow_unauthenticated_access off, nobody may unasked.
     warnings.filterwarnings("ignore", message="Extension endpoints without")
     _build(told, ways, listener, began).start()

@@ -1,8 +1,7 @@
-"""Lays an image's page files out for the edge: ``python3 LAUNCHER --static TARGET IMAGE``, in a helper of the image.
+"""Lays an image's page files out: ``python3 LAUNCHER --static TARGET``, in a helper of the image without network.
 
-``TARGET/www/HASH/{lab,notebook,extensions,themes}/…`` are the files, ``TARGET/current.json`` says, once all of them are
-there, which folder is this image's, with the stamp of each part and the hash of each file. Everything is written under
-a temporary name first: a helper that is killed leaves nothing that anybody would take for whole.
+``TARGET/{lab,notebook,extensions,themes}/…`` are copies of the files, ``TARGET/laid-out.json``, written last, says the
+stamp of each part and the hash of each file. The hub's own program looks at all of it before anybody is served it.
 """
 
 from __future__ import annotations
@@ -15,48 +14,34 @@ import json
 import os
 import shutil
 import sys
-import tempfile
 from typing import Any, Iterator
 
 from . import static_files
 from .static_files import EXTENSIONS, LAB, NOTEBOOK, THEMES, Unsuitable
 
-CURRENT = "current.json"
+DONE = "laid-out.json"
 _BLOCK = 1 << 20
 
 
 def main() -> int:
-    """Does it, and prints what came of it as a line of JSON; returns the exit code."""
-    _flag, target, image = sys.argv[1:]
+    """Does it; returns the exit code."""
+    target = sys.argv[2]
     try:
-        current = lay_out(target, image)
+        lay_out(target)
     except OSError as error:
-        print(f"firstbell: {error.filename or target}: {error.strerror}", file=sys.stderr)
+        print(f"{error.filename or target}: {error.strerror}", file=sys.stderr)
         return 1
-    print(json.dumps({"url": current["folder"], "parts": sorted(current["parts"]), "without": current["without"]}))
     return 0
 
 
-def lay_out(target: str, image: str) -> dict[str, Any]:
-    """The content of ``current.json``, which is written last. Raises OSError; what was begun is gone then."""
-    os.makedirs(os.path.join(target, "www"), exist_ok=True)
-    for left in glob.glob(os.path.join(target, "www", "new-*")):
-        shutil.rmtree(left, ignore_errors=True)
-    beside = tempfile.mkdtemp(prefix="new-", dir=os.path.join(target, "www"))
-    try:
-        os.chmod(beside, 0o755)  # noqa: S103 - what everybody may ask for, the edge must be able to read
-        current = _fill(beside)
-        current["image"] = image
-        folder = os.path.join(target, "www", current["folder"])
-        if current["parts"] and not os.path.isdir(folder):
-            os.rename(beside, folder)
-        _write(os.path.join(target, CURRENT), current)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-    return current
-
-
-def _fill(beside: str) -> dict[str, Any]:
+def lay_out(target: str) -> dict[str, Any]:
+    """What ``laid-out.json`` holds. Raises OSError. Whatever an earlier try has left in ``target`` is removed."""
+    for left in os.listdir(target):
+        path = os.path.join(target, left)
+        if os.path.isdir(path) and not os.path.islink(path):
+            shutil.rmtree(path)
+        else:
+            os.unlink(path)
     parts: dict[str, Any] = {}
     without: dict[str, str] = {}
     files: dict[str, str] = {}
@@ -64,15 +49,15 @@ def _fill(beside: str) -> dict[str, Any]:
         copied: dict[str, str] = {}
         try:
             for root in roots:
-                copied.update(_copy(root, os.path.join(beside, name), copied))
+                copied.update(_copy(root, os.path.join(target, name), copied))
             parts[name] = stamped()
             files.update({f"{name}/{path}": digest for path, digest in copied.items()})
         except Unsuitable as error:
             without[name] = str(error)
-            shutil.rmtree(os.path.join(beside, name), ignore_errors=True)
-    listing = "".join(f"{path} {files[path]}\n" for path in sorted(files))
-    folder = hashlib.sha256(listing.encode(errors="surrogateescape")).hexdigest()[:20]
-    return {"folder": folder, "parts": parts, "without": without, "files": files}
+    done = {"parts": parts, "without": without, "files": files}
+    with open(os.path.join(target, DONE), "w", encoding="utf-8") as file:
+        json.dump(done, file)
+    return done
 
 
 def _parts() -> Iterator[tuple[str, list[str], Any]]:
@@ -115,12 +100,3 @@ def _copy(root: str, target: str, there: dict[str, str]) -> dict[str, str]:
                 copy.write(block)
         digests[path] = digest.hexdigest()
     return digests
-
-
-def _write(path: str, value: Any) -> None:
-    part = path + ".part"
-    with open(part, "w", encoding="utf-8") as file:
-        json.dump(value, file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, path)

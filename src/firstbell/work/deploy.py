@@ -119,8 +119,8 @@ async def _act(engine: Engine, course: Course, step: Step, show: Show) -> None:
             await engine.ensure_network(spec)
         case EnsureVolume(spec=spec):
             await engine.ensure_volume(spec)
-        case LayOutFiles(image=image):
-            await static_files.lay_out(engine, course, image, show.on_progress)
+        case LayOutFiles():
+            await static_files.lay_out(engine, course, step, show.on_progress)
         case StartContainer(spec=spec):
             await engine.start(spec)
             await _settled(engine, course, spec.name, show)

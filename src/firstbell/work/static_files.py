@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import tarfile
 
 from firstbell.engine.base import Engine, Report
-from firstbell.errors import EngineUnavailable, StartFailed
+from firstbell.errors import StartFailed
 from firstbell.model import names
 from firstbell.model.course import Course
 from firstbell.model.image import Progress
 from firstbell.model.names import Role
-from firstbell.plan.static_files import CURRENT, layout_helper
+from firstbell.model.runtime import STATIC_DIR
+from firstbell.model.steps import LayOutFiles
+from firstbell.plan.static_files import CURRENT_FILE, incoming_volume, layout_helper, taking_helper
 
 _DEADLINE = 300.0
 """Seconds; it takes about one."""
@@ -24,7 +27,8 @@ async def are_laid_out(engine: Engine, course: str, image: str) -> bool:
     if there is None:
         return False
     try:
-        tar = b"".join([chunk async for chunk in engine.get(names.container(course, Role.HUB), CURRENT)])
+        pieces = engine.get(names.container(course, Role.HUB), f"{STATIC_DIR}/{CURRENT_FILE}")
+        tar = b"".join([piece async for piece in pieces])
         with tarfile.open(fileobj=io.BytesIO(tar)) as archive:
             file = archive.extractfile(archive.getmembers()[0])
             return bool(file and json.load(file).get("image") == there.id)
@@ -32,21 +36,26 @@ async def are_laid_out(engine: Engine, course: str, image: str) -> bool:
         return False
 
 
-async def lay_out(engine: Engine, course: Course, image: str, report: Report) -> None:
+async def lay_out(engine: Engine, course: Course, step: LayOutFiles, report: Report) -> None:
     """Do it. What goes wrong is reported and no more: pages then come from each person's own server, only slower."""
-    there = await engine.image(image)
+    there = await engine.image(step.image)
+    incoming = incoming_volume(course)
     try:
-        result = await engine.run(layout_helper(course, image, there.id if there else ""), deadline=_DEADLINE)
-    except EngineUnavailable:
-        raise
+        await engine.ensure_volume(incoming)
+        for spec in (
+            layout_helper(course, step.image),
+            taking_helper(course, step.hub_image, there.id if there else ""),
+        ):
+            result = await engine.run(spec, deadline=_DEADLINE)
+            if result.exit_code:
+                report(Progress(_without(result.lines[-1] if result.lines else f"exit code {result.exit_code}")))
+                return
+        for part, why in _left_out(result.stdout).items():
+            report(Progress(f"the image's {part} files stay with each person's server: {why}"))
     except (StartFailed, TimeoutError) as error:
         report(Progress(_without(str(error))))
-        return
-    if result.exit_code:
-        report(Progress(_without(result.lines[-1] if result.lines else f"exit code {result.exit_code}")))
-        return
-    for part, why in _left_out(result.stdout).items():
-        report(Progress(f"the image's {part} files stay with each person's server: {why}"))
+    finally:
+        await asyncio.shield(engine.remove_volume(incoming.name))
 
 
 def _without(why: str) -> str:

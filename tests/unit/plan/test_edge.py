@@ -63,3 +63,15 @@ def test_no_admin_interface(url):
 def test_events_are_not_compressed():
     """Server-sent events pass uncompressed, so that no progress message waits in a buffer."""
     assert "text/event-stream" in json.dumps(adapted()["apps"]["http"]["servers"])
+
+
+@pytest.mark.parametrize(("url", "path"), [("http://127.0.0.1:8000", "/_static/*"), ("http://h:1/b", "/b/_static/*")])
+def test_page_files_come_from_the_disk(url, path):
+    """Below the course's own path the edge serves compressed files itself; all else is the proxy's."""
+    [server] = adapted(url=url)["apps"]["http"]["servers"].values()
+    text = json.dumps(server)
+    assert path in text
+    assert '"handler": "file_server"' in text
+    assert '"precompressed_order": ["br", "gzip"]' in text
+    assert '"root": "/srv/firstbell/static/www"' in text
+    assert text.count('"handler": "reverse_proxy"') == 1

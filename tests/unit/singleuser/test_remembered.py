@@ -1,0 +1,121 @@
+"""Answers that are computed once: the same as JupyterLab's own, and never older than the files they come from."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from jupyterlab_server import handlers, settings_handler, settings_utils, translation_utils, translations_handler
+
+from firstbell.singleuser import remembered
+
+PLUGIN = "@lab/things:plugin"
+SCHEMA = {"title": "Things", "type": "object", "properties": {"size": {"type": "number", "default": 3}}}
+
+
+class Lab:
+    """Schemas, settings and extensions in a folder, and what Lab answers of them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.schemas, self.own, self.extensions = (folder / name for name in ("schemas", "own", "extensions"))
+        for place in (self.schemas / "@lab/things", self.own, self.extensions):
+            place.mkdir(parents=True)
+        self.write(SCHEMA)
+        self.reads = 0
+
+    def write(self, schema: dict[str, Any]) -> None:
+        (self.schemas / "@lab/things/plugin.json").write_text(json.dumps(schema))
+
+    def ask(self, name: str = "", *, ids_only: bool = False) -> Any:
+        result, _ = settings_handler.get_settings(
+            "", str(self.schemas), str(self.own), labextensions_path=[str(self.extensions)], schema_name=name,
+            overrides={}, translator=translation_utils.translator.translate_schema, ids_only=ids_only,
+        )  # fmt: skip
+        return json.loads(settings_handler.json.dumps(result))
+
+
+@pytest.fixture
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
+    """Lab with what is remembered; as before afterwards."""
+    own: tuple[tuple[ModuleType, str], ...] = (
+        (settings_utils, "get_settings"), (settings_handler, "get_settings"), (settings_handler, "json"),
+        (handlers, "SettingsHandler"), (translation_utils, "entry_points"),
+        (translations_handler, "get_language_pack"), (translations_handler, "get_language_packs"),
+    )  # fmt: skip
+    for module, name in own:
+        monkeypatch.setattr(module, name, getattr(module, name))
+    made = Lab(tmp_path)
+    original = settings_utils._get_schema
+
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        made.reads += 1
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(settings_utils, "_get_schema", counted)
+    remembered.begin()
+    return made
+
+
+def test_the_same_list_is_not_made_twice(lab: Lab) -> None:
+    """The second page costs no reading of schemas, and gets the same."""
+    first = lab.ask()
+    assert first["settings"][0]["schema"]["properties"]["size"]["default"] == 3
+    assert lab.reads == 1
+    assert lab.ask() == first
+    assert lab.reads == 1
+    assert lab.ask(ids_only=True) == {"settings": [{"id": PLUGIN}]}
+
+
+def test_a_saved_setting_shows_at_once(lab: Lab) -> None:
+    """What is saved, changed and removed again is what is answered, in the list and by name."""
+    assert lab.ask(PLUGIN)["settings"] == lab.ask()["settings"][0]["settings"] == {}
+    file = lab.own / "@lab/things/plugin.jupyterlab-settings"
+    for size in (4, 5):
+        settings_utils.save_settings(str(lab.schemas), str(lab.own), PLUGIN, f'{{"size": {size}}}', {})
+        assert lab.ask(PLUGIN)["settings"] == lab.ask()["settings"][0]["settings"] == {"size": size}
+    file.unlink()
+    assert lab.ask(PLUGIN)["settings"] == lab.ask()["settings"][0]["settings"] == {}
+
+
+def test_another_schema_shows_at_once(lab: Lab) -> None:
+    """An upgraded schema, and that of an extension just installed or removed, are in the next answer."""
+    lab.ask()
+    lab.write(SCHEMA | {"title": "Many things"})
+    assert lab.ask()["settings"][0]["schema"]["title"] == "Many things"
+    mine = lab.extensions / "mine/schemas/mine"
+    mine.mkdir(parents=True)
+    (mine / "plugin.json").write_text(json.dumps(SCHEMA))
+    assert {entry["id"] for entry in lab.ask()["settings"]} == {PLUGIN, "mine:plugin"}
+    shutil.rmtree(lab.extensions / "mine")
+    assert {entry["id"] for entry in lab.ask(ids_only=True)["settings"]} == {PLUGIN}
+
+
+def test_failures_are_not_remembered(lab: Lab) -> None:
+    """A broken schema fails as ever, and works once it is mended."""
+    (lab.schemas / "@lab/things/plugin.json").write_text("{")
+    for _ in range(2):
+        with pytest.raises(Exception, match="Failed parsing schema"):
+            lab.ask()
+    lab.write(SCHEMA)
+    assert lab.ask()["settings"]
+
+
+def test_languages_are_the_same(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The languages are those that Lab finds itself, and packages are read once for all the questions."""
+    expected = translation_utils.get_language_packs("en")
+    assert translations_handler.get_language_packs("en") == expected
+    assert translations_handler.get_language_pack("en") == translation_utils.get_language_pack("en")
+    monkeypatch.setattr(translation_utils, "_get_installed_language_pack_locales", lambda: 1 / 0)
+    assert translations_handler.get_language_packs("en") == expected
+
+
+def test_evidence_decides() -> None:
+    """An answer is made anew for other evidence, and only then."""
+    memory, made = remembered.Memory(), []
+    for evidence in (1, 1, 2, 2, 1):
+        memory.answer("key", (evidence,), lambda evidence=evidence: made.append(evidence))
+    assert made == [1, 2, 1]
