@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import itertools
 import json
 import shutil
 from pathlib import Path
@@ -9,9 +11,13 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from jupyterlab_server import handlers, settings_handler, settings_utils, translation_utils, translations_handler
 
 from firstbell.singleuser import remembered
+
+handlers, settings_handler, settings_utils, translation_utils, translations_handler = (
+    importlib.import_module(f"jupyterlab_server.{name}")
+    for name in ("handlers", "settings_handler", "settings_utils", "translation_utils", "translations_handler")
+)
 
 PLUGIN = "@lab/things:plugin"
 SCHEMA = {"title": "Things", "type": "object", "properties": {"size": {"type": "number", "default": 3}}}
@@ -115,7 +121,6 @@ def test_languages_are_the_same(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_evidence_decides() -> None:
     """An answer is made anew for other evidence, and only then."""
-    memory, made = remembered.Memory(), []
-    for evidence in (1, 1, 2, 2, 1):
-        memory.answer("key", (evidence,), lambda evidence=evidence: made.append(evidence))
-    assert made == [1, 2, 1]
+    memory, numbers = remembered.Memory(), itertools.count()
+    answers = [memory.answer("key", (evidence,), lambda: next(numbers)) for evidence in (1, 1, 2, 2, 1)]
+    assert answers == [0, 0, 1, 1, 2]
