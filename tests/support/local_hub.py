@@ -162,6 +162,7 @@ def main(folder: Path) -> None:
     from firstbell.hub.logins import login_config
     from firstbell.hub.pages import page_config
     from firstbell.hub.people import open_store
+    from firstbell.hub.rehearsal import RehearsalWatch, test_person
     from firstbell.hub.room import Room, active_names
     from firstbell.hub.roster_sync import PeopleWatch, RosterFile
     from firstbell.hub.start_queue import StartQueue
@@ -250,7 +251,7 @@ def main(folder: Path) -> None:
                 course=course,
                 store=store,
                 room=room,
-                person=lambda name: roster.current().person(name),
+                person=lambda name: roster.current().person(name) or test_person(store, name),
                 bells=bells,
                 queue=StartQueue(4),
             )
@@ -260,6 +261,7 @@ def main(folder: Path) -> None:
             await super().start()
             watched = roster if course.access.login == "roster" else None
             self.watch = asyncio.create_task(PeopleWatch(self, course, store, watched).run())
+            self.rehearsal = asyncio.create_task(RehearsalWatch(self, store).run())
 
     config = Config()
     config.merge(login_config(course))

@@ -19,6 +19,7 @@ from firstbell.cli import deploy, dockerfile, doctor, export, homes, init, logs,
 from firstbell.cli.build import build
 from firstbell.cli.kernels import kernels
 from firstbell.cli.lock import lock
+from firstbell.cli.plan import plan
 from firstbell.cli.rehearse import rehearse
 from firstbell.cli.run import run as run_command
 from firstbell.cli.share import pull, push
@@ -57,6 +58,7 @@ app.command("lock")(lock)
 app.command("push")(push)
 app.command("pull")(pull)
 app.command("rehearse")(rehearse)
+app.command("plan")(plan)
 app.command("logs")(logs.logs)
 app.command("dockerfile")(dockerfile.dockerfile)
 app.command("doctor")(doctor.doctor)

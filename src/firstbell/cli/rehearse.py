@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import signal
 from dataclasses import asdict
 from pathlib import Path
@@ -12,9 +11,10 @@ from typing import Annotated
 import typer
 
 from firstbell.cli.common import HERE, CourseArgument, DryRunOption, JsonOption, YesOption, asking, engine_of, load
+from firstbell.cli.lengths import seconds_of
 from firstbell.cli.rehearse_live import Progress
 from firstbell.cli.show import Terminal, plural
-from firstbell.errors import CourseFileError, RehearsedBadly
+from firstbell.errors import RehearsedBadly
 from firstbell.model.course import Course
 from firstbell.rehearsal.record import Record
 from firstbell.rehearsal.verdict import Verdict, seconds, verdict
@@ -23,8 +23,6 @@ from firstbell.work import rehearse as work
 from firstbell.work.rehearse import Prospect
 from firstbell.work.rehearse_folder import keep, last_record
 from firstbell.work.rehearse_record import Wish
-
-_LENGTH = re.compile(r"(\d+(?:\.\d+)?)\s*(s|sec|min|m)?")
 
 
 def rehearse(  # noqa: PLR0917 - typer makes parameters of them
@@ -57,11 +55,11 @@ def rehearse(  # noqa: PLR0917 - typer makes parameters of them
         return
     wish = Wish(
         people=people,
-        within=_seconds(within, "--within"),
+        within=seconds_of(within, "--within"),
         cells=cells,
         notebook=notebook.strip("/"),
-        pause=_seconds(pause, "--pause"),
-        patience=_seconds(patience, "--patience"),
+        pause=seconds_of(pause, "--pause"),
+        patience=seconds_of(patience, "--patience"),
         processes=processes,
         keep=keep_people,
     )
@@ -77,13 +75,6 @@ def rehearse(  # noqa: PLR0917 - typer makes parameters of them
     _show(terminal, record, told, report)
     if not told.is_yes:
         raise typer.Exit(RehearsedBadly.exit_code)
-
-
-def _seconds(text: str, option: str) -> float:
-    found = _LENGTH.fullmatch(text.strip().lower())
-    if not found:
-        raise CourseFileError(f"{option} {text} is no length of time", next_step=f"Write it so: {option} 30s")
-    return float(found[1]) * (60 if (found[2] or "s").startswith("m") else 1)
 
 
 async def _prospect(course: Course) -> Prospect:

@@ -230,7 +230,8 @@ class PeopleStore:
             homes = [row[0] for row in db.execute("SELECT username FROM homes WHERE username LIKE 'seat-%'")]
             [(highest,)] = db.execute("SELECT coalesce(max(number), 0) FROM seats").fetchall()
             used = max([before, highest, *(int(name[5:]) for name in homes if name[5:].isdecimal())])
-            db.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = 'seats'", (used,))
+            db.execute("DELETE FROM sqlite_sequence WHERE name = 'seats'")
+            db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('seats', ?)", (used,))
 
     def seat(self, username: str) -> Seat | None:
         """The seat of that user name."""

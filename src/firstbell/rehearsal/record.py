@@ -52,15 +52,22 @@ class Cost:
     hub_cpu: float = 0.0
     """CPU seconds of the hub for one person's coming in, a server's start included if there was one."""
     proxy_cpu: float = 0.0
-    """Of proxy and edge, the page's files included."""
+    edge_cpu: float = 0.0
+    """With the page's files."""
     engine_cpu: float = 0.0
-    machine_cpu: float = 0.0
-    """Of everything on the machine, the clients' own not counted."""
+    """Of the engine's daemons, where they run on this machine."""
+    server_cpu: float = 0.0
+    """Of the person's own server while they came and worked; its start included, if it was started for them."""
     processes: int = 0
     """Of one server: processes and threads, which share the machine's number of process ids."""
     starts: int = 0
     """How many servers were started while people waited."""
     starts_per_second: float = 0.0
+
+    @property
+    def person_cpu(self) -> float:
+        """CPU seconds of all that one person's coming costs."""
+        return round(self.hub_cpu + self.proxy_cpu + self.edge_cpu + self.engine_cpu + self.server_cpu, 4)
 
 
 @dataclass(frozen=True, slots=True)

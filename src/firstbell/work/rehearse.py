@@ -18,7 +18,7 @@ from firstbell.rehearsal.visit import SCRATCH_CELLS, Person, Script, Visit
 from firstbell.work.lock import course_lock
 from firstbell.work.people import control
 from firstbell.work.rehearse_people import clear_away, left_over, open_rehearsal
-from firstbell.work.rehearse_record import Wish, is_local, make_record, memory_of
+from firstbell.work.rehearse_record import Watched, Wish, is_local, make_record, memory_of, servers_cpu
 from firstbell.work.rehearse_sampler import Sampler
 
 
@@ -115,6 +115,7 @@ async def _drive(
         watcher.stage(number, stage, seconds)
 
     sampler = Sampler(engine, course, lambda: len(inside), is_local=is_local(course))
+    cpu_before = await servers_cpu(engine, course)
     await sampler.start(time.time())
     watching = asyncio.create_task(sampler.run())
     script = Script(
@@ -133,4 +134,4 @@ async def _drive(
     finally:
         watching.cancel()
     watcher.note("measuring what their servers use")
-    return await make_record(engine, course, wish, crowd, sampler.samples), crowd.visits
+    return await make_record(engine, course, wish, crowd, Watched(tuple(sampler.samples), cpu_before)), crowd.visits

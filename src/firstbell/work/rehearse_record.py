@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -38,40 +38,53 @@ class Wish:
     warm: bool = False
 
 
-async def _cost(engine: Engine, course: Course, crowd: CrowdResult, samples: Sequence[Sample]) -> Cost:
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What was seen of the machine meanwhile."""
+
+    samples: tuple[Sample, ...]
+    cpu_before: Mapping[str, float]
+    """CPU seconds that servers had used before the crowd came, by container."""
+
+
+async def servers_cpu(engine: Engine, course: Course) -> dict[str, float]:
+    """CPU seconds of all servers that run, by container."""
+    observed = await engine.observe(course.name)
+    running = [c.name for c in observed.of_role(Role.SERVER) if c.phase is Phase.RUNNING]
+    return {usage.name: usage.cpu_seconds for usage in await engine.usage(running)}
+
+
+async def _cost(engine: Engine, course: Course, crowd: CrowdResult, watched: Watched) -> Cost:
     mine = {visit.user for visit in crowd.visits if visit.user}
     observed = await engine.observe(course.name)
     running = [c.name for c in observed.of_role(Role.SERVER) if c.phase is Phase.RUNNING and c.user in mine]
     usage = await engine.usage(running)
     came = sum("lab" in visit.marks for visit in crowd.visits) or 1
-    last = samples[-1] if samples else Sample(0.0, 0)
-    started = sorted(
-        visit.arrived + visit.marks["ready"]
-        for visit in crowd.visits
-        if "ready" in visit.marks and "spawn_page" in visit.marks
-    )
-    span = started[-1] - crowd.began if started else 0.0
-    clients = sum(load.cpu for load in crowd.loads)
-    machine = last.cpu.get("machine", 0.0)
+    last = watched.samples[-1] if watched.samples else Sample(0.0, 0)
+    started = [visit.arrived - crowd.began + visit.marks["ready"] for visit in crowd.visits if "ready" in visit.marks]
+    servers = sum(u.cpu_seconds - watched.cpu_before.get(u.name, 0.0) for u in usage)
+
+    def each(part: str) -> float:
+        return round(last.cpu.get(part, 0.0) / came, 4)
+
     return Cost(
         servers=len(usage),
         server_memory=sum(u.memory for u in usage) // len(usage) if usage else 0,
         services_memory=sum(last.memory.get(part, 0) for part in ("hub", "proxy", "edge")),
-        hub_cpu=round(last.cpu.get("hub", 0.0) / came, 4),
-        proxy_cpu=round((last.cpu.get("proxy", 0.0) + last.cpu.get("edge", 0.0)) / came, 4),
-        engine_cpu=round(last.cpu.get("engine", 0.0) / came, 4),
-        machine_cpu=round(max(0.0, machine - clients) / came, 4) if machine else 0.0,
+        hub_cpu=each("hub"),
+        proxy_cpu=each("proxy"),
+        edge_cpu=each("edge"),
+        engine_cpu=each("engine"),
+        server_cpu=round(servers / came, 4),
         processes=max((u.pids for u in usage), default=0),
         starts=len(started),
-        starts_per_second=round(len(started) / span, 3) if span > 0 else 0.0,
+        starts_per_second=round(len(started) / max(started), 3) if started and max(started) > 0 else 0.0,
     )
 
 
-async def make_record(
-    engine: Engine, course: Course, wish: Wish, crowd: CrowdResult, samples: Sequence[Sample]
-) -> Record:
-    """While the servers of the rehearsal still run."""
-    cost = await _cost(engine, course, crowd, samples)
+async def make_record(engine: Engine, course: Course, wish: Wish, crowd: CrowdResult, watched: Watched) -> Record:
+    """Ask while the servers of the rehearsal still run."""
+    cost = await _cost(engine, course, crowd, watched)
     facts = await engine.facts()
     memory = await memory_of(engine, course)
     others = max(0, facts.memory - memory.available - memory.servers_use) if memory.is_known else cost.services_memory
@@ -95,7 +108,7 @@ async def make_record(
         cost=cost,
         loads=crowd.loads,
         client_was_measured=crowd.client_was_measured,
-        samples=tuple(samples),
+        samples=watched.samples,
         memory_for=held,
         received=sum(first) // len(first) if first else 0,
         remarks=_remarks(course),
