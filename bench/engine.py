@@ -81,6 +81,12 @@ class Engine:
         for network in self.call("GET", "/networks", filters=label):
             self._gone("DELETE", f"/networks/{network['Id']}")
 
+    def remove_volumes(self, beginning: str) -> None:
+        """Those whose names begin so, labelled or not."""
+        for volume in self.call("GET", "/volumes")["Volumes"] or []:
+            if volume["Name"].startswith(beginning):
+                self.remove_volume(volume["Name"])
+
     def remove_volume(self, name: str) -> None:
         """Remove a volume; none is fine."""
         self._gone("DELETE", f"/volumes/{name}")

@@ -148,8 +148,8 @@ def _moment(simulated: Simulated, visits: int, seconds: float, heap: int) -> Mom
     return Moment(
         visits=visits,
         seconds=round(seconds, 1),
-        hub_memory=simulated.hub_used().memory,
-        proxy_memory=simulated.proxy_used().memory,
+        hub_memory=simulated.hub_used().anonymous,
+        proxy_memory=simulated.proxy_used().anonymous,
         proxy_heap=heap,
         database=simulated.database_bytes(),
         tokens=rows["api_tokens"],

@@ -41,7 +41,7 @@ class Moment:
     visits: int
     seconds: float
     hub_memory: int
-    """Bytes that are kept once garbage is collected and given back."""
+    """Bytes of heap and stacks that are kept once garbage is collected and given back."""
     proxy_memory: int
     proxy_heap: int
     """Bytes that the proxy's JavaScript uses after a collection: what node holds beside them it may need again."""
@@ -119,12 +119,10 @@ def day_figures(day: Sequence[Moment]) -> tuple[Figure, ...]:
     def slope(column: str) -> float:
         return stats.fit([(float(m.visits), float(getattr(m, column))) for m in later]).slope * 1000
 
+    kept = at_most(1000)
     return (
-        Figure(
-            "A day: memory of the hub, more per thousand visits", (slope("hub_memory") / _MB,), unit="MB",
-            goal=at_most(1.0),
-        ),
-        Figure("  of what the proxy uses", (slope("proxy_heap") / _MB,), unit="MB", goal=at_most(1.0)),
+        Figure("A day: memory of the hub, more per thousand visits", (slope("hub_memory") / _KB,), unit="kB", goal=kept),
+        Figure("  of what the proxy uses", (slope("proxy_heap") / _KB,), unit="kB", goal=kept),
         Figure("  of the database", (slope("database") / _KB,), unit="kB", goal=at_most(100)),
         Figure("  tokens in the database", (slope("tokens"),), goal=at_most(10)),
         Figure("  rows that visits write", (slope("rows"),), goal=at_most(10)),

@@ -32,6 +32,8 @@ def clean(engine: Engine) -> None:
     for _ in range(_ROUNDS):
         for course in courses():
             engine.remove_all(course)
+        # The peer's spawner makes its volumes without labels.
+        engine.remove_volumes(f"{courses()[-1]}-")
         if not any(engine.names(firstbell_course=course) for course in courses()):
             return
 

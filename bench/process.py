@@ -15,19 +15,24 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """CPU seconds since the start; bytes of memory, shared pages by their share."""
+    """CPU seconds since the start; bytes of memory."""
 
     cpu: float
     memory: int
+    """Shared pages by their share, which grows when somebody else who had them ends."""
+    anonymous: int
+    """That no file backs: heap and stacks."""
 
 
 def usage_of(pids: Iterable[int]) -> Used:
     """Of all of them together; those that have ended meanwhile count nothing."""
-    cpu, memory = 0.0, 0
-    for pid in pids:
-        cpu += _cpu(pid)
-        memory += _memory(pid)
-    return Used(cpu, memory)
+    known = tuple(pids)
+    details = [_details(pid) for pid in known]
+    return Used(
+        cpu=sum(map(_cpu, known)),
+        memory=sum(found.get("Pss", 0) for found in details),
+        anonymous=sum(found.get("Anonymous", 0) for found in details),
+    )
 
 
 def family(pid: int) -> list[int]:
@@ -61,9 +66,10 @@ def _cpu(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
-def _memory(pid: int) -> int:
+def _details(pid: int) -> dict[str, int]:
+    """Bytes by name, as the kernel sums them up; nothing of a process that has ended."""
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except OSError:
-        return 0
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
+        return {}
+    return {line.split(":")[0]: int(line.split()[1]) * 1024 for line in lines if line.endswith(" kB")}
