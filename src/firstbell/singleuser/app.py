@@ -19,9 +19,10 @@ from jupyter_server import serverapp
 from jupyter_server.serverapp import ServerApp
 from tornado import httpserver
 
-from . import events, lean
+from . import events, lean, prompt
 from .packages import Packages
 from .settings import Told
+from .warm import Warm
 
 _NEWS = "@jupyterlab/apputils-extension:announcements"
 """Asks everybody at their first visit whether they want JupyterLab's news."""
@@ -102,6 +103,7 @@ class QuickServerApp(ServerApp):  # type: ignore[misc,unused-ignore]
         options = {"max_body_size": self.max_body_size, "max_buffer_size": self.max_buffer_size}
         xheaders = bool(self.trust_xheaders)
         self._http_server = httpserver.HTTPServer(self.web_app, xheaders=xheaders, **options)
+        self.warm = Warm(self)
         self.io_loop.add_callback(self._serve)
 
     async def _serve(self) -> None:
@@ -110,11 +112,14 @@ class QuickServerApp(ServerApp):  # type: ignore[misc,unused-ignore]
         lean.end()
         self.log.info("firstbell: serving %s after %.2f s", self.base_url, seconds)
         self.serving(seconds)
+        prompt.install()
+        self.warm.serving()
 
     # -- pages
 
     def page_config(self, handler: Any, config: dict[str, Any]) -> dict[str, Any]:
         """What JupyterLab and Notebook read from their page."""
+        self.warm.page_shown()
         off = {*config.get("disabledExtensions", ()), _NEWS}
         if "jupyter_lsp" not in self.extension_manager.extensions:
             # Its half in the page would only ask in vain for the half that `lean` leaves out.

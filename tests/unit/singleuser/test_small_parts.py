@@ -197,7 +197,7 @@ def test_language_servers_keep_jupyter_lsp(monkeypatch: pytest.MonkeyPatch) -> N
     assert "notebook_shim" in lean.extensions({**found, "nbclassic": True})
 
 
-@pytest.mark.parametrize("file", sorted(PACKAGE.glob("*.py")), ids=lambda file: file.name)
+@pytest.mark.parametrize("file", sorted(PACKAGE.rglob("*.py")), ids=lambda file: file.name)
 def test_the_oldest_python_can_read_it(file: Path) -> None:
     """Every file parses as Python 3.8 and imports nothing but the standard library, Jupyter and itself."""
     tree = ast.parse(file.read_text(), feature_version=(3, 8))
