@@ -121,9 +121,9 @@ def day_figures(day: Sequence[Moment]) -> tuple[Figure, ...]:
 
     kept = at_most(1000)
     return (
-        Figure("A day: memory of the hub, more per thousand visits", (slope("hub_memory") / _KB,), unit="kB", goal=kept),
-        Figure("  of what the proxy uses", (slope("proxy_heap") / _KB,), unit="kB", goal=kept),
-        Figure("  of the database", (slope("database") / _KB,), unit="kB", goal=at_most(100)),
+        Figure("A day: the hub keeps, per thousand visits", (slope("hub_memory") / _KB,), unit="kB", goal=kept),
+        Figure("  the proxy keeps", (slope("proxy_heap") / _KB,), unit="kB", goal=kept),
+        Figure("  the database grows by", (slope("database") / _KB,), unit="kB", goal=at_most(100)),
         Figure("  tokens in the database", (slope("tokens"),), goal=at_most(10)),
         Figure("  rows that visits write", (slope("rows"),), goal=at_most(10)),
         Figure("Visits of the day", (float(day[-1].visits),), goal=at_least(1)),

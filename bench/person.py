@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 import httpx
@@ -17,6 +20,7 @@ from firstbell.rehearsal.visit import Script, Visit
 from firstbell.rehearsal.visitor import Visitor
 
 CELL = "sum(range(1000))"
+_Result = TypeVar("_Result")
 
 
 class OnePerson:
@@ -45,14 +49,14 @@ class OnePerson:
     def leave(self) -> None:
         """Stop the server, as the button of the hub's home page does, and let the side forget this person."""
         server = self.side.server()
-        asyncio.run(self._stop())
+        _run(self._stop())
         self.side.forget(server, self.user)
 
     def _visit(self, script: Script) -> Visit:
         async def visit() -> Visit:
             return await Visitor(script, self._newcomer, PageFiles(), cookies=self.cookies).visit()
 
-        found = asyncio.run(visit())
+        found = _run(visit())
         if not found.is_well:
             raise RuntimeError(f"{self.side.name}: {found.failed_at} not reached: {found.cause} {found.detail}")
         self.user = found.user
@@ -72,3 +76,9 @@ class OnePerson:
             browser.close()
         if answer.status not in {httpx.codes.ACCEPTED, httpx.codes.NO_CONTENT}:
             raise RuntimeError(f"{self.side.name}: the server was not stopped: {answer.status} {answer.text[:200]}")
+
+
+def _run(work: Coroutine[Any, Any, _Result]) -> _Result:
+    """In a thread of its own: the browser's driver keeps a loop in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()

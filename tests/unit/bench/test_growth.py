@@ -48,7 +48,7 @@ def test_starts_that_get_slower_are_missed() -> None:
 def test_a_leak_is_what_goes_on_growing(per_visit: int, leaks: bool) -> None:
     """Five kilobytes kept of every visit are a leak, three hundred bytes are noise."""
     found = missed(sizes(lambda _: 140 * MB), day(lambda n: 150 * MB + n * per_visit))
-    assert ("A day: memory of the hub, more per thousand visits" in found) is leaks
+    assert ("A day: the hub keeps, per thousand visits" in found) is leaks
 
 
 def test_tokens_that_pile_up_are_missed() -> None:
