@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import time
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from statistics import median
 from typing import Any
 
 from bench import crowd, machine, our_side, peer_side
 from bench.crowd import Crowd
-from bench.engine import Engine, wait_until
+from bench.engine import Engine
 from bench.figures import Figure, at_most, part
-from bench.measure import wait_for_quiet
 from bench.options import Options
 from bench.our_side import OurSide
 from bench.plot import Axis, plot, shares
@@ -21,15 +19,8 @@ from bench.record import Record
 
 PEOPLE, WITHIN, AT_ONCE = 220, 30.0, 1.0
 _ALONE, _ALONE_QUICK = 9, 5
-_STARTS_A_MINUTE = 30
-"""So slow a machine may be at starting servers beforehand."""
-_BELL = """
-[[bell]]
-dates = ["{day}"]
-at = "03:00"
-seats = {seats}
-grace = "6h"
-"""
+_GRACE = "2h"
+"""For which servers wait for their people: longer than all of it takes."""
 
 
 def run(engine: Engine, options: Options) -> Record:
@@ -92,16 +83,12 @@ def figures(alone: Sequence[Crowd], spread: Crowd, burst: Crowd, floor: Crowd, a
 @contextmanager
 def _rung(engine: Engine, seats: int) -> Iterator[OurSide]:
     """Firstbell with so many seats whose servers a bell has started; nobody is on them yet."""
-    far = (datetime.now(UTC) + timedelta(days=3)).date().isoformat()
-    more = our_side.NO_KERNELS + _BELL.format(day=far, seats=seats)
     # No more room than seats, so that none is started anew for each that is taken: the machine's memory is full.
-    with our_side.running(engine, more, room=seats) as side:
-        began = time.monotonic()
-        side.cli("bell", "now", "--yes")
-        deadline = 120 + 60 * seats / _STARTS_A_MINUTE
-        wait_until(lambda: len(side.servers()) >= seats, f"{seats} servers", deadline, pause=1)
-        wait_for_quiet(120)
-        print(f"    {seats} servers started beforehand in {time.monotonic() - began:.0f} s", flush=True)
+    with our_side.running(engine, our_side.NO_KERNELS, room=seats) as side:
+        rung = json.loads(side.cli("bell", "now", "--people", str(seats), "--grace", _GRACE, "--yes", "--json"))
+        if rung["ready"] < seats:
+            raise RuntimeError(f"of {seats} servers {rung['ready']} were started beforehand: {rung}")
+        print(f"    {seats} servers started beforehand in {rung['seconds']:.0f} s", flush=True)
         yield side
 
 
