@@ -1,8 +1,8 @@
 """The hub as it is, on an engine in memory: for crowds without containers. Its "servers" answer one line of HTTP.
 
 Run as a program it is that hub; imported it is how tests start one. `wishes.json` in its folder can be changed while it
-runs: `seconds` that a server takes to report, whether they `hang`. Read at its start: `left`, for presence.LEFT.
-What the machine has is in the folder's `meminfo`.
+runs: `seconds` that a server takes to report, whether they `hang`. Read at its start: `left`, for presence.LEFT,
+and `patience`, for start_queue.PATIENCE. What the machine has is in the folder's `meminfo`.
 """
 
 from __future__ import annotations
@@ -52,6 +52,11 @@ class EnginelessHub:
         fresh = file.with_suffix(".new")
         fresh.write_text(json.dumps(known | wishes))
         fresh.replace(file)
+
+    def has_memory(self, total: int, available: int) -> None:
+        """What the machine's kernel says from now on, in bytes."""
+        text = f"MemTotal: {total // 1024} kB\nMemAvailable: {available // 1024} kB\n"
+        (self.folder / "meminfo").write_text(text)
 
     def log(self) -> str:
         """What it said."""
@@ -111,7 +116,7 @@ def main(folder: Path) -> None:
     from jupyterhub.proxy import Proxy
 
     from firstbell.engine.fake import FakeEngine
-    from firstbell.hub import app, presence
+    from firstbell.hub import app, presence, start_queue
     from firstbell.hub.context import HubContext
     from firstbell.hub.machine import Machine
     from firstbell.hub.server_parts import ServerParts
@@ -125,6 +130,7 @@ def main(folder: Path) -> None:
         return dict(json.loads((folder / "wishes.json").read_text()))
 
     presence.LEFT = wishes().get("left", presence.LEFT)
+    start_queue.PATIENCE = wishes().get("patience", start_queue.PATIENCE)
 
     class MemoryProxy(Proxy):
         should_start = False

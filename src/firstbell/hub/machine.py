@@ -58,6 +58,10 @@ class Machine:
             servers_use=sum(measured),
         )
 
+    def running(self) -> int:
+        """How many servers run."""
+        return len(tuple(self._running()))
+
     async def keep_measuring(self) -> None:
         """Ask the engine over and over, until cancelled. No failure ends it."""
         while True:

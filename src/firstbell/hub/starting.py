@@ -176,7 +176,7 @@ def _have_room(context: HubContext) -> None:
     memory, limit = context.machine.memory(), context.course.server.memory
     others = len(context.starts) - context.queue.waiting - 1
     if room_for_more(memory, limit, coming=max(0, others)) == 0:
-        raise ServerFailed(causes.of_full_memory(full_words(memory, limit, context.room.occupied())))
+        raise ServerFailed(causes.of_full_memory(full_words(memory, limit, context.machine.running())))
 
 
 async def _have_home(context: HubContext, who: Who) -> None:

@@ -61,7 +61,7 @@ def capacity_for(total: int, each: int, others: int = 0) -> int:
 
 def full_words(memory: MachineMemory, limit: int, running: int) -> str:
     """Why no more fits, with numbers, for somebody whose start is refused."""
-    servers = f"{running} servers run" if running != 1 else "one server runs"
+    servers = {0: "no servers run", 1: "one server runs"}.get(running, f"{running} servers run")
     return (
         f"This machine's memory is full: {servers}, {_size(memory.available)} of {_size(memory.total)} are left, of "
         f"which {_size(reserve(memory.total))} are kept for the people at work. Another server needs about "

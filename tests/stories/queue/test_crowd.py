@@ -7,15 +7,23 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from firstbell.engine.waiting import until
+from firstbell.model.container import GIB, MIB
 from firstbell.model.course import Course
+from firstbell.model.secret import Secret
 from tests.support.engineless_hub import IMAGE, EnginelessHub, engineless_hub
 from tests.support.visitor import Visitor
 
+TOKEN = "0123456789abcdef0123456789abcdef"
 COURSE = Course(
-    name="test-crowd", url="http://127.0.0.1:1", access={"capacity": 200}, server={"image": IMAGE, "timeout": 60}
+    name="test-crowd",
+    url="http://127.0.0.1:1",
+    access={"capacity": 200},
+    server={"image": IMAGE, "timeout": 60},
+    metrics={"token": Secret("env:TOKEN", TOKEN)},
 )
 
 
@@ -115,3 +123,40 @@ async def test_who_leaves_the_page_leaves_the_queue(hub):
             leaver.page = page
             await leaver.wait()
             assert leaver.events[-1].get("ready")
+
+
+async def test_a_full_memory_refuses_in_words_and_lets_in_again(hub):
+    """What the memory does not hold is refused before it disturbs anybody, with numbers, and let in once it fits."""
+    hub.has_memory(4 * GIB, 256 * MIB)
+    async with Visitor(hub.url) as visitor:
+        click = Click(visitor)
+        await click.enter()
+        await click.wait()
+        assert click.events[-1]["failed"]
+        assert "memory is full: no servers run, 256 MiB of 4.0 GiB are left" in click.events[-1]["message"]
+        page = await visitor.open(f"hub/spawn-pending/{click.user}")
+        assert "There is no room at the moment" in page.text
+        assert hub.control("figures")["recent"]["starts"]["no_room"] >= 1
+        hub.has_memory(4 * GIB, 2 * GIB)
+        click.page = await visitor.open("hub/spawn")
+        await click.wait()
+        assert click.events[-1]["ready"]
+
+
+async def test_figures_are_for_those_who_may_read_them(hub):
+    """The course's token reads the figures and nothing else; without it they are closed, as is what status asks."""
+    async with aiohttp.ClientSession() as session:
+
+        async def get(path: str, **headers: str) -> tuple[int, str]:
+            async with session.get(f"{hub.url}hub/{path}", headers=headers) as answer:
+                return answer.status, await answer.text()
+
+        key = {"Authorization": f"token {TOKEN}"}
+        status, text = await get("metrics", **key)
+        assert status == 200
+        assert "firstbell_queue_waiting" in text
+        assert "jupyterhub_" in text
+        assert (await get("metrics"))[0] == 403
+        assert (await get("metrics", Authorization="token wrong-wrong-wrong-wrong"))[0] == 403
+        assert (await get("api/users", **key))[0] == 403
+        assert (await get("firstbell/figures", **key))[0] == 403
