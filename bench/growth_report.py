@@ -60,55 +60,43 @@ def record(grown: Sequence[Size], day: Sequence[Moment], people: int, facts: Map
         said=f"{grown[0].servers} to {grown[-1].servers} servers, then {day[-1].visits} times somebody came or went, "
         f"{people} people in turn, in {day[-1].seconds:.0f} s.",
         machine=facts,
-        beside="at the beginning",
+        beside="before",
         tables=(_sizes(grown),),
         plots={"growth-memory": _growth_plot(grown), "growth-day": _day_plot(day)},
     )
 
 
 def growth_figures(grown: Sequence[Size]) -> tuple[Figure, ...]:
-    """Each with how straight its line is."""
-    first, last = grown[0], grown[-1]
+    """What the last size needs beside the smaller ones, and how straight the lines are."""
+    last = grown[-1]
+    points = {
+        column: [(float(size.servers), float(getattr(size, column))) for size in grown]
+        for column in Size.__dataclass_fields__
+    }
 
-    def beside(title: str, column: str, unit: str, scale: float = 1.0) -> Figure:
-        ours, theirs = getattr(last, column) / scale, getattr(first, column) / scale
-        return Figure(title, (ours,), (theirs,), unit)
+    def flat(title: str, column: str) -> Figure:
+        """Beside the quickest of the smaller sizes."""
+        *smaller, now = (1000 * value for _, value in points[column])
+        return Figure(title, (now,), (min(smaller),), "ms", part(STEEPER), "the quickest before")
 
-    def bend(title: str, column: str) -> Figure:
-        points = [(float(size.servers), float(getattr(size, column))) for size in grown]
-        return Figure(f"  {title}: bend of the line (1: straight)", (stats.bend(points, _FLAT),), goal=at_most(STEEPER))
+    def memory(title: str, column: str) -> tuple[Figure, ...]:
+        each = stats.fit(points[column]).slope / _KB
+        bend = stats.bend(points[column], _FLAT)
+        return (
+            Figure(title, (points[column][-1][1] / _MB,), (points[column][0][1] / _MB,), "MB"),
+            Figure("  for each server more", (each,), unit="kB"),
+            Figure("  bend of the line (1: straight)", (bend,), goal=at_most(STEEPER)),
+        )
 
-    def each(title: str, column: str) -> Figure:
-        points = [(float(size.servers), float(getattr(size, column))) for size in grown]
-        return Figure(f"  {title}, for each server more", (stats.fit(points).slope / _KB,), unit="kB")
-
-    flat = Figure(
-        f"CPU of the hub per start, the {last.servers}th beside the {first.servers}th",
-        (last.start_cpu * 1000,),
-        (first.start_cpu * 1000,),
-        "ms",
-        goal=part(STEEPER),
-        beside_is="that at the beginning",
-    )
+    hundred = [100 * value / servers for servers, value in points["hub_idle"]]
     return (
-        flat,
-        beside("  time per start, eight at once", "start_seconds", "s"),
-        beside(f"Memory of the hub with {last.servers} servers", "hub_memory", "MB", _MB),
-        each("hub", "hub_memory"),
-        bend("hub", "hub_memory"),
-        beside(f"Memory of the proxy with {last.servers} servers", "proxy_memory", "MB", _MB),
-        each("proxy", "proxy_memory"),
-        bend("proxy", "proxy_memory"),
-        beside(f"CPU of the hub with {last.servers} idle servers, of a core", "hub_idle", "%"),
-        Figure(
-            "  per hundred servers",
-            (100 * last.hub_idle / last.servers,),
-            (100 * first.hub_idle / first.servers,),
-            "%",
-            part(STEEPER),
-            "that at the beginning",
-        ),
-        beside("CPU of the proxy, the same", "proxy_idle", "%"),
+        flat(f"CPU of the hub per start, up to {last.servers} servers", "start_cpu"),
+        flat("  time per start, eight at once", "start_seconds"),
+        *memory(f"Memory of the hub with {last.servers} servers", "hub_memory"),
+        *memory(f"Memory of the proxy with {last.servers} servers", "proxy_memory"),
+        Figure(f"CPU of the hub with {last.servers} idle servers", (last.hub_idle,), (grown[0].hub_idle,), "%"),
+        Figure("  per hundred", (hundred[-1],), (hundred[0],), "%", part(STEEPER), "that at the beginning"),
+        Figure("  of the proxy", (last.proxy_idle,), (grown[0].proxy_idle,), "%"),
     )
 
 
