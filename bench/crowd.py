@@ -18,6 +18,8 @@ PEER_NAMES = 1000
 """The crowd's first number: a name that no single visitor before it has."""
 _PLACE = re.compile(r"\b(you are next|(\d+|one) (people|person)s? (are|is) before you)\b", re.IGNORECASE)
 _ESTIMATE = re.compile(r"\babout (a|an|\d+) (second|minute|hour)s?\b", re.IGNORECASE)
+_CALM = 15.0
+"""Seconds for which a crowd waits for a quiet machine: with hundreds of idle servers it may never be."""
 NOTICED = 2.0
 """Seconds after which a wait is one: about as often the page tells its place anew."""
 
@@ -75,7 +77,7 @@ def send(side: Visited, people: int, within: float, *, calls: bool = True, first
     """
     script = Script(side.url, files=False, calls=calls, works=False, deadline=600)
     crowd = [Person(number, fields=side.fields(first + number)) for number in range(people)]
-    busy = wait_for_quiet()
+    busy = wait_for_quiet(_CALM)
     service, everything = side.service_cpu(), machine.cpu()
     result = asyncio.run(drive(script, arrivals(crowd, within)))
     found = Crowd(result, side.service_cpu() - service, machine.cpu() - everything, round(busy, 2))

@@ -90,6 +90,8 @@ def running(engine: Engine, course_image: str) -> Iterator[PeerSide]:
             yield PeerSide(url, engine, pid)
     finally:
         engine.remove_all(course())
+        # Its spawner makes a volume for each person, without labels.
+        engine.remove_volumes(f"{course()}-")
 
 
 @contextmanager
