@@ -18,7 +18,9 @@ from firstbell.errors import FirstbellError
 from firstbell.hub import bell_book, proxy, secrets
 from firstbell.hub.bell_arrival import ArrivingAuthorize
 from firstbell.hub.bell_book import BellBook
+from firstbell.hub.bell_page import BELLS_PAGE, BellsPage
 from firstbell.hub.bell_seats import SEATS_PATH, SeatsHandler
+from firstbell.hub.bell_watch import BellWatch
 from firstbell.hub.context import SETTING, HubContext
 from firstbell.hub.figures import Figures, count_servers
 from firstbell.hub.figures_access import FIGURES, FiguresPage, forget_old_tokens
@@ -101,6 +103,7 @@ class FirstbellHub(JupyterHub):
         ours = [
             (f"/{READY_PATH}", ReadyHandler),
             (f"/{SEATS_PATH}", SeatsHandler),
+            (f"/{BELLS_PAGE}", BellsPage),
             (r"/api/oauth2/authorize", ArrivingAuthorize),
             (r"/api/users/([^/]+)/server", PlainServerHandler),
             (r"/api/users/([^/]+)/servers/([^/]*)", PlainServerHandler),
@@ -131,6 +134,7 @@ class FirstbellHub(JupyterHub):
         self._beside(watch.keep_looking())
         self._beside(give_up_the_left(context))
         self._beside(context.machine.keep_measuring())
+        self._beside(BellWatch(context, self._places.state).run())
         self._beside(PeopleWatch(self, context.course, context.store, self._roster).run())
         self._beside(RehearsalWatch(self, context.store).run())
         self._beside(self._warm_up(context))

@@ -143,14 +143,15 @@ class BellBook:
 
     # ringings
 
-    def begin(self, ring: Occurrence, state: str = "begun") -> bool:
+    def begin(self, ring: Occurrence, state: str = "begun", wanted: int = 0) -> bool:
         """A ringing begins (or is noted as missed); whether it is new."""
         at, ends = ring.at.timestamp(), max(ring.ends.timestamp(), ring.at.timestamp() + 1)
         with self._writing() as db:
-            row = (ring.key, at, ends, as_text(ring), state, self._now())
+            row = (ring.key, at, ends, as_text(ring), state, self._now(), wanted)
             return bool(
                 db.execute(
-                    "INSERT OR IGNORE INTO rings (key, at, ends, occurrence, state, began) VALUES (?, ?, ?, ?, ?, ?)",
+                    "INSERT OR IGNORE INTO rings (key, at, ends, occurrence, state, began, wanted)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?)",
                     row,
                 ).rowcount
             )

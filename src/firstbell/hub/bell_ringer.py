@@ -87,11 +87,11 @@ class Ringer:
         begun = [pair for bell in self._course.bells for pair in self._begun(bell, since, now)]
         found = due(begun, self._book.known(), now) if begun else None
         for ring in found.missed if found else ():
-            self._book.begin(ring, "missed")
+            self._book.begin(ring, "missed", self._people.count(ring))
             LOG.warning("The bell %s of %s was missed: nobody was here to ring it", ring.bell, self._clock(ring))
         for ring in found.begin if found else ():
-            if self._book.begin(ring):
-                count = self._people.count(ring)
+            count = self._people.count(ring)
+            if self._book.begin(ring, wanted=count):
                 LOG.info("The bell %s of %s: %d servers are to be ready", ring.bell, self._clock(ring), count)
         if now.timestamp() - looked >= _LOOKED_EVERY or looked >= now.timestamp():
             self._book.keep(_LOOKED, now.timestamp())

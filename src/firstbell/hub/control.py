@@ -12,14 +12,12 @@ Prints JSON. A refusal is `{"error": {"what": …, "next_step": …}}` with the 
 | `active` | | the user names whose servers run |
 | `figures` | | how the queue, the starts of the last minutes and the memory are; see `figures.py` |
 
-Those of a rehearsal are in `rehearsal_control.py`.
+Those of a rehearsal are in `rehearsal_control.py`; bells have a program of their own, `bell_control.py`.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
 import sqlite3
 import sys
 import time
@@ -31,8 +29,9 @@ from typing import Any
 
 from firstbell.config.wire import from_wire, runtime_from_wire
 from firstbell.engine.waiting import until
-from firstbell.errors import CourseFileError, FirstbellError, StartFailed
+from firstbell.errors import CourseFileError, StartFailed
 from firstbell.hub import rehearsal_control
+from firstbell.hub.control_io import control_arguments, print_answer
 from firstbell.hub.figures_ask import ask
 from firstbell.hub.people import Invitation, PeopleStore, open_store
 from firstbell.hub.roster_sync import RosterFile
@@ -235,24 +234,14 @@ def answer(hub: Hub, verb: str, names: Sequence[str]) -> Any:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit code 0, or that of the error."""
-    parser = argparse.ArgumentParser(prog="firstbell.hub.control")
-    parser.add_argument("--state", type=Path, default=Path(runtime.STATE_DIR))
-    parser.add_argument("--course", type=Path, default=Path(runtime.COURSE_FILE))
-    parser.add_argument("--secrets", type=Path, default=Path(runtime.SECRETS_FILE))
-    parser.add_argument("--runtime", type=Path, default=Path(runtime.RUNTIME_FILE))
-    parser.add_argument("verb", choices=[*_VERBS, *rehearsal_control.VERBS])
-    parser.add_argument("names", nargs="*")
-    arguments = parser.parse_args(argv)
-    try:
+    arguments = control_arguments("firstbell.hub.control", [*_VERBS, *rehearsal_control.VERBS]).parse_args(argv)
+
+    def ask_hub() -> Any:
         course = from_wire(arguments.course.read_bytes(), arguments.secrets.read_bytes())
         hub = Hub(course, open_store(arguments.state), arguments.state, arguments.runtime)
-        result, code = answer(hub, arguments.verb, arguments.names), 0
-    except FirstbellError as error:
-        facts = {"what": error.what, "where": error.where, "next_step": error.next_step}
-        result, code = {"error": facts}, error.exit_code
-    json.dump(result, sys.stdout, ensure_ascii=False)
-    sys.stdout.write("\n")
-    return code
+        return answer(hub, arguments.verb, arguments.names)
+
+    return print_answer(ask_hub)
 
 
 if __name__ == "__main__":

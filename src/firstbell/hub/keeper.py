@@ -16,13 +16,12 @@ from firstbell.config.wire import from_wire, runtime_from_wire
 from firstbell.hub import bell_book, idle
 from firstbell.hub.bell_book import BellBook
 from firstbell.hub.bell_hub import ApiHub, HubAway, People, machine_now
+from firstbell.hub.bell_report import SERVER_USE
 from firstbell.hub.bell_ringer import CALM, Ringer
 from firstbell.hub.people import open_store
 from firstbell.hub.places import Places
 from firstbell.hub.start_queue import slots_for
 
-SERVER_USE = "server_use"
-"""Kept in the book: bytes that a server was last measured to use, by the hub."""
 _LOG = logging.getLogger("firstbell.bells")
 
 

@@ -20,7 +20,6 @@ from firstbell.work.roster_file import read_roster
 
 _TAKEN_UP = 20.0
 """Seconds for the hub to notice a new roster; it looks every two."""
-_CONTROL = ("python3", "-m", "firstbell.hub.control")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +117,15 @@ def _invitations(rows: list[dict[str, str]]) -> tuple[Invitation, ...]:
     return tuple(Invitation(*(row.get(name, "") for name in Invitation.__slots__)) for row in rows)
 
 
-async def control(engine: Engine, course: Course, verb: str, *usernames: str) -> Any:
-    """Ask the running hub. Raises StartFailed if it does not run, CourseFileError with its own refusal."""
+async def control(engine: Engine, course: Course, verb: str, *usernames: str, program: str = "control") -> Any:
+    """Ask the running hub, by that program of its container.
+
+    Raises StartFailed if it does not run, CourseFileError with its own refusal.
+    """
     name = names.container(course.name, Role.HUB)
     if (await engine.state(name)).phase is not Phase.RUNNING:
         raise StartFailed("the course does not run", where=name, next_step="Start it: firstbell up")
-    result = await engine.exec(name, [*_CONTROL, verb, "--", *usernames])
+    result = await engine.exec(name, ["python3", "-m", f"firstbell.hub.{program}", verb, "--", *usernames])
     try:
         answer = json.loads(result.stdout)
     except ValueError:
