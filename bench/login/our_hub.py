@@ -81,19 +81,19 @@ def main(address: str, port: int, profile_path: str = "") -> None:
     vars(app)["connect"] = connect
     if profile_path:
         profile = cProfile.Profile()
-        counts: dict[str, int] = {}
+        counters: list[dict[str, int]] = []
 
         def begin(*_: Any) -> None:
-            counts.update(dict.fromkeys(counts, 0))
-            if not counts:
-                counts.update(count_statements(app.FirstbellHub.instance().session_factory.kw["bind"]))
+            if not counters:
+                counters.append(count_statements(app.FirstbellHub.instance().session_factory.kw["bind"]))
+            counters[0].update(dict.fromkeys(counters[0], 0))
             profile.enable()
 
         def end(*_: Any) -> None:
             profile.disable()
             profile.dump_stats(profile_path)
             with open(profile_path + ".json", "w") as file:  # noqa: PTH123
-                json.dump(counts, file)
+                json.dump(counters[0], file)
 
         signal.signal(BEGIN, begin)
         signal.signal(END, end)

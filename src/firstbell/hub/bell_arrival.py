@@ -1,7 +1,7 @@
 """How the hub notices that somebody has come: from then on no bell touches their server.
 
-Every way to a server passes one of three places: a login, the start page, or, with a login of yesterday and the
-server's own address, the authorisation that the server asks for.
+Every way to a server passes one of four places: a login, the start page, with a login of yesterday a page of the hub
+that leads on (handover.py), or, at the server's own address, the authorisation that the server asks for.
 """
 
 from __future__ import annotations

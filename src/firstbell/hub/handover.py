@@ -26,6 +26,7 @@ from jupyterhub.user import User
 from jupyterhub.utils import utcnow
 from tornado.web import create_signed_value
 
+from firstbell.hub.bell_arrival import arrive
 from firstbell.hub.context import SETTING, HubContext
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class HandsOver(_Base):
         """As tornado's."""
         user = getattr(self, "_jupyterhub_user", None)
         if isinstance(user, User) and urlsplit(url).path.startswith(user.base_url):
+            arrive(self.settings[SETTING], user.name)
             hand_over(self, user)
         super().redirect(url, *arguments, **options)
 

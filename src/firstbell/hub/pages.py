@@ -11,7 +11,7 @@ from typing import Any
 from jupyterhub._xsrf_utils import _set_xsrf_cookie
 from jupyterhub.handlers import BaseHandler
 from jupyterhub.handlers.login import LogoutHandler
-from jupyterhub.handlers.pages import RootHandler, SpawnHandler, SpawnPendingHandler
+from jupyterhub.handlers.pages import RootHandler, SpawnHandler
 from jupyterhub.spawner import SpawnException
 from jupyterhub.utils import url_path_join
 from tornado import web
@@ -20,7 +20,7 @@ from traitlets.config import Config
 
 from firstbell.hub.bell_arrival import arrive
 from firstbell.hub.context import SETTING, HubContext
-from firstbell.hub.handover import HandsOver, hand_over
+from firstbell.hub.handover import HandsOver
 from firstbell.hub.people import PeopleStore
 from firstbell.hub.room import Standing
 from firstbell.model.course import Course
@@ -167,16 +167,6 @@ class StartPage(SpawnHandler, Page):
             self.redirect(pending_url)
 
 
-class PendingPage(SpawnPendingHandler, Page):
-    """`/hub/spawn-pending/NAME`: as JupyterHub's; who waits here for their own server is logged in there already."""
-
-    async def get(self, user_name: str, server_name: str = "") -> None:
-        user = self.current_user
-        if user is not None and user.escaped_name == user_name and not server_name:
-            hand_over(self, user)
-        await super().get(user_name, server_name)
-
-
 class FrontPage(RootHandler, Page):
     """`/hub/`: leads on."""
 
@@ -244,7 +234,6 @@ def common_handlers() -> list[Route]:
         (r"/spawn", StartPage),
         (r"/spawn/([^/]+)", StartPage),
         (r"/spawn/([^/]+)/([^/]+)", StartPage),
-        (r"/spawn-pending/([^/]+)", PendingPage),
         (r"/room", RoomPage),
         (r"/room/standing", RoomStanding),
         (r"/room/leave", RoomLeave),

@@ -261,11 +261,14 @@ class PeopleStore:
             return renewed
 
     def touch_seat(self, username: str) -> None:
-        """Somebody sat down; not worth failing a login for, so a full disk is passed over."""
+        """Somebody sat down; not worth failing a login for, so a full disk is passed over, nor waiting for the disk."""
         try:
+            self._db.execute("PRAGMA synchronous = NORMAL")
             self._db.execute("UPDATE seats SET last_seen = ? WHERE username = ?", (self._now(), username))
         except sqlite3.OperationalError:
             return
+        finally:
+            self._db.execute("PRAGMA synchronous = FULL")
 
     def seats(self) -> tuple[Seat, ...]:
         """All seats by number."""

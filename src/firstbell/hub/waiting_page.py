@@ -11,6 +11,7 @@ from jupyterhub.apihandlers.users import SpawnProgressAPIHandler
 from jupyterhub.handlers.pages import SpawnPendingHandler
 
 from firstbell.hub.context import SETTING, HubContext
+from firstbell.hub.handover import hand_over
 from firstbell.hub.pages import Page, Route
 
 LOG = logging.getLogger("firstbell.waiting")
@@ -31,6 +32,7 @@ class WaitingPage(SpawnPendingHandler, Page):
             if getattr(user.spawner, "gave_up", False):
                 self.redirect(self.with_next(self.hub_url("spawn")))
                 return
+            hand_over(self, user)
         await super().get(user_name, server_name)
 
 

@@ -29,9 +29,11 @@ html{background:var(--ground);color:var(--ink)}
 """Shown by the edge itself while the proxy is away."""
 
 
-def caddyfile(course: Course, proxy_url: str) -> str:
-    """The Caddyfile of a course: TLS as its file says, compression, headers, limits, everything on to the proxy.
+def caddyfile(course: Course, proxy_url: str, hub_url: str) -> str:
+    """The Caddyfile of a course: TLS as its file says, compression, headers, limits, everything on to hub and proxy.
 
+    The hub never moves, so its pages take no way through the proxy, which asks it anew over a new connection each
+    time; and the course's own address leads to the login at once, instead of by two redirects of the hub's.
     No time limit on bodies or streams: uploads and websockets last for hours; headers must arrive in 10 s.
     """
     return f"""\
@@ -68,16 +70,14 @@ def caddyfile(course: Course, proxy_url: str) -> str:
 {static_files.site(course)}	handle {{
 		@compressible not header Accept text/event-stream
 		encode @compressible zstd gzip
-		reverse_proxy {urlsplit(proxy_url).netloc} {{
-			flush_interval -1
-			stream_close_delay 1h
-			transport http {{
-				dial_timeout 3s
-				keepalive 90s
-				keepalive_idle_conns_per_host 256
-			}}
+		@front {{
+			method GET HEAD
+			path {course.base_url}
+			vars {{query}} ""
 		}}
-	}}
+		redir @front {course.base_url}hub/login 302
+		@hub path {course.base_url}hub {course.base_url}hub/*
+{_reverse_proxy(hub_url, "@hub ")}{_reverse_proxy(proxy_url)}	}}
 {static_files.not_found(course)}	handle_errors 502 503 504 {{
 		header Content-Type "text/html; charset=utf-8"
 		header Retry-After 3
@@ -90,6 +90,20 @@ def caddyfile(course: Course, proxy_url: str) -> str:
 def is_loopback(course: Course) -> bool:
     """Whether the course's URL is for this machine alone."""
     return course.host in _LOOPBACK
+
+
+def _reverse_proxy(url: str, matcher: str = "") -> str:
+    return f"""\
+		reverse_proxy {matcher}{urlsplit(url).netloc} {{
+			flush_interval -1
+			stream_close_delay 1h
+			transport http {{
+				dial_timeout 3s
+				keepalive 90s
+				keepalive_idle_conns_per_host 256
+			}}
+		}}
+"""
 
 
 def _auto_https(course: Course) -> str:

@@ -177,7 +177,7 @@ def _edge(inputs: Inputs, made: Runtime) -> ContainerSpec:
         ),
         files=(
             File(edge.DATA_DIR, None, 0o700, owner, owner),
-            File(config, edge.caddyfile(course, made.proxy_url).encode()),
+            File(config, edge.caddyfile(course, made.proxy_url, made.hub_url).encode()),
             *(certificate if inputs.cert else ()),
         ),
     )
