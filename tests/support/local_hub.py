@@ -162,10 +162,12 @@ def main(folder: Path) -> None:
     from firstbell.hub.logins import login_config
     from firstbell.hub.pages import page_config
     from firstbell.hub.people import open_store
+    from firstbell.hub.presence import Presence
     from firstbell.hub.rehearsal import RehearsalWatch, test_person
     from firstbell.hub.room import Room, active_names
     from firstbell.hub.roster_sync import PeopleWatch, RosterFile
     from firstbell.hub.start_queue import StartQueue
+    from firstbell.hub.waiting_page import waiting_handlers
     from firstbell.model.course import Course
     from firstbell.model.secret import Secret
 
@@ -246,6 +248,10 @@ def main(folder: Path) -> None:
                 await asyncio.sleep(wanted.get("slow", 0) / 4)
 
     class Hub(JupyterHub):
+        def init_handlers(self) -> None:
+            super().init_handlers()
+            self.handlers = self.add_url_prefix(self.hub_prefix, waiting_handlers()) + self.handlers
+
         def init_tornado_settings(self) -> None:
             self.tornado_settings["firstbell"] = SimpleNamespace(
                 course=course,
@@ -254,6 +260,7 @@ def main(folder: Path) -> None:
                 person=lambda name: roster.current().person(name) or test_person(store, name),
                 bells=bells,
                 queue=StartQueue(4),
+                presence=Presence(),
             )
             super().init_tornado_settings()
 
