@@ -31,7 +31,7 @@ _IDLE, _IDLE_QUICK = 60.0, 20.0
 """Seconds for which nobody does anything, so that what the hub does by itself shows: some of it once a minute."""
 _VISITS, _VISITS_QUICK = 4000, 1500
 _PEOPLE_OF_A_DAY = 120
-_SAMPLES = 24
+_SAMPLES = 40
 _TABLES = ("users", "spawners", "servers", "api_tokens", "oauth_codes")
 
 

@@ -105,7 +105,7 @@ def day_figures(day: Sequence[Moment]) -> tuple[Figure, ...]:
     later = day[len(day) // 2 :]
 
     def slope(column: str) -> float:
-        return stats.fit([(float(m.visits), float(getattr(m, column))) for m in later]).slope * 1000
+        return stats.steady_slope([(float(m.visits), float(getattr(m, column))) for m in later]) * 1000
 
     kept = at_most(1000)
     return (

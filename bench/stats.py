@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 
 Points = Sequence[tuple[float, float]]
 
@@ -37,6 +38,15 @@ def fit(points: Points) -> Line:
         raise ValueError("a line needs two points with different x")
     slope = sum((x - mean_x) * (y - mean_y) for x, y in points) / spread
     return Line(slope, mean_y - slope * mean_x)
+
+
+def steady_slope(points: Points, stretches: int = 5) -> float:
+    """The middle one of the slopes of that many stretches: a single step, such as something loaded once, is no slope.
+
+    Raises ValueError for fewer than two points for each stretch.
+    """
+    length = len(points) // stretches
+    return median(fit(points[begin * length : (begin + 1) * length]).slope for begin in range(stretches))
 
 
 def bend(points: Points, flat: float) -> float:

@@ -36,6 +36,10 @@ class ServerPage(web.RequestHandler):
     def initialize(self, login: Login) -> None:
         self.login = login
 
+    def prepare(self) -> None:
+        """What the hub looks for."""
+        self.set_header("X-JupyterHub-Version", self.login.settings.hub_version)
+
     async def get(self) -> None:
         """Who is it?"""
         token = self.login.token(self)

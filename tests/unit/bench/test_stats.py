@@ -29,6 +29,13 @@ def test_a_line_is_found_again() -> None:
     assert line.intercept == pytest.approx(2)
 
 
+def test_a_single_step_is_no_slope() -> None:
+    """Level, one step, level again has no slope; a steady rise has its own, with a step in it or not."""
+    level = [(float(x), 5.0 + (100 if x > 23 else 0)) for x in range(50)]
+    assert stats.steady_slope(level) == pytest.approx(0)
+    assert stats.steady_slope([(x, y + 2 * x) for x, y in level]) == pytest.approx(2)
+
+
 def test_a_bend_tells_linear_from_steeper() -> None:
     """A straight line bends by 1, a parabola by more, a curve that levels off by less, one that falls not at all."""
     sizes = [50.0, 100.0, 200.0, 400.0]
