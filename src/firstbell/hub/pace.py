@@ -22,10 +22,19 @@ class Pace:
     def __init__(self) -> None:
         self._alone: deque[float] = deque(maxlen=_REMEMBERED)
         self._crowded: deque[float] = deque(maxlen=_REMEMBERED)
+        self._whole: deque[float] = deque(maxlen=_REMEMBERED)
 
     def took(self, seconds: float, *, crowded: bool) -> None:
         """A start has held its slot for that long."""
         (self._crowded if crowded else self._alone).append(seconds)
+
+    def finished(self, seconds: float) -> None:
+        """A start has succeeded after that long, whether it still held its slot or not."""
+        self._whole.append(seconds)
+
+    def normal(self) -> float:
+        """Seconds that a start takes which succeeds; 0 as long as none has."""
+        return median(self._whole) if self._whole else 0.0
 
     def hold(self) -> float:
         """Seconds on average for which a start in a full queue holds its slot: slots over this is the throughput."""

@@ -13,7 +13,9 @@ from enum import IntEnum
 from firstbell.hub.pace import Pace, waits
 
 PATIENCE = 10.0
-"""Seconds for which one start may keep others waiting: four times a normal one."""
+"""Seconds for which one start may keep others waiting, at least: four times a normal one."""
+MOST_PATIENCE = 40.0
+"""The same at most: on a machine so busy that normal starts take long, letting more of them in makes all slower."""
 _FORECAST_HOLDS = 0.5
 """Seconds for which a forecast is good: everybody who waits asks for theirs every other second."""
 
@@ -50,7 +52,7 @@ def slots_for(cpus: int) -> int:
 class StartQueue:
     """First come, first served, people before the bell.
 
-    A start holds a slot until it is done, or for `PATIENCE` seconds at most. The limit keeps a slow image or a hanging
+    A start holds a slot until it is done, or for its patience at most. The limit keeps a slow image or a hanging
     start from holding up everybody else: it goes on, but beside the queue rather than in it. Bell starts get slots for
     which no person waits, and never the last one: a click that comes in the middle of them does not wait for any.
     """
@@ -71,10 +73,11 @@ class StartQueue:
         """Wait for a slot and hold it. Whoever is cancelled while waiting leaves the queue. Raises GivenUp."""
         lane = await self._wait(user, lane)
         slot = _Slot(lambda: self._release(slot, lane))
-        self._since[slot] = self._clock()
-        forget = self._later(PATIENCE, slot.release)
+        self._since[slot] = began = self._clock()
+        forget = self._later(self.patience(), slot.release)
         try:
             yield
+            self.pace.finished(self._clock() - began)
         finally:
             forget()
             slot.release()
@@ -113,6 +116,10 @@ class StartQueue:
         """How many slots that lane's starts hold."""
         return self._held[lane]
 
+    def patience(self) -> float:
+        """Seconds for which a start that begins now may hold its slot."""
+        return min(MOST_PATIENCE, max(PATIENCE, 4 * self.pace.normal()))
+
     def estimate(self, user: str) -> float:
         """Seconds until this user's server is likely to be up, at the pace of the last starts."""
         return self._forecasts().get(user, 0.0) + self.pace.own()
@@ -134,7 +141,7 @@ class StartQueue:
     def _waits(self, line: int) -> Iterator[float]:
         now = self._clock()
         ages = [now - since for since in self._since.values()]
-        return waits(line, ages, max(0, self.slots - len(ages)), self.pace.hold(), PATIENCE)
+        return waits(line, ages, max(0, self.slots - len(ages)), self.pace.hold(), self.patience())
 
     async def _wait(self, user: str, lane: Lane) -> Lane:
         """Wait for a slot; the lane it was given to."""

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import pytest
 
-from firstbell.hub.start_queue import PATIENCE, GivenUp, Lane, StartQueue, slots_for
+from firstbell.hub.start_queue import MOST_PATIENCE, PATIENCE, GivenUp, Lane, StartQueue, slots_for
 
 
 class Clock:
@@ -97,6 +97,25 @@ async def test_one_slow_start_holds_nobody_up_for_long():
     assert starter.began == ["slow", "a"], "its slot had been given back already"
     await starter.end("a")
     assert starter.began == ["slow", "a", "b"]
+
+
+async def test_on_a_slow_machine_patience_grows_with_normal_starts():
+    """Where every start takes eight seconds none is slow for it; what never ends is not normal, and patience ends."""
+    starter = Starter(1)
+    await starter.begin("a")
+    starter.clock.move(8)
+    await starter.end("a")
+    assert starter.queue.patience() == 32
+    await starter.begin("slow", "b")
+    starter.clock.move(31)
+    await settle()
+    assert starter.began[-1] == "slow"
+    starter.clock.move(1)
+    await settle()
+    assert starter.began[-1] == "b"
+    for _ in range(40):
+        starter.queue.pace.finished(100)
+    assert starter.queue.patience() == MOST_PATIENCE
 
 
 async def test_who_leaves_is_not_waited_for():
