@@ -127,6 +127,12 @@ async def _ring(terminal: Terminal, course: Course, wish: Wish) -> BellLine:
         return await work.ring_now(engine, course, wish, lambda line: terminal.note(_progress(line)))
 
 
+def bell_line(line: BellLine) -> str:
+    """A bell in one line, for `status`."""
+    said = _progress(line) + "." if line.state == "begun" and line.can_be_met else line.words
+    return f"Bell {line.bell}, {line.local}, for {line.whom}: {said}"
+
+
 def _progress(line: BellLine) -> str:
     failed = f", {line.failed} failed" if line.failed else ""
     return f"{line.ready} of {line.wanted} ready{failed}"

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from firstbell.cli.bell import bell_line
 from firstbell.cli.common import (
     HERE,
     CourseArgument,
@@ -158,6 +159,8 @@ def _show_status(terminal: Terminal, now: Status) -> None:
     terminal.say(f"Memory {size(now.memory_used)} of {size(now.machine_memory)}, {now.machine_cpus} cores")
     for line in figure_lines(now.figures) if now.figures else ():
         terminal.say(line)
+    for bell in now.bells:
+        terminal.say(bell_line(bell), style="" if bell.can_be_met else "yellow")
 
 
 def _server_row(server: ServerStatus) -> tuple[str | Text, ...]:

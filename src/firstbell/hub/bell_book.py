@@ -32,6 +32,7 @@ CREATE TABLE IF NOT EXISTS people (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS places (
   username TEXT PRIMARY KEY, state TEXT NOT NULL, until REAL NOT NULL, kernels INTEGER NOT NULL, seat INTEGER NOT NULL,
+  grace REAL NOT NULL,
   tried REAL NOT NULL DEFAULT 0, ready REAL, failures INTEGER NOT NULL DEFAULT 0, why TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS kept (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -86,10 +87,11 @@ class BellBook:
             self._take(username, WAITING)
 
     def is_ready(self, username: str) -> None:
-        """The server that a bell ordered is up."""
+        """The server that a bell ordered is up; one that is late waits for its person as long as if it were not."""
         with self._writing() as db:
             db.execute(
-                "UPDATE places SET state = ?, ready = ?, why = '' WHERE username = ? AND state IN (?, ?)",
+                "UPDATE places SET state = ?1, ready = ?2, until = max(until, ?2 + grace), why = ''"
+                " WHERE username = ?3 AND state IN (?4, ?5)",
                 (At.READY, self._now(), username, At.WANTED, At.ORDERED),
             )
             db.execute(
@@ -235,12 +237,13 @@ class BellBook:
             return
         ends = max(ring.ends.timestamp(), ring.at.timestamp() + 1)
         if place is not None and waits:
-            values = (max(place.until, ends), place.kernels or ring.kernels, name)
-            db.execute("UPDATE places SET until = ?, kernels = ? WHERE username = ?", values)
+            values = (max(place.until, ends), place.kernels or ring.kernels, ring.grace, name)
+            db.execute("UPDATE places SET until = ?, kernels = ?, grace = max(grace, ?) WHERE username = ?", values)
         else:
             db.execute(
-                "INSERT OR REPLACE INTO places (username, state, until, kernels, seat) VALUES (?, ?, ?, ?, ?)",
-                (name, At.WANTED, ends, ring.kernels, seat),
+                "INSERT OR REPLACE INTO places (username, state, until, kernels, seat, grace)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (name, At.WANTED, ends, ring.kernels, seat, ring.grace),
             )
 
     def _count(self, db: sqlite3.Connection, ring: Occurrence) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import Callable
@@ -17,6 +18,8 @@ from firstbell.plan.bell_report import BellLine, BellReport, line
 from firstbell.plan.bells import over, upcoming
 from firstbell.work.people import control
 
+_HUB_AWAY = 60.0
+"""Seconds for which a hub may be away while it is waited for."""
 _STANDSTILL = 180.0
 """Seconds without one more server being ready after which nobody waits any longer."""
 
@@ -82,13 +85,25 @@ async def ring_now(engine: Engine, course: Course, wish: Wish, report: Callable[
     report(now)
     changed = time.monotonic()
     while now.seconds is None:
-        before, now = now, BellLine.of(await _ask(engine, course, "bell-wait", now.key, str(now.ready)))
+        before, now = now, await _next(engine, course, now)
         if now.ready != before.ready:
             changed = time.monotonic()
             report(now)
         if now.seconds is None and _is_hopeless(now, time.monotonic() - changed):
             raise _not_all(now)
     return now
+
+
+async def _next(engine: Engine, course: Course, line: BellLine) -> BellLine:
+    """How it stands a moment later. A hub that is replaced, or was killed, has a while to come back."""
+    until = time.monotonic() + _HUB_AWAY
+    while True:
+        try:
+            return BellLine.of(await _ask(engine, course, "bell-wait", line.key, str(line.ready)))
+        except (EngineUnavailable, StartFailed):
+            if time.monotonic() > until:
+                raise
+            await asyncio.sleep(1)
 
 
 async def _ask(engine: Engine, course: Course, verb: str, *words: str) -> Any:

@@ -10,7 +10,9 @@ from firstbell.model import names
 from firstbell.model.course import Course
 from firstbell.model.names import Role
 from firstbell.model.observed import ContainerState, Observed, Phase, Usage
+from firstbell.plan.bell_report import BellLine
 from firstbell.plan.server import container_names
+from firstbell.work.bells import bells
 from firstbell.work.hub_figures import HubFigures, hub_figures
 
 SERVICES = (Role.HUB, Role.PROXY, Role.EDGE, Role.GUARD)
@@ -56,6 +58,8 @@ class Status:
     machine_cpus: int
     figures: HubFigures | None = None
     """None while the hub does not run, or does not answer."""
+    bells: tuple[BellLine, ...] = ()
+    """Those of the course file: under way, then to come."""
 
     @property
     def is_up(self) -> bool:
@@ -75,6 +79,7 @@ async def status(engine: Engine, course: Course) -> Status:
     usage = {u.name: u for u in await engine.usage(running)}
     since = await _since(engine, running)
     homes = sum(v.role == Role.HOME for v in observed.volumes)
+    figures = await hub_figures(engine, course)
     return Status(
         course=course.name,
         title=course.shown_title,
@@ -89,8 +94,17 @@ async def status(engine: Engine, course: Course) -> Status:
         memory_used=sum(u.memory for u in usage.values()),
         machine_memory=observed.engine.memory,
         machine_cpus=observed.engine.cpus,
-        figures=await hub_figures(engine, course),
+        figures=figures,
+        bells=await _bells(engine, course) if figures else (),
     )
+
+
+async def _bells(engine: Engine, course: Course) -> tuple[BellLine, ...]:
+    """Whether the course's bells can be met; nothing where it has none."""
+    if not course.bells:
+        return ()
+    report, _ = await bells(engine, course)
+    return (*report.ringing, *report.coming)
 
 
 async def _since(engine: Engine, running: list[str]) -> dict[str, str]:
