@@ -84,12 +84,12 @@ def _incoming(course: Course, *, read_only: bool = False) -> Mount:
     return Mount(MountKind.VOLUME, incoming_volume(course).name, _INCOMING_DIR, read_only)
 
 
-def compression_helper(course: Course, hub_image: str, script: str) -> ContainerSpec:
+def compression_helper(course: Course, hub_image: str, script: str, quality: int) -> ContainerSpec:
     """The container of the hub's image that compresses what is laid out, without hurry: half a core."""
     return ContainerSpec(
         name=f"{names.container(course.name, Role.HELPER)}-compress",
         image=hub_image,
-        command=("node", script, STATIC_DIR),
+        command=("node", script, STATIC_DIR, str(quality)),
         labels=frozen(names.labels(course.name, Role.HELPER)),
         user=f"{HUB_UID}:{HUB_UID}",
         mounts=(mount(course),),
