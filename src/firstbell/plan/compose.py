@@ -227,7 +227,8 @@ def _healthcheck(probe: tuple[str, ...]) -> Tree:
 
 
 def _prepare(image: str, specs: tuple[ContainerSpec, ...]) -> Tree:
-    mounts = {m.source: m for spec in specs for m in spec.mounts if m.kind is MountKind.VOLUME}
+    volumes = [m for spec in specs for m in spec.mounts if m.kind is MountKind.VOLUME]
+    mounts = {m.source: replace(m, read_only=False) for m in volumes}
     return {
         "image": image,
         "entrypoint": ["sh", "-ec", "\n".join(_owning(specs))],
