@@ -96,13 +96,15 @@ async def _all(
     people = People(simulated)
     # The first start loads what later ones use.
     await people.new(1)
-    grown = [await _grow(simulated, people, size, idle) for size in sizes]
+    grown: list[Size] = []
+    for size in sizes:
+        grown.append(await _grow(simulated, people, size, idle, grown[-1].hub_idle if grown else 0.0))
     async with simulated.api() as api:
         return grown, await _day(simulated, people, api, visits)
 
 
-async def _grow(simulated: Simulated, people: People, size: int, idle: float) -> Size:
-    """As many servers as `size`."""
+async def _grow(simulated: Simulated, people: People, size: int, idle: float, idle_before: float) -> Size:
+    """As many servers as `size`; `idle_before`: per cent of a core that the hub used with those before."""
     more = size - len(people.names)
     began, before = time.monotonic(), simulated.hub_used()
     await people.new(more)
@@ -110,13 +112,16 @@ async def _grow(simulated: Simulated, people: People, size: int, idle: float) ->
     hub, proxy, began = simulated.hub_used(), simulated.proxy_used(), time.monotonic()
     await asyncio.sleep(idle)
     hub_later, proxy_later, passed = simulated.hub_used(), simulated.proxy_used(), time.monotonic() - began
+    idle_cpu = 100 * (hub_later.cpu - hub.cpu) / passed
+    meanwhile = seconds * (idle_before + idle_cpu) / 2 / 100
     found = Size(
         servers=size,
         start_seconds=round(seconds / more, 4),
-        start_cpu=round(cpu / more, 4),
+        start_cpu=round((cpu - meanwhile) / more, 4),
         hub_memory=hub_later.memory,
         proxy_memory=proxy_later.memory,
-        hub_idle=round(100 * (hub_later.cpu - hub.cpu) / passed, 2),
+        proxy_heap=await simulated.give_back(),
+        hub_idle=round(idle_cpu, 2),
         proxy_idle=round(100 * (proxy_later.cpu - proxy.cpu) / passed, 2),
     )
     print(f"  {found}", flush=True)

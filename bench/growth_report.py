@@ -26,9 +26,11 @@ class Size:
     start_seconds: float
     """Wall time per start, eight at once."""
     start_cpu: float
-    """Of the hub, per start."""
+    """Of the hub, per start, without what it does for the servers that run (`hub_idle`)."""
     hub_memory: int
     proxy_memory: int
+    proxy_heap: int
+    """Bytes that the proxy's JavaScript uses after a collection: what node holds beside them it may need again."""
     hub_idle: float
     """Share of a core while nobody does anything, in per cent."""
     proxy_idle: float
@@ -44,7 +46,6 @@ class Moment:
     """Bytes of heap and stacks that are kept once garbage is collected and given back."""
     proxy_memory: int
     proxy_heap: int
-    """Bytes that the proxy's JavaScript uses after a collection: what node holds beside them it may need again."""
     database: int
     tokens: int
     rows: int
@@ -79,9 +80,9 @@ def growth_figures(grown: Sequence[Size]) -> tuple[Figure, ...]:
         *smaller, now = (1000 * value for _, value in points[column])
         return Figure(title, (now,), (min(smaller),), "ms", part(STEEPER), "the quickest before")
 
-    def memory(title: str, column: str) -> tuple[Figure, ...]:
-        each = stats.fit(points[column]).slope / _KB
-        bend = stats.bend(points[column], _FLAT)
+    def memory(title: str, column: str, kept: str) -> tuple[Figure, ...]:
+        each = stats.fit(points[kept]).slope / _KB
+        bend = stats.bend(points[kept], _FLAT)
         return (
             Figure(title, (points[column][-1][1] / _MB,), (points[column][0][1] / _MB,), "MB"),
             Figure("  for each server more", (each,), unit="kB"),
@@ -92,8 +93,8 @@ def growth_figures(grown: Sequence[Size]) -> tuple[Figure, ...]:
     return (
         flat(f"CPU of the hub per start, up to {last.servers} servers", "start_cpu"),
         flat("  time per start, eight at once", "start_seconds"),
-        *memory(f"Memory of the hub with {last.servers} servers", "hub_memory"),
-        *memory(f"Memory of the proxy with {last.servers} servers", "proxy_memory"),
+        *memory(f"Memory of the hub with {last.servers} servers", "hub_memory", "hub_memory"),
+        *memory(f"Memory of the proxy with {last.servers} servers", "proxy_memory", "proxy_heap"),
         Figure(f"CPU of the hub with {last.servers} idle servers", (last.hub_idle,), (grown[0].hub_idle,), "%"),
         Figure("  per hundred", (hundred[-1],), (hundred[0],), "%", part(STEEPER), "that at the beginning"),
         Figure("  of the proxy", (last.proxy_idle,), (grown[0].proxy_idle,), "%"),

@@ -13,7 +13,7 @@ MB = 1_000_000
 
 
 def sizes(memory: Callable[[int], float], cpu: Callable[[int], float] = lambda _: 0.05) -> list[Size]:
-    return [Size(n, 0.06, cpu(n), int(memory(n)), 60 * MB, 0.02 * n, 0.1) for n in (50, 100, 200, 400)]
+    return [Size(n, 0.06, cpu(n), int(memory(n)), 60 * MB, 11 * MB, 0.02 * n, 0.1) for n in (50, 100, 200, 400)]
 
 
 def day(memory: Callable[[int], float], tokens: Callable[[int], int] = lambda _: 240) -> list[Moment]:
