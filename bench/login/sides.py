@@ -1,4 +1,4 @@
-"""The two systems, each as processes on a loopback address of its own: hub, proxy, and one process of servers."""
+"""The two systems, each as processes of this machine: hub, proxy, and one process of servers; ours with its edge."""
 
 from __future__ import annotations
 
@@ -8,24 +8,28 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 import httpx
+from argon2 import PasswordHasher
 
 from bench import process
 from bench.janitor import with_parent
 from bench.login import our_hub
 from bench.peer_side import programs
-from bench.side import ROOT
+from bench.side import ROOT, free_port
 from firstbell.config.wire import runtime_to_wire, to_wire
+from firstbell.hub.people import open_store
 from firstbell.model.course import Course
 from firstbell.model.runtime import HUB_PORT, PROXY_API_PORT, PROXY_PORT, SERVER_PORT, Runtime
+from firstbell.plan.edge import DATA_DIR, caddyfile
 
-OUR_ADDRESS, PEER_ADDRESS = "127.86.0.1", "127.86.0.2"
+PASSWORD = "four unrelated plain words"
+_ADDRESSES = iter(f"127.86.0.{number}" for number in range(1, 255))
+"""Each has a loopback address of its own, as their ports are the same."""
 _DEADLINE = 60.0
 
 
@@ -33,93 +37,118 @@ _DEADLINE = 60.0
 class Side:
     """One of them, running."""
 
-    name: str
     url: str
     hub: int
     """The hub's process id."""
+    around: tuple[int, ...]
+    """Of proxy and edge."""
     log: Path
-    staff: str = ""
 
-    def cpu(self) -> tuple[float, float]:
-        """CPU seconds of the hub until now: its event loop's thread, and its other threads (password hashing)."""
-        used = {int(task.name): _nanoseconds(task) for task in Path(f"/proc/{self.hub}/task").iterdir()}
-        return used[self.hub] / 1e9, sum(spent for thread, spent in used.items() if thread != self.hub) / 1e9
+    def cpu(self) -> tuple[float, float, float]:
+        """CPU seconds until now: of the hub's event loop, of its other threads (ended ones too), of proxy and edge."""
+        # The loop's in nanoseconds; of a whole process the kernel tells hundredths of a second.
+        loop = int(Path(f"/proc/{self.hub}/task/{self.hub}/schedstat").read_text().split()[0]) / 1e9
+        threads = process.usage_of([self.hub]).cpu - loop
+        return loop, threads, process.usage_of(self.around).cpu
 
 
-def _nanoseconds(task: Path) -> int:
-    return int((task / "schedstat").read_text().split()[0])
+class _Processes:
+    """Starts processes in a folder, whose output goes to one log, and ends them."""
+
+    def __init__(self, stack: ExitStack, env: Mapping[str, str]) -> None:
+        self.folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="firstbell-bench-")))
+        self.log = self.folder / "log"
+        self._stack = stack
+        self._file = stack.enter_context(self.log.open("w"))
+        self._env = {**os.environ, "PYTHONPATH": str(ROOT), **env}
+
+    def run(self, *command: str | Path, **env: str) -> subprocess.Popen[bytes]:
+        """A process more."""
+        running = subprocess.Popen(
+            [str(part) for part in command],
+            env=self._env | env,
+            cwd=self.folder,
+            stdout=self._file,
+            stderr=self._file,
+            start_new_session=True,
+            preexec_fn=with_parent,  # noqa: PLW1509 - no threads yet
+        )
+        self._stack.callback(_end, running)
+        return running
+
+    def module(self, name: str, *arguments: object, **env: str) -> subprocess.Popen[bytes]:
+        """A Python module as a program."""
+        return self.run(sys.executable, "-m", name, *map(str, arguments), **env)
+
+
+def _end(running: subprocess.Popen[bytes]) -> None:
+    others = process.family(running.pid)[1:]
+    process.end(running)
+    for pid in others:
+        try:
+            os.kill(pid, 9)
+        except ProcessLookupError:
+            continue
 
 
 @contextmanager
-def ours(access: Mapping[str, object], profile: str = "") -> Iterator[Side]:
-    """Firstbell's hub and proxy as `up` starts them, without the engine and the edge."""
-    course = Course(name="bench-login", url="http://127.0.0.1/", access=access, server={"image": our_hub.IMAGE})
-    runtime = Runtime(course="bench-login", image=our_hub.IMAGE, network="none", gateway=OUR_ADDRESS, cpus=4)
+def ours(access: Mapping[str, object], roster: Sequence[str] = (), profile: str = "") -> Iterator[Side]:
+    """Firstbell's hub, proxy and edge as `up` starts them, without the engine."""
+    address, port = next(_ADDRESSES), free_port()
+    course = Course.model_validate(
+        {"name": "bench-login", "url": f"http://127.0.0.1:{port}", "access": access, "server": {"image": our_hub.IMAGE}}
+    )
+    runtime = Runtime(course="bench-login", image=our_hub.IMAGE, network="none", gateway=address, cpus=4)
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="firstbell-bench-")))
-        for name in ("state", "shared"):
-            (folder / name).mkdir()
-        files = dict(zip(("course.json", "secrets.json"), to_wire(course), strict=True))
-        for name, data in (files | {"runtime.json": runtime_to_wire(runtime)}).items():
-            (folder / name).write_bytes(data)
+        made = _Processes(stack, {})
+        _write(made.folder, course, runtime, roster)
         places = {"COURSE_FILE": "course.json", "SECRETS_FILE": "secrets.json", "RUNTIME_FILE": "runtime.json",
-                  "STATE_DIR": "state", "SHARED_DIR": "shared"}  # fmt: skip
-        env = {f"FIRSTBELL_{name}": str(folder / file) for name, file in places.items()}
-        env["FIRSTBELL_PROXY_COMMAND"] = str(programs() / "node_modules/.bin/configurable-http-proxy")
-        log = stack.enter_context((folder / "log").open("w"))
+                  "STATE_DIR": "state", "SHARED_DIR": "shared", "STATIC_DIR": "static"}  # fmt: skip
+        env = {f"FIRSTBELL_{name}": str(made.folder / file) for name, file in places.items()}
+        made.module("bench.login.servers", "firstbell", address, SERVER_PORT)
+        command = str(programs() / "node_modules/.bin/configurable-http-proxy")
+        proxy = made.module("firstbell.hub.proxy", **env, FIRSTBELL_PROXY_COMMAND=command)
+        caddy = Path(sys.executable).parent / "caddy"
+        edge = made.run(caddy, "run", "--adapter", "caddyfile", "--config", made.folder / "Caddyfile")
+        hub = made.module("bench.login.our_hub", address, SERVER_PORT, *([profile] if profile else []), **env)
+        yield _once_it_answers(Side(f"http://127.0.0.1:{port}", hub.pid, (proxy.pid, edge.pid), made.log), hub)
 
-        def run(module: str, *arguments: str) -> subprocess.Popen[bytes]:
-            return stack.enter_context(_program([sys.executable, "-m", module, *arguments], env, log, folder))
 
-        run("bench.login.servers", "firstbell", OUR_ADDRESS, str(SERVER_PORT))
-        run("firstbell.hub.proxy")
-        hub = run("bench.login.our_hub", OUR_ADDRESS, str(SERVER_PORT), *([profile] if profile else []))
-        side = Side("firstbell", f"http://{OUR_ADDRESS}:{PROXY_PORT}", hub.pid, folder / "log")
-        yield _once_it_answers(side, hub)
+def _write(folder: Path, course: Course, runtime: Runtime, roster: Sequence[str]) -> None:
+    for name in ("state", "shared", "static"):
+        (folder / name).mkdir()
+    files = dict(zip(("course.json", "secrets.json"), to_wire(course), strict=True))
+    text = caddyfile(course, runtime.proxy_url, runtime.hub_url).replace(DATA_DIR, str(folder))
+    for name, data in (files | {"runtime.json": runtime_to_wire(runtime), "Caddyfile": text.encode()}).items():
+        (folder / name).write_bytes(data)
+    if roster:
+        rows = "".join(f"{name},,,student,\n" for name in roster)
+        (folder / "state/roster.csv").write_text(f"username,name,email,role,section\n{rows}")
+        store, hashed = open_store(folder / "state"), PasswordHasher().hash(PASSWORD)
+        for name in roster:
+            store.set_password_hash(name, hashed)
+        store.close()
 
 
 @contextmanager
 def peer() -> Iterator[Side]:
     """JupyterHub and its proxy as they come."""
+    address = next(_ADDRESSES)
+    command = [str(programs() / "venv/bin/node"), str(programs() / "node_modules/.bin/configurable-http-proxy")]
+    env = {
+        "BENCH_ADDRESS": address,
+        "BENCH_URL": f"http://{address}:{PROXY_PORT}",
+        "BENCH_HUB_PORT": str(HUB_PORT),
+        "BENCH_SERVERS": str(SERVER_PORT),
+        "BENCH_PROXY_API_PORT": str(PROXY_API_PORT),
+        "BENCH_PROXY": json.dumps(command),
+    }
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="firstbell-bench-")))
-        proxy = [str(programs() / "venv/bin/node"), str(programs() / "node_modules/.bin/configurable-http-proxy")]
-        url = f"http://{PEER_ADDRESS}:{PROXY_PORT}"
-        env = {
-            "BENCH_ADDRESS": PEER_ADDRESS,
-            "BENCH_URL": url,
-            "BENCH_HUB_PORT": str(HUB_PORT),
-            "BENCH_SERVERS": str(SERVER_PORT),
-            "BENCH_PROXY_API_PORT": str(PROXY_API_PORT),
-            "BENCH_PROXY": json.dumps(proxy),
-        }
-        log = stack.enter_context((folder / "log").open("w"))
-        servers = [sys.executable, "-m", "bench.login.servers", "peer", PEER_ADDRESS, str(SERVER_PORT)]
-        stack.enter_context(_program(servers, env, log, folder))
-        config = str(Path(__file__).parent / "peer_config.py")
-        command = [sys.executable, "-m", "jupyterhub", "--config", config]
-        hub = stack.enter_context(_program(command, env, log, folder))
-        yield _once_it_answers(Side("peer", url, hub.pid, folder / "log"), hub)
-
-
-@contextmanager
-def _program(
-    command: list[str], env: Mapping[str, str], log: IO[str], folder: Path
-) -> Iterator[subprocess.Popen[bytes]]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), **env}
-    running = subprocess.Popen(
-        command,
-        env=environment,
-        cwd=folder,
-        stdout=log,
-        stderr=log,
-        start_new_session=True,
-        preexec_fn=with_parent,  # noqa: PLW1509 - no threads yet
-    )
-    try:
-        yield running
-    finally:
-        process.end(running)
+        made = _Processes(stack, env)
+        made.module("bench.login.servers", "peer", address, SERVER_PORT)
+        hub = made.module("jupyterhub", "--config", Path(__file__).parent / "peer_config.py")
+        side = _once_it_answers(Side(env["BENCH_URL"], hub.pid, (), made.log), hub)
+        yield Side(side.url, side.hub, tuple(process.family(hub.pid)[1:]), side.log)
 
 
 def _once_it_answers(side: Side, hub: subprocess.Popen[bytes]) -> Side:
@@ -131,4 +160,4 @@ def _once_it_answers(side: Side, hub: subprocess.Popen[bytes]) -> Side:
         except httpx.HTTPError:
             pass
         time.sleep(0.1)
-    raise RuntimeError(f"{side.name} does not answer:\n{side.log.read_text()[-3000:]}")
+    raise RuntimeError(f"no answer at {side.url}:\n{side.log.read_text()[-3000:]}")

@@ -22,14 +22,6 @@ class NotIn(Exception):
     """The person's page was not reached."""
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """The way to a person's page: each request with its answer's status."""
-
-    hops: tuple[str, ...]
-    seconds: float = 0.0
-
-
 @dataclass(slots=True)
 class Visitor:
     """One person; cookies are kept from visit to visit by name."""
@@ -39,8 +31,8 @@ class Visitor:
     kept: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Cookies of earlier visits: name → (value, path)."""
 
-    async def come(self, http: aiohttp.ClientSession, *, known: bool = True) -> Arrival:
-        """From the front door to the own page in a browser that has the kept cookies and no others.
+    async def come(self, http: aiohttp.ClientSession, *, known: bool = True) -> tuple[str, ...]:
+        """From the front door to the own page in a browser that has the kept cookies and no others; its requests.
 
         With `known` False they are only shown when the form is sent: the way of a new visitor who is given that seat.
         """
@@ -53,7 +45,7 @@ class Visitor:
                 method, data, url = "GET", None, urljoin(url, answer.headers["Location"])
             elif GREETING in text:
                 self._keep(jar)
-                return Arrival(tuple(hops))
+                return tuple(hops)
             elif "/spawn-pending/" in url:
                 url = await self._wait(http, jar, url, text)
             elif form := _form(text):

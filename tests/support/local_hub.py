@@ -248,6 +248,8 @@ def main(folder: Path) -> None:
                 await asyncio.sleep(wanted.get("slow", 0) / 4)
 
     class Hub(JupyterHub):
+        handlers: list[Any]
+
         def init_handlers(self) -> None:
             super().init_handlers()
             self.handlers = self.add_url_prefix(self.hub_prefix, waiting_handlers()) + self.handlers

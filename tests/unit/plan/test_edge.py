@@ -99,7 +99,7 @@ async def _answered(tmp_path: Path, *paths: str, **keys: object) -> list[tuple[i
     config = tmp_path / "Caddyfile"
     text = caddyfile(course, f"http://127.0.0.1:{ports[1]}", f"http://127.0.0.1:{ports[0]}")
     config.write_text(text.replace(DATA_DIR, str(tmp_path)))
-    command = [CADDY, "run", "--adapter", "caddyfile", "--config", str(config)]
+    command = [str(CADDY), "run", "--adapter", "caddyfile", "--config", str(config)]
     process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.DEVNULL)
     try:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{ports[2]}", trust_env=False) as client:
