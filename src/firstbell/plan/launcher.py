@@ -7,6 +7,7 @@ from importlib.resources.abc import Traversable
 
 from firstbell.model.container import File
 from firstbell.model.runtime import LAUNCHER_DIR, SIDECAR_DIR
+from firstbell.plan.bytecode import compiled
 
 
 def launcher_files() -> tuple[File, ...]:
@@ -20,10 +21,12 @@ def sidecar_files() -> tuple[File, ...]:
 
 
 def _tree(folder: Traversable, target: str) -> list[File]:
-    found = [File(target, None, 0o755)]
+    found, beside = [File(target, None, 0o755)], []
     for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
         if entry.name == "__pycache__":
             continue
         path = f"{target}/{entry.name}"
         found += _tree(entry, path) if entry.is_dir() else [File(path, entry.read_bytes(), 0o644)]
-    return found
+        if not entry.is_dir() and (binary := compiled(found[-1])):
+            beside.append(binary)
+    return [*found, File(f"{target}/__pycache__", None, 0o755, counted=False), *beside] if beside else found

@@ -47,11 +47,11 @@ _LANGUAGE_PROGRAMS = (
 
 def begin() -> None:
     """Before the first import of Jupyter."""
-    # A collection finds nothing while modules load, and looks at ever more objects: 0.05 s.
+    # A collection finds nothing while modules load, and looks at ever more objects: 0.05 s. (`__main__` has done so.)
     gc.disable()
     with contextlib.suppress(Exception), later.waiting(lambda: _hidden(_FORMAT_CHECKERS)), threads.plain():
         _import_lab()
-    for trick in (_settings_checked_quickly, _kernel_folders_without_ipython):
+    for trick in (_settings_checked_quickly, _kernel_folders_without_ipython, _no_parser_without_arguments):
         with contextlib.suppress(ImportError, AttributeError):
             trick()
 
@@ -99,6 +99,20 @@ class _QuickValidator:
         return getattr(self._real, name)
 
 
+def _no_parser_without_arguments() -> None:
+    """An empty command line needs no `argparse` parser of all options, one for the server and for each extension."""
+    application: Any = importlib.import_module("traitlets.config.application")
+    parse = application.Application.parse_command_line
+
+    def parse_command_line(self: Any, argv: Any = None) -> None:
+        if argv is None or len(argv):
+            parse(self, argv)
+            return
+        self.argv, self.extra_args, self.cli_config = [], [], application.Config()
+
+    application.Application.parse_command_line = parse_command_line
+
+
 def _kernel_folders_without_ipython() -> None:
     """Asking IPython for its folder imports it and its 70 modules, 2.6 MB and 0.03 s. The folder is as it says."""
     manager: Any = importlib.import_module("jupyter_client.kernelspec").KernelSpecManager
@@ -128,7 +142,11 @@ def _import_lab() -> None:
         return
     # `requests` (0.1 s) fetches extension block lists, where a site has some; `httpx` (0.2 s, with TLS and rich) is for
     # the extension manager's search. Both are used as `module.name`, so they can come when the name is asked for.
-    with _later("requests"), _later("httpx"):
+    # `websocket` (20 modules) speaks with a kernel gateway; notebooks of formats 1 to 3 (30 modules) are rare by now.
+    waiting = ("requests", "httpx", "websocket", "nbformat.v1", "nbformat.v2", "nbformat.v3")
+    with contextlib.ExitStack() as stack:
+        for name in waiting:
+            stack.enter_context(_later(name))
         commands = importlib.import_module("jupyterlab.commands")
         # Importing labapp runs `node jlpm config` (0.3 s, where there is a node) for the registry of source builds.
         ask_node = getattr(commands, "_yarn_config", None)
@@ -162,7 +180,8 @@ def _hidden(names: frozenset[str]) -> Iterator[None]:
 @contextlib.contextmanager
 def _later(name: str) -> Iterator[None]:
     """Within, ``import name`` binds a stand-in that loads the module when one of its attributes is first used."""
-    if name in sys.modules or importlib.util.find_spec(name) is None:
+    # Of a submodule the spec is not asked for: that would import its package.
+    if name in sys.modules or importlib.util.find_spec(name.partition(".")[0]) is None:
         yield
         return
     stand_in = _StandIn(name)

@@ -223,3 +223,28 @@ def test_the_directory_may_have_any_name_and_shadows_nothing(tmp_path: Path) -> 
     done = subprocess.run([sys.executable, str(copy)], capture_output=True, text=True, cwd=tmp_path)
     assert done.stdout.startswith("None "), done.stderr
     assert "some name" not in done.stdout
+
+
+NO_ARGUMENTS = """
+import sys
+sys.path.insert(0, {src!r})
+from firstbell.singleuser import lean
+lean.begin()
+lazy = {{name for name in ("websocket", "nbformat.v3") if name in sys.modules}}
+from jupyter_server.serverapp import ServerApp
+app = ServerApp()
+app.parse_command_line([])
+print(sorted(lazy), app.extra_args, dict(app.cli_config), app.argv)
+app.parse_command_line(["--ServerApp.port=1", "/"])
+print(app.port, app.extra_args)
+import nbformat, websocket
+old = nbformat.reads('{{"metadata": {{}}, "nbformat": 3, "nbformat_minor": 0, "worksheets": []}}', 4)
+print(old.nbformat, nbformat.v3.nbformat, websocket.create_connection.__module__)
+"""
+
+
+def test_no_arguments_need_no_parser_and_arguments_get_one() -> None:
+    """An empty command line leaves nothing, a full one is read as ever; what was put off comes when it is used."""
+    code = NO_ARGUMENTS.format(src=str(PACKAGE.parents[1]))
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert result.stdout.splitlines() == ["[] [] {} []", "1 ['/']", "4 3 websocket._core"], result.stderr
