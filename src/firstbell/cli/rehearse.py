@@ -68,7 +68,10 @@ def rehearse(  # noqa: PLR0917 - typer makes parameters of them
         _show_plan(terminal, read, wish, found)
         return
     _ask(terminal, wish, found, yes=yes)
-    record, visits = asyncio.run(_rehearse(terminal, read, wish))
+    try:
+        record, visits = asyncio.run(_rehearse(terminal, read, wish))
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None  # by SIGTERM
     last = last_record(read.name)
     told = verdict(record, last)
     report = keep(record, visits, told, last, out)
