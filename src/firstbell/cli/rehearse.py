@@ -38,6 +38,10 @@ def rehearse(  # noqa: PLR0917 - typer makes parameters of them
     ] = "",
     pause: Annotated[str, typer.Option("--pause", help="Between two cells.")] = "1s",
     processes: Annotated[int, typer.Option("--processes", min=0, help="Client processes; 0 is as many as needed.")] = 0,
+    warm: Annotated[
+        bool | None,
+        typer.Option("--warm/--cold", help="Whether a bell rings before; without it as the course file has bells."),
+    ] = None,
     keep_people: Annotated[
         bool, typer.Option("--keep", help="Leave the test people and their servers, to look at; remove: --clean-up.")
     ] = False,
@@ -62,6 +66,7 @@ def rehearse(  # noqa: PLR0917 - typer makes parameters of them
         patience=seconds_of(patience, "--patience"),
         processes=processes,
         keep=keep_people,
+        warm=bool(read.bells) if warm is None else warm,
     )
     found = asyncio.run(_prospect(read))
     if dry_run:
@@ -94,6 +99,8 @@ def _show_plan(terminal: Terminal, course: Course, wish: Wish, found: Prospect) 
         terminal.say(f"would remove {plural(found.left_over, 'test person', 'test people')} of an earlier rehearsal")
     terminal.say(f"would make {plural(wish.people, 'test person', 'test people')} of {course.name}")
     terminal.say(f"would let them come to {course.public_url} within {wish.within:g} s, and work in {_notebook(wish)}")
+    if wish.warm:
+        terminal.say("would ring before, so that their servers run when they come")
     terminal.say("would keep them" if wish.keep else "would remove them, their servers and homes")
     for remark in (*_inside(found), *remarks):
         terminal.note(remark, style="yellow")

@@ -283,6 +283,24 @@ class BellBook:
         """Nobody came: from this moment it is given to nobody. False if somebody came after all."""
         return self._move(username, (*WAITING, At.FAILED), At.STOPPING)
 
+    def take_back(self, key: str) -> frozenset[str]:
+        """The seats of a ringing for which nobody has come, from now on given to nobody."""
+        states = (*WAITING, At.FAILED, At.SPARE)
+        with self._writing() as db:
+            rows = db.execute(
+                f"UPDATE places SET state = ? WHERE seat AND state IN ({_marks(states)}) AND username IN"
+                " (SELECT username FROM people WHERE key = ?) RETURNING username",
+                (At.STOPPING, *states, key),
+            ).fetchall()
+        return frozenset(name for (name,) in rows)
+
+    def forget(self, usernames: Iterable[str]) -> None:
+        """These names may become somebody else's: nothing of theirs is known any more."""
+        names = [(name,) for name in usernames]
+        with self._writing() as db:
+            db.executemany("DELETE FROM places WHERE username = ?", names)
+            db.executemany("DELETE FROM people WHERE username = ?", names)
+
     def stopped(self, username: str) -> None:
         """It does not run any more: a seat is spare, any other place is done with."""
         place = self.place(username)

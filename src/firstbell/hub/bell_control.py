@@ -29,7 +29,7 @@ from firstbell.hub import bell_book
 from firstbell.hub.bell_book import BellBook
 from firstbell.hub.bell_hub import ApiHub, People
 from firstbell.hub.bell_report import Reporter
-from firstbell.hub.bell_values import Ring
+from firstbell.hub.bell_values import NOW, Ring
 from firstbell.hub.control_io import control_arguments, print_answer
 from firstbell.hub.people import PeopleStore, open_store
 from firstbell.model.course import Course
@@ -37,8 +37,6 @@ from firstbell.plan.bell_report import coming_line
 from firstbell.plan.bells import Occurrence
 
 _VERBS = ("bells", "bell-forecast", "bell-now", "bell-wait")
-NOW = "now"
-"""What a ringing out of turn is called."""
 _WAITS = 4.0
 _LOOK_EVERY = 0.25
 _USUAL_GRACE = 1200.0
@@ -87,7 +85,7 @@ def _wished(of: Reporter, wish: dict[str, Any]) -> Occurrence:
         raise CourseFileError("a seminar's seats have no names", next_step=how_many)
     if not is_seminar and wish.get("seats"):
         raise CourseFileError("numbers are a seminar's", next_step="Say who: firstbell bell now --who everyone")
-    everyone = of.people.whom(Occurrence(bell=NOW, at=ring.at))
+    everyone = {*of.people.whom(Occurrence(bell=NOW, at=ring.at)), *(of.people.guests() if names else ())}
     if unknown := [name for name in names if name not in everyone]:
         raise CourseFileError(
             f"nobody of the course: {', '.join(unknown)}", next_step="See who is: firstbell people list"

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from firstbell.config.roster import parse_roster
 from firstbell.hub.people import PeopleStore
+from firstbell.hub.rehearsal_book import RehearsalBook
 from firstbell.model.course import Course
 from firstbell.plan.bell_forecast import Pressure
 from firstbell.plan.bells import Occurrence
@@ -136,6 +137,10 @@ class People:
             return ring.names
         section = ring.who.removeprefix("section:").strip() if ring.who.startswith("section:") else ""
         return tuple(name for name, of in self._known().items() if not section or of == section)
+
+    def guests(self) -> set[str]:
+        """Test people of a rehearsal: a bell may be rung for them, but none rings for them by itself."""
+        return set(RehearsalBook(self._store.path.parent).people())
 
     def count(self, ring: Occurrence) -> int:
         """How many servers a ringing wants."""

@@ -10,6 +10,9 @@ from typing import Any
 
 from firstbell.plan.bells import Occurrence
 
+NOW = "now"
+"""What a ringing out of turn is called."""
+
 
 class At(StrEnum):
     """Where a server that a bell wants has come to."""

@@ -49,6 +49,11 @@ class Rehearsal:
     seats_before: int = 0
     problem: str = ""
 
+    @property
+    def began(self) -> float:
+        """Unix seconds."""
+        return self.ends - LONGEST
+
 
 class RehearsalBook:
     """The file. Made when a rehearsal opens; without it every question is answered with nobody."""

@@ -18,6 +18,9 @@ from typing import Any
 from argon2 import PasswordHasher
 
 from firstbell.errors import CourseBusy, CourseFileError
+from firstbell.hub import bell_book
+from firstbell.hub.bell_book import BellBook
+from firstbell.hub.bell_values import NOW
 from firstbell.hub.people import PeopleStore
 from firstbell.hub.rehearsal import COOKIE
 from firstbell.hub.rehearsal_book import PREFIX, Phase, RehearsalBook
@@ -34,8 +37,9 @@ def answer(course: Course, store: PeopleStore, state: Path, verb: str, words: Se
             return _open(course, store, book, _number(words))
         case "rehearse-close":
             book.close()
+            _end_its_bells(book, state)
         case "rehearse-end":
-            _end(store, book)
+            _end(store, book, state)
     rehearsal = book.rehearsal()
     return {"phase": rehearsal.phase.value, "people": list(book.people()), "problem": rehearsal.problem}
 
@@ -83,7 +87,20 @@ def _with_code(course: Course, book: RehearsalBook, names: Sequence[str]) -> lis
     return [{"door": f"{course.public_url}hub/rehearsal/{book.new_code(name)}"} for name in names]
 
 
-def _end(store: PeopleStore, book: RehearsalBook) -> None:
+def _end_its_bells(book: RehearsalBook, state: Path) -> None:
+    """A ringing of the rehearsal is over, and the seats that it made and nobody took are the rehearsal's to remove."""
+    if not (state / bell_book.FILE).exists():
+        return
+    rehearsal, bells = book.rehearsal(), BellBook(state / bell_book.FILE)
+    for ring in bells.active():
+        if ring.occurrence.bell == NOW and ring.began >= rehearsal.began - 1:
+            bells.close_ring(ring.occurrence.key)
+            untaken = bells.take_back(ring.occurrence.key)
+            book.add(name for name in untaken if int(name.removeprefix("seat-")) > rehearsal.seats_before)
+    bells.close()
+
+
+def _end(store: PeopleStore, book: RehearsalBook, state: Path) -> None:
     rehearsal = book.rehearsal()
     if rehearsal.phase is Phase.NONE:
         return
@@ -92,6 +109,10 @@ def _end(store: PeopleStore, book: RehearsalBook) -> None:
             "the hub has not removed the test people yet", next_step="Try again: firstbell rehearse --clean-up"
         )
     names = book.people()
+    if (state / bell_book.FILE).exists():  # before the numbers are given again
+        bells = BellBook(state / bell_book.FILE)
+        bells.forget(names)
+        bells.close()
     for name in names:
         store.forget_home(name)
         store.forget(name)

@@ -128,6 +128,7 @@ def _facts(record: Record) -> str:
     rows = [
         ("machine", f"{machine.cpus} cores, {machine.memory / 2**30:.1f} GB, {machine.engine}, {machine.name}"),
         ("asked", f"{record.people} people within {record.within:g} s at {record.url}"),
+        ("their servers", "started beforehand, by a bell" if record.warm else "started when they come"),
         ("notebook", record.notebook or "three short cells of its own"),
         ("memory of a server", f"{cost.server_memory / _MIB:.0f} MB ({cost.servers} measured)"),
         ("memory of hub, proxy and edge", f"{cost.services_memory / _MIB:.0f} MB"),

@@ -15,11 +15,15 @@ from firstbell.plan.memory_room import room_for_more
 from firstbell.rehearsal.crowd import arrivals, drive
 from firstbell.rehearsal.record import Record
 from firstbell.rehearsal.visit import SCRATCH_CELLS, Person, Script, Visit
+from firstbell.work import bells
 from firstbell.work.lock import course_lock
 from firstbell.work.people import control
 from firstbell.work.rehearse_people import clear_away, left_over, open_rehearsal
 from firstbell.work.rehearse_record import Watched, Wish, is_local, make_record, memory_of, servers_cpu
 from firstbell.work.rehearse_sampler import Sampler
+
+_GRACE = 600
+"""Seconds that a server of a rehearsal waits for its person, after all should have come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +100,26 @@ async def clean_up(engine: Engine, course: Course) -> int:
 async def _people(engine: Engine, course: Course, wish: Wish, watcher: Watcher) -> AsyncIterator[list[Person]]:
     try:
         watcher.note(f"making {wish.people} test people")
-        yield await open_rehearsal(engine, course, wish.people)
+        people = await open_rehearsal(engine, course, wish.people)
+        if wish.warm:
+            watcher.note("ringing: their servers are started beforehand")
+            await _ring(engine, course, wish, watcher)
+        yield people
     finally:
         if not wish.keep:
             watcher.note("removing the test people, their servers and homes")
             # A second Ctrl-C ends the command at once; the next rehearsal then removes them.
             await clear_away(engine, course)
+
+
+async def _ring(engine: Engine, course: Course, wish: Wish, watcher: Watcher) -> None:
+    """As a bell does: a seminar's seats are prepared for whoever comes, others' servers are theirs by name."""
+    grace = int(wish.within) + _GRACE
+    if course.access.login == "seminar":
+        ring = bells.Wish(people=wish.people, grace=grace)
+    else:
+        ring = bells.Wish(names=await left_over(engine, course) or (), grace=grace)
+    await bells.ring_now(engine, course, ring, lambda line: watcher.note(f"{line.ready} of {line.wanted} ready"))
 
 
 async def _drive(

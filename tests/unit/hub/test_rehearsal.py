@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from firstbell.errors import CourseBusy, CourseFileError
+from firstbell.hub.bell_book import BellBook
 from firstbell.hub.people import PeopleStore
 from firstbell.hub.rehearsal import expected, test_person
 from firstbell.hub.rehearsal_book import LONGEST, Phase, RehearsalBook
 from firstbell.hub.rehearsal_control import answer
 from firstbell.hub.seats import Seats
 from firstbell.model.course import Course
+from firstbell.plan.bells import Occurrence
 
 test_person.__test__ = False  # type: ignore[attr-defined]
 
@@ -149,3 +152,27 @@ def test_what_went_wrong_is_told_and_tried_again(store: PeopleStore):
     RehearsalBook(store.path.parent).failed("the engine does not answer")
     assert ask(store, "state")["problem"] == "the engine does not answer"
     assert ask(store, "close")["problem"] == ""
+
+
+def test_a_bell_rung_for_it_ends_with_it(store: PeopleStore):
+    """Seats that it prepared and nobody took are the rehearsal's; earlier ones, and those of other bells, are not."""
+    seats, bells = Seats(store, "c"), BellBook(store.path.parent / "bells.sqlite")
+
+    def rung(bell: str, *names: str) -> None:
+        ring = Occurrence(bell=bell, at=datetime.now(UTC), seats=len(names), grace=600.0)
+        bells.begin(ring, wanted=len(names))
+        bells.want_seats(ring, names)
+
+    before = seats.new(taken=lambda _: False).username
+    rung("monday", before)
+    ask(store, "open", "2", login="seminar")
+    prepared = [seats.new(taken=lambda _: False).username for _ in range(2)]
+    rung("now", *prepared)
+    RehearsalBook(store.path.parent).add([bells.hand_out() or ""])  # the first comes; it was monday's
+    state = ask(store, "close")
+    assert set(prepared) < {*state["people"]} == {*prepared, before}
+    assert [ring.occurrence.bell for ring in bells.active()] == ["monday"]
+    RehearsalBook(store.path.parent).closed()
+    ask(store, "end")
+    assert all(bells.place(name) is None for name in (*prepared, before))
+    assert bells.hand_out() is None  # a number that is given again is nobody's prepared seat
