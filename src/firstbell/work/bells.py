@@ -111,7 +111,9 @@ async def _ask(engine: Engine, course: Course, verb: str, *words: str) -> Any:
 
 
 def _is_hopeless(now: BellLine, standstill: float) -> bool:
-    return now.state != "begun" or now.ready + now.failed >= now.wanted or standstill > _STANDSTILL
+    # With all ready and none failed the hub's service has yet to write down how long it took.
+    all_tried = bool(now.failed) and now.ready + now.failed >= now.wanted
+    return now.state != "begun" or all_tried or standstill > _STANDSTILL
 
 
 def _not_all(now: BellLine) -> FirstbellError:
