@@ -60,6 +60,7 @@ def logger_like(logger: type) -> type:
 
         def register_event_schema(self, schema: Any) -> None:
             if self.settled:
+                _refuse_known(self.schemas, schema)
                 super().register_event_schema(schema)
             else:
                 self.__dict__.setdefault("_unread", []).append(schema)
@@ -75,6 +76,15 @@ def logger_like(logger: type) -> type:
             return registry
 
     return EventsLater
+
+
+def _refuse_known(registry: Any, schema: Any) -> None:
+    """Raises SchemaRegistryException as the registry does, before the real schema is read to no end: each kernel's
+    manager comes with the schema of its events and expects that.
+    """
+    light = _light(schema)
+    if light is not None and hasattr(registry, "_add") and light.id in registry.schema_ids:
+        registry._add(light)
 
 
 def _add(registry: Any, schema: Any) -> str:

@@ -15,7 +15,7 @@ import uuid
 from string import Template
 from typing import Any, Sequence
 
-from . import room
+from . import prompt, room
 from .spare import PARENT, SESSION, Recipe, Spare, recipe
 
 PAGE_SECONDS = 1.5
@@ -41,6 +41,7 @@ class Warm:
         self._timer: asyncio.TimerHandle | None = None
         self._thread = 0
         self._lost = 0
+        self._expecting = False
 
     def serving(self) -> None:
         """Called in the event loop, when the server answers."""
@@ -125,6 +126,9 @@ class Warm:
         self._recipe = self._recipe or self._default()
         if self._recipe is not None:
             self._spare = Spare(self._recipe, self._launch)
+            if not self._expecting:
+                self._expecting = True
+                prompt.expect_a_notebook()
 
     def _drop(self) -> None:
         spare, self._spare = self._spare, None

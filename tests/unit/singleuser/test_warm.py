@@ -105,6 +105,13 @@ async def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
         await one.manager.shutdown_all(now=True)
 
 
+def difference(one: Any, other: Any) -> str:
+    """What each has that the other has not, where that is the difference."""
+    if not isinstance(one, list) or sorted(map(str, one)) == sorted(map(str, other)):
+        return f"{one} / {other}"
+    return f"{[item for item in one if item not in other]} / {[item for item in other if item not in one]}"
+
+
 async def test_nothing_in_a_kernel_tells_that_it_has_waited(rig: Callable[..., Rig]) -> None:
     """Process, Python and IPython of a kernel that waited are those of one that was started, in sixty respects."""
     one = rig()
@@ -119,7 +126,8 @@ async def test_nothing_in_a_kernel_tells_that_it_has_waited(rig: Callable[..., R
     warm_one, cold_one = seen
     assert warm_one["folder"] == str(one.home / "week1")
     assert warm_one["session"] == "week1/a.ipynb"
-    assert {name: (value, cold_one[name]) for name, value in warm_one.items() if value != cold_one[name]} == {}
+    differing = [name for name in warm_one if warm_one[name] != cold_one[name]]
+    assert differing == [], "\n".join(f"{name}: {difference(warm_one[name], cold_one[name])}" for name in differing)
 
 
 async def test_it_is_nobodys_until_it_is_taken(rig: Callable[..., Rig]) -> None:
