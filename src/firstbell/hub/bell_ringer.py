@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from firstbell.hub.bell_book import BellBook
 from firstbell.hub.bell_hub import Hub, HubAway, MachineNow, People, Seen
-from firstbell.hub.bell_values import WAITING, At, Place, Ring
+from firstbell.hub.bell_values import SEATS_AT_ONCE, WAITING, At, Place, Ring
 from firstbell.model.bell import Bell
 from firstbell.model.course import Course
 from firstbell.plan.bell_forecast import FIRST_GUESS, starts_at_once
@@ -150,7 +150,9 @@ class Ringer:
         names = [place.username for place in waiting if place.state is not At.FAILED and place not in surplus]
         if short > 0:
             spare = [place.username for place in self._book.places(At.SPARE)][:short]
-            made = await self._hub.make(seats=short - len(spare)) if short > len(spare) else []
+            # More than that are made by the next looks.
+            more = min(short - len(spare), SEATS_AT_ONCE)
+            made = await self._hub.make(seats=more) if more > 0 else []
             names += [*spare, *made]
         for ring in active:
             if set(names) - self._book.people(ring.key):

@@ -11,12 +11,11 @@ from jupyterhub.utils import maybe_future
 from tornado.web import HTTPError
 
 from firstbell.hub.asked import BELLS_SERVICE
+from firstbell.hub.bell_values import SEATS_AT_ONCE
 from firstbell.hub.context import SETTING, HubContext
 from firstbell.hub.seats import Seats
 
 SEATS_PATH = "api/firstbell/seats"
-_MOST = 200
-"""Seats that one request may ask for."""
 
 
 class SeatsHandler(APIHandler):
@@ -32,7 +31,7 @@ class SeatsHandler(APIHandler):
         self.write(json.dumps({"names": [name for name in names if await self._has_user(name)]}))
 
     def _new_seats(self, context: HubContext, count: object) -> list[str]:
-        if context.course.access.login != "seminar" or not isinstance(count, int) or not 0 < count <= _MOST:
+        if context.course.access.login != "seminar" or not isinstance(count, int) or not 0 < count <= SEATS_AT_ONCE:
             raise HTTPError(400, "seats are a seminar's")
         seats, staff = Seats(context.store, context.course.name), set(context.course.access.staff)
 

@@ -12,6 +12,8 @@ from firstbell.plan.bells import Occurrence
 
 NOW = "now"
 """What a ringing out of turn is called."""
+SEATS_AT_ONCE = 50
+"""That one request may ask the hub for: each is a row and a user, and people wait for the hub meanwhile."""
 
 
 class At(StrEnum):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -86,6 +87,12 @@ def test_the_real_page_has_a_place_for_every_benchmark() -> None:
     text = page.PAGE.read_text()
     for name in ("goals", *BENCHMARKS):
         page.between(text, name, "")
+
+
+@pytest.mark.parametrize("name", BENCHMARKS)
+def test_every_benchmark_is_there(name: str) -> None:
+    """What the command offers is a module with `run`."""
+    assert callable(import_module(f"bench.{name.replace('-', '_')}").run)
 
 
 def test_a_plot_draws_every_point_inside_its_frame() -> None:

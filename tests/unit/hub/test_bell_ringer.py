@@ -11,7 +11,7 @@ import pytest
 from firstbell.hub.bell_book import BellBook
 from firstbell.hub.bell_hub import HubAway, MachineNow, People, Seen, machine_now
 from firstbell.hub.bell_ringer import Ringer
-from firstbell.hub.bell_values import At
+from firstbell.hub.bell_values import SEATS_AT_ONCE, At
 from firstbell.hub.people import PeopleStore
 from firstbell.model.container import GIB, MIB
 from firstbell.model.course import Course
@@ -57,6 +57,8 @@ class FakeHub:
 
     async def make(self, *, seats: int = 0, names: Sequence[str] = ()) -> list[str]:
         self._answer()
+        if seats > SEATS_AT_ONCE:
+            raise HubAway("the hub answered 400 when asked for seats")
         made = [f"seat-{self.seats + n + 1:03}" for n in range(seats)]
         self.seats += seats
         return list(names) or made
@@ -372,6 +374,13 @@ async def test_no_more_seats_than_the_room_holds(tmp_path: Path):
     world.hub.running = {"seat-901": Seen(START), "seat-902": Seen(START)}
     await world.until("08:57")
     assert len(world.book.waiting()) == 3
+
+
+async def test_a_large_room_is_filled_in_several_requests(tmp_path: Path):
+    """More seats than the hub makes for one request are wanted all the same, and none twice."""
+    world = World(tmp_path, {"seats": 2 * SEATS_AT_ONCE + 20}, login="seminar", capacity=500)
+    await world.until("08:56")
+    assert len(world.book.waiting()) == world.hub.seats == 2 * SEATS_AT_ONCE + 20
 
 
 def test_the_machine_is_read_from_proc(tmp_path: Path):
