@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -114,7 +115,7 @@ def test_list_and_next(command: Command, hub: list[Any]):
 
 def test_without_a_hub_the_files_bells_are_listed(command: Command):
     """When they ring is known from the file; whether they can be met is not, and the next command is named."""
-    with open("demo/firstbell.toml", "a") as file:
+    with Path("demo/firstbell.toml").open("a") as file:
         file.write('\n[[bell]]\nname = "lecture"\ndays = ["mon"]\nat = "09:00"\n')
     shown = command("bell", "list", "demo")
     assert shown.code == 0
