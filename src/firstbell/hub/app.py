@@ -15,7 +15,7 @@ from traitlets import Instance
 from firstbell.config.wire import from_wire, runtime_from_wire
 from firstbell.engine.connect import connect
 from firstbell.errors import FirstbellError
-from firstbell.hub import bell_book, proxy, secrets
+from firstbell.hub import bell_tables, proxy, secrets
 from firstbell.hub.bell_arrival import ArrivingAuthorize
 from firstbell.hub.bell_book import BellBook
 from firstbell.hub.bell_page import BELLS_PAGE, BellsPage
@@ -149,7 +149,7 @@ class FirstbellHub(JupyterHub):
             self.context.bells.close()
 
     async def _context_of(self, course: Course, runtime: Runtime) -> HubContext:
-        store, bells = open_store(self._places.state), BellBook(self._places.state / bell_book.FILE)
+        store, bells = open_store(self._places.state), BellBook(self._places.state / bell_tables.FILE)
         engine = await connect(runtime.engine_kind, runtime.engine_host)
         self._roster = RosterFile(self._places.roster, store) if course.access.login == "roster" else None
         roster = self._roster

@@ -1,79 +1,38 @@
-"""What bells have ordered and what became of it: the memory that hub, service and `firstbell.hub.control` share.
+"""What bells have ordered and what became of it: the memory that hub, service and `firstbell.hub.bell_control` share.
 
-One SQLite file. Each step is written before it is acted upon, and each is one transaction, so that whoever is killed
-in the middle finds where to go on: nothing is forgotten, and nobody is given what somebody else has.
+Each step is written before it is acted upon, and each is one transaction, so that whoever is killed in the middle finds
+where to go on: nothing is forgotten, and nobody is given what somebody else has.
 """
 # ruff: noqa: S608 - what is put into the queries is our own: question marks, states, conditions
 
 from __future__ import annotations
 
 import sqlite3
-import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Iterable
 
+from firstbell.hub.bell_tables import BellTables, never_in_the_way
 from firstbell.hub.bell_values import WAITING, At, Place, Ring, as_text, of_text
 from firstbell.plan.bells import Occurrence
 
-FILE = "bells.sqlite"
 MOST_FAILURES = 3
 """Starts of one server that may fail before a bell gives it up."""
 _KEPT = 90 * 86400.0
 """Seconds for which a bell that is over is remembered."""
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS rings (
-  key TEXT PRIMARY KEY, at REAL NOT NULL, ends REAL NOT NULL, occurrence TEXT NOT NULL, state TEXT NOT NULL,
-  began REAL NOT NULL, wanted INTEGER NOT NULL DEFAULT 0, done REAL
-);
-CREATE TABLE IF NOT EXISTS people (
-  key TEXT NOT NULL, username TEXT NOT NULL, ready REAL, taken REAL, PRIMARY KEY (key, username)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS places (
-  username TEXT PRIMARY KEY, state TEXT NOT NULL, until REAL NOT NULL, kernels INTEGER NOT NULL, seat INTEGER NOT NULL,
-  grace REAL NOT NULL,
-  tried REAL NOT NULL DEFAULT 0, ready REAL, failures INTEGER NOT NULL DEFAULT 0, why TEXT NOT NULL DEFAULT ''
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS kept (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
-"""
+_NOBODY: frozenset[str] = frozenset()
+_NO_SEAT: str | None = None
 
 
-class BellBook:
+class BellBook(BellTables):
     """The file. Every method is one short transaction; sqlite3.OperationalError (disk full) reaches the caller."""
-
-    def __init__(self, path: Path, now: Callable[[], float] = time.time) -> None:
-        """Opens or makes the file."""
-        self._now = now
-        self._db = sqlite3.connect(path, timeout=5, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = NORMAL")
-        self._db.executescript(_SCHEMA)
-        self._version = -1
-        self._waiting: frozenset[str] = frozenset()
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self._db.close()
-
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield self._db
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
-        self._version = -1
 
     # what the hub asks and says
 
+    @never_in_the_way(_NOBODY)
     def waiting(self) -> frozenset[str]:
         """Whose servers run, or are about to, without anybody having come: they fill no room."""
-        [version] = self._db.execute("PRAGMA data_version").fetchone()
+        [version] = self.db.execute("PRAGMA data_version").fetchone()
         if version != self._version:
-            rows = self._db.execute(f"SELECT username FROM places WHERE state IN ({_marks(WAITING)})", WAITING)
+            rows = self.db.execute(f"SELECT username FROM places WHERE state IN ({_marks(WAITING)})", WAITING)
             self._version, self._waiting = version, frozenset(name for (name,) in rows)
         return self._waiting
 
@@ -81,34 +40,38 @@ class BellBook:
         """The place for which this start is, if a bell ordered it and nobody has come."""
         return self.place(username) if username in self.waiting() else None
 
+    @never_in_the_way(None)
     def arrived(self, username: str) -> None:
         """The person is here: the server is theirs from now on. Costs nothing where no bell waits for them."""
         if username in self.waiting():
             self._take(username, WAITING)
 
+    @never_in_the_way(None)
     def is_ready(self, username: str) -> None:
         """The server that a bell ordered is up; one that is late waits for its person as long as if it were not."""
-        with self._writing() as db:
+        with self.writing() as db:
             db.execute(
                 "UPDATE places SET state = ?1, ready = ?2, until = max(until, ?2 + grace), why = ''"
                 " WHERE username = ?3 AND state IN (?4, ?5)",
-                (At.READY, self._now(), username, At.WANTED, At.ORDERED),
+                (At.READY, self.now(), username, At.WANTED, At.ORDERED),
             )
             db.execute(
                 "UPDATE people SET ready = ? WHERE username = ? AND ready IS NULL AND key IN"
                 " (SELECT key FROM rings WHERE state = 'begun')",
-                (self._now(), username),
+                (self.now(), username),
             )
 
+    @never_in_the_way(None)
     def has_failed(self, username: str, why: str, *, counts: bool = True) -> None:
         """The start did not succeed; it is tried again: some times only, where it `counts` against the server."""
-        with self._writing() as db:
+        with self.writing() as db:
             db.execute(
                 "UPDATE places SET failures = failures + ?1, why = ?, tried = ?,"
                 " state = CASE WHEN failures + ?1 >= ? THEN ? ELSE ? END WHERE username = ? AND state IN (?, ?)",
-                (int(counts), why, self._now(), MOST_FAILURES, At.FAILED, At.WANTED, username, At.WANTED, At.ORDERED),
+                (int(counts), why, self.now(), MOST_FAILURES, At.FAILED, At.WANTED, username, At.WANTED, At.ORDERED),
             )
 
+    @never_in_the_way(_NO_SEAT)
     def hand_out(self) -> str | None:
         """A prepared seat for somebody new, theirs from this moment; two who ask at once get two.
 
@@ -116,7 +79,7 @@ class BellBook:
         """
         order = (At.READY, At.ORDERED, At.WANTED, At.SPARE)
         rank = " ".join(f"WHEN '{state}' THEN {number}" for number, state in enumerate(order))
-        with self._writing() as db:
+        with self.writing() as db:
             row = db.execute(
                 f"UPDATE places SET state = ? WHERE username = (SELECT username FROM places WHERE seat AND state IN"
                 f" ({_marks(order)}) ORDER BY CASE state {rank} END, ready, username LIMIT 1) RETURNING username",
@@ -127,7 +90,7 @@ class BellBook:
         return str(row[0]) if row else None
 
     def _take(self, username: str, states: tuple[At, ...]) -> bool:
-        with self._writing() as db:
+        with self.writing() as db:
             changed = db.execute(
                 f"UPDATE places SET state = ? WHERE username = ? AND state IN ({_marks(states)})",
                 (At.TAKEN, username, *states),
@@ -140,7 +103,7 @@ class BellBook:
         db.execute(
             "UPDATE people SET taken = ? WHERE username = ? AND taken IS NULL AND key IN"
             " (SELECT key FROM rings WHERE state = 'begun')",
-            (self._now(), username),
+            (self.now(), username),
         )
 
     # ringings
@@ -148,8 +111,8 @@ class BellBook:
     def begin(self, ring: Occurrence, state: str = "begun", wanted: int = 0) -> bool:
         """A ringing begins (or is noted as missed); whether it is new."""
         at, ends = ring.at.timestamp(), max(ring.ends.timestamp(), ring.at.timestamp() + 1)
-        with self._writing() as db:
-            row = (ring.key, at, ends, as_text(ring), state, self._now(), wanted)
+        with self.writing() as db:
+            row = (ring.key, at, ends, as_text(ring), state, self.now(), wanted)
             return bool(
                 db.execute(
                     "INSERT OR IGNORE INTO rings (key, at, ends, occurrence, state, began, wanted)"
@@ -160,7 +123,7 @@ class BellBook:
 
     def known(self) -> set[str]:
         """The keys of all ringings that were begun or missed."""
-        return {key for (key,) in self._db.execute("SELECT key FROM rings")}
+        return {key for (key,) in self.db.execute("SELECT key FROM rings")}
 
     def active(self) -> tuple[Ring, ...]:
         """The ringings that are begun and not over, soonest first."""
@@ -176,7 +139,7 @@ class BellBook:
         return found[0] if found else None
 
     def _rings(self, where: str = "", *values: object) -> tuple[Ring, ...]:
-        rows = self._db.execute(
+        rows = self.db.execute(
             "SELECT occurrence, rings.state, began, wanted, done, count(people.ready), count(taken),"
             " sum(places.state = 'failed') FROM rings LEFT JOIN people USING (key) LEFT JOIN places USING (username)"
             f" {where} GROUP BY key ORDER BY at, key",
@@ -189,9 +152,9 @@ class BellBook:
 
     def close_ring(self, key: str) -> None:
         """It is over; what is older than three months is forgotten."""
-        with self._writing() as db:
+        with self.writing() as db:
             db.execute("UPDATE rings SET state = 'over' WHERE key = ?", (key,))
-            db.execute("DELETE FROM rings WHERE state != 'begun' AND ends < ?", (self._now() - _KEPT,))
+            db.execute("DELETE FROM rings WHERE state != 'begun' AND ends < ?", (self.now() - _KEPT,))
             db.execute("DELETE FROM people WHERE key NOT IN (SELECT key FROM rings)")
             # A place ends with the last ringing that wanted it; seats that nobody has stay spare.
             db.execute(
@@ -202,22 +165,22 @@ class BellBook:
 
     def is_all_ready(self, key: str) -> None:
         """From now on everybody it is for has a server."""
-        with self._writing() as db:
-            db.execute("UPDATE rings SET done = ? WHERE key = ? AND done IS NULL", (self._now(), key))
+        with self.writing() as db:
+            db.execute("UPDATE rings SET done = ? WHERE key = ? AND done IS NULL", (self.now(), key))
 
     # places
 
     def want(self, ring: Occurrence, usernames: Iterable[str], running: Iterable[str] = ()) -> None:
         """These people's servers are wanted for `ring`; those of `running` run already and are their people's."""
         at_work = set(running)
-        with self._writing() as db:
+        with self.writing() as db:
             for name in usernames:
                 self._want(db, ring, name, at_work=name in at_work, seat=False)
             self._count(db, ring)
 
     def want_seats(self, ring: Occurrence, usernames: Iterable[str]) -> None:
         """These seats are kept ready for `ring`."""
-        with self._writing() as db:
+        with self.writing() as db:
             for name in usernames:
                 self._want(db, ring, name, at_work=False, seat=True)
             self._count(db, ring)
@@ -230,8 +193,8 @@ class BellBook:
         if seat and place is not None and place.state is not At.SPARE and not waits:
             return  # somebody was given it in this moment
         is_here = at_work and not waits
-        ready = self._now() if is_here else place.ready if place and waits else None
-        taken = self._now() if is_here else None
+        ready = self.now() if is_here else place.ready if place and waits else None
+        taken = self.now() if is_here else None
         db.execute("INSERT INTO people VALUES (?, ?, ?, ?)", (ring.key, name, ready, taken))
         if is_here:
             return
@@ -252,7 +215,7 @@ class BellBook:
 
     def people(self, key: str) -> frozenset[str]:
         """Whom a ringing is for."""
-        return frozenset(name for (name,) in self._db.execute("SELECT username FROM people WHERE key = ?", (key,)))
+        return frozenset(name for (name,) in self.db.execute("SELECT username FROM people WHERE key = ?", (key,)))
 
     def place(self, username: str) -> Place | None:
         """Somebody's place."""
@@ -264,7 +227,7 @@ class BellBook:
         return self._places(f"WHERE state IN ({_marks(states)})", *states)
 
     def _places(self, where: str, *values: object) -> tuple[Place, ...]:
-        rows = self._db.execute(
+        rows = self.db.execute(
             f"SELECT username, state, until, kernels, seat, tried, ready, failures, why FROM places {where}"
             " ORDER BY failures, until, username",
             values,
@@ -273,7 +236,7 @@ class BellBook:
 
     def order(self, username: str) -> bool:
         """Its start is about to be asked for; False if somebody came for it meanwhile."""
-        return self._move(username, (At.WANTED,), At.ORDERED, tried=self._now())
+        return self._move(username, (At.WANTED,), At.ORDERED, tried=self.now())
 
     def again(self, username: str) -> None:
         """Its start came to nothing by no fault of its own: a hub that ended, say."""
@@ -307,33 +270,17 @@ class BellBook:
         if place is not None and place.is_seat:
             self._move(username, (At.STOPPING,), At.SPARE)
         elif place is not None:
-            with self._writing() as db:
+            with self.writing() as db:
                 db.execute("DELETE FROM places WHERE username = ? AND state = ?", (username, At.STOPPING))
 
     def _move(self, username: str, states: tuple[At, ...], to: At, tried: float | None = None) -> bool:
-        with self._writing() as db:
+        with self.writing() as db:
             changed = db.execute(
                 "UPDATE places SET state = ?, tried = coalesce(?, tried)"
                 f" WHERE username = ? AND state IN ({_marks(states)})",
                 (to, tried, username, *states),
             ).rowcount
         return bool(changed)
-
-    # what is remembered beside it
-
-    def keep(self, name: str, value: float | str) -> None:
-        """Remember a number, or a text."""
-        self._db.execute("INSERT OR REPLACE INTO kept VALUES (?, ?)", (name, value))
-
-    def kept(self, name: str, otherwise: float) -> float:
-        """The number remembered under that name."""
-        row = self._db.execute("SELECT value FROM kept WHERE name = ?", (name,)).fetchone()
-        return float(row[0]) if row else otherwise
-
-    def kept_text(self, name: str) -> str:
-        """The text remembered under that name; empty if there is none."""
-        row = self._db.execute("SELECT value FROM kept WHERE name = ?", (name,)).fetchone()
-        return str(row[0]) if row else ""
 
 
 def _marks(values: Iterable[object]) -> str:

@@ -25,7 +25,7 @@ from zoneinfo import ZoneInfo
 
 from firstbell.config.wire import from_wire, runtime_from_wire
 from firstbell.errors import CourseFileError, StartFailed
-from firstbell.hub import bell_book
+from firstbell.hub import bell_tables
 from firstbell.hub.bell_book import BellBook
 from firstbell.hub.bell_hub import ApiHub, People
 from firstbell.hub.bell_report import Reporter
@@ -46,7 +46,7 @@ def reporter(course: Course, store: PeopleStore, state: Path, runtime: Path) -> 
     """The reporter of a hub whose files these are."""
     made = runtime_from_wire(runtime.read_bytes())
     hub = ApiHub("", "", state)
-    return Reporter(course, made, BellBook(state / bell_book.FILE), People(course, store), hub.servers)
+    return Reporter(course, made, BellBook(state / bell_tables.FILE), People(course, store), hub.servers)
 
 
 def answer(of: Reporter, verb: str, words: Sequence[str], sleep: Callable[[float], None] = time.sleep) -> Any:

@@ -33,6 +33,8 @@ class Seen:
 
     last_activity: float
     """Unix seconds: its start, or when its person last did something."""
+    is_up: bool = False
+    """Whether its start has come to its end."""
 
 
 class Hub(Protocol):
@@ -67,12 +69,12 @@ class ApiHub:
     def servers(self) -> dict[str, Seen]:
         """From the database: a look every second would cost the hub as much as a login does."""
         query = (
-            "SELECT users.name, spawners.last_activity FROM spawners JOIN users ON users.id = spawners.user_id"
-            " WHERE spawners.server_id IS NOT NULL"
+            "SELECT users.name, spawners.last_activity, spawners.state FROM spawners"
+            " JOIN users ON users.id = spawners.user_id WHERE spawners.server_id IS NOT NULL"
         )
         db = sqlite3.connect(f"file:{self._database}?mode=ro", uri=True, timeout=5)
         try:
-            return {name: Seen(_seconds(stamp)) for name, stamp in db.execute(query)}
+            return {name: Seen(_seconds(stamp), _is_up(state)) for name, stamp, state in db.execute(query)}
         finally:
             db.close()
 
@@ -115,6 +117,11 @@ class ApiHub:
         if answer.code >= 500:
             raise HubAway(f"the hub answered {answer.code}")
         return answer.code, answer.body
+
+
+def _is_up(state: str | None) -> bool:
+    """What `FirstbellSpawner.get_state` has saved: containers, once the start is over."""
+    return bool(state and json.loads(state).get("containers"))
 
 
 def _seconds(stamp: str | None) -> float:

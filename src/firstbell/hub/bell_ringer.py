@@ -116,6 +116,8 @@ class Ringer:
         """What the book says and what the hub has: a hub that was killed knows nothing of the starts it was at."""
         for place in places:
             server = seen.get(place.username)
+            if server is not None and server.is_up and place.state is At.ORDERED:
+                self._book.is_ready(place.username)
             is_used = server is not None and place.ready and server.last_activity > place.ready + _SETTLES
             if is_used:
                 self._book.arrived(place.username)

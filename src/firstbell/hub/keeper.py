@@ -13,7 +13,7 @@ import os
 import sqlite3
 
 from firstbell.config.wire import from_wire, runtime_from_wire
-from firstbell.hub import bell_book, idle
+from firstbell.hub import bell_tables, idle
 from firstbell.hub.bell_book import BellBook
 from firstbell.hub.bell_hub import ApiHub, HubAway, People, machine_now
 from firstbell.hub.bell_report import SERVER_USE
@@ -57,7 +57,7 @@ async def ring(ringer: Ringer) -> None:
 async def keep(seconds: float, url: str, token: str) -> None:
     """Both, until the hub has ended."""
     places = Places.of(os.environ)
-    book = BellBook(places.state / bell_book.FILE)
+    book = BellBook(places.state / bell_tables.FILE)
     tasks = [ring(ringer_of(places, book, url, token))]
     if seconds:
         tasks.append(idle.watch(seconds, url, token, lambda user: user in book.waiting()))

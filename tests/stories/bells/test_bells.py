@@ -51,7 +51,7 @@ class TestSeminar:
 
     async def test_walk_ins_find_servers_that_run(self, course: RunningCourse):
         """Two at once get two seats whose servers ran before they came; what they took is replaced."""
-        said = course.cli("bell", "now", "--people", "3", "--yes", "--grace", "45s").stdout
+        said = course.cli("bell", "now", "--people", "3", "--yes", "--grace", "30s").stdout
         assert FINAL.search(said), said
         before = {s["Config"]["Labels"]["firstbell.user"]: s["Id"] for s in course.servers()}
         assert len(before) == 3
@@ -71,7 +71,7 @@ class TestSeminar:
         """The command that waits goes on waiting; in the end everybody has one server, and those before keep theirs."""
         taken = {s["Id"] for s in course.servers() if s["Config"]["Labels"]["firstbell.user"] in self.taken}
         before = len(course.servers())
-        command = [str(FIRSTBELL), "bell", "now", "--people", "6", "--yes", "--grace", "20s"]
+        command = [str(FIRSTBELL), "bell", "now", "--people", "6", "--yes", "--grace", "15s"]
         waiting = subprocess.Popen(
             command, cwd=course.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )

@@ -172,6 +172,35 @@ def test_a_seat_that_somebody_was_given_is_not_prepared_again(book: BellBook):
     assert book.hand_out() is None
 
 
+def test_a_full_disk_keeps_nobody_out(book: BellBook, caplog: pytest.LogCaptureFixture):
+    """What the hub asks at a login or a start is answered as if there were no bells, and it is logged."""
+    book.begin(SEATS)
+    book.want_seats(SEATS, ["seat-001"])
+    book.close()
+    assert book.hand_out() is None and book.ordered("seat-001") is None and book.waiting() == frozenset()
+    book.arrived("seat-001")
+    book.is_ready("seat-001")
+    book.has_failed("seat-001", "x")
+    assert "cannot be used" in caplog.text
+
+
+def test_a_book_of_another_version_begins_anew(file: Path, book: BellBook):
+    """It holds nothing that outlives a bell; a hub that cannot start for it would be worse."""
+    book.begin(RING)
+    book.db.executescript("PRAGMA user_version = 7; ALTER TABLE places DROP COLUMN grace")
+    again = BellBook(file)
+    assert again.active() == ()
+    again.begin(RING)
+    again.want(RING, ["ada"])
+
+
+def test_a_damaged_book_begins_anew(file: Path):
+    """The hub starts; the damaged file is kept beside it."""
+    file.write_bytes(b"no database at all" * 100)
+    assert BellBook(file).active() == ()
+    assert file.with_suffix(".damaged").exists()
+
+
 def test_what_is_over_leaves_its_result_and_no_places(book: BellBook):
     """Taken servers are their people's; the ringing's numbers stay to be looked at."""
     book.begin(RING)

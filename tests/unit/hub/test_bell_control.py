@@ -15,7 +15,8 @@ from firstbell.hub import bell_control
 from firstbell.hub.bell_book import BellBook
 from firstbell.hub.bell_control import answer
 from firstbell.hub.bell_hub import MachineNow, People, Seen
-from firstbell.hub.bell_report import IMAGE_MISSING, SECONDS_EACH, Reporter
+from firstbell.hub.bell_report import IMAGE_MISSING, Reporter
+from firstbell.hub.bell_ringer import SECONDS_EACH
 from firstbell.hub.people import PeopleStore
 from firstbell.model.container import GIB
 from firstbell.model.course import Course

@@ -210,6 +210,17 @@ async def test_hub_and_service_killed_anywhere_in_the_middle(tmp_path: Path, kil
     assert sorted(world.hub.started) == sorted({"ada", "ben", "cleo"} - ready)
 
 
+async def test_a_server_whose_readiness_was_not_written_is_found(world: World):
+    """The disk was full, or the hub was killed, in the moment between the start's end and the book."""
+    await world.until("08:55:01")
+    for user in list(world.hub.starting):
+        del world.hub.starting[user]
+        world.hub.running[user] = Seen(world.now, is_up=True)
+    await world.until("08:56")
+    assert sorted(world.hub.started) == ["ada", "ben", "cleo"]
+    assert set(world.states().values()) == {"ready"}
+
+
 async def test_a_hub_that_does_not_answer_is_asked_again(world: World):
     """An order that never reached it is no failure of the server."""
     world.hub.is_away = True
