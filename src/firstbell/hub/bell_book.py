@@ -249,7 +249,7 @@ class BellBook(BellTables):
     def take_back(self, key: str) -> frozenset[str]:
         """The seats of a ringing for which nobody has come, from now on given to nobody."""
         states = (*WAITING, At.FAILED, At.SPARE)
-        with self._writing() as db:
+        with self.writing() as db:
             rows = db.execute(
                 f"UPDATE places SET state = ? WHERE seat AND state IN ({_marks(states)}) AND username IN"
                 " (SELECT username FROM people WHERE key = ?) RETURNING username",
@@ -260,7 +260,7 @@ class BellBook(BellTables):
     def forget(self, usernames: Iterable[str]) -> None:
         """These names may become somebody else's: nothing of theirs is known any more."""
         names = [(name,) for name in usernames]
-        with self._writing() as db:
+        with self.writing() as db:
             db.executemany("DELETE FROM places WHERE username = ?", names)
             db.executemany("DELETE FROM people WHERE username = ?", names)
 

@@ -18,7 +18,7 @@ from typing import Any
 from argon2 import PasswordHasher
 
 from firstbell.errors import CourseBusy, CourseFileError
-from firstbell.hub import bell_book
+from firstbell.hub import bell_tables
 from firstbell.hub.bell_book import BellBook
 from firstbell.hub.bell_values import NOW
 from firstbell.hub.people import PeopleStore
@@ -89,9 +89,9 @@ def _with_code(course: Course, book: RehearsalBook, names: Sequence[str]) -> lis
 
 def _end_its_bells(book: RehearsalBook, state: Path) -> None:
     """A ringing of the rehearsal is over, and the seats that it made and nobody took are the rehearsal's to remove."""
-    if not (state / bell_book.FILE).exists():
+    if not (state / bell_tables.FILE).exists():
         return
-    rehearsal, bells = book.rehearsal(), BellBook(state / bell_book.FILE)
+    rehearsal, bells = book.rehearsal(), BellBook(state / bell_tables.FILE)
     for ring in bells.active():
         if ring.occurrence.bell == NOW and ring.began >= rehearsal.began - 1:
             bells.close_ring(ring.occurrence.key)
@@ -109,8 +109,8 @@ def _end(store: PeopleStore, book: RehearsalBook, state: Path) -> None:
             "the hub has not removed the test people yet", next_step="Try again: firstbell rehearse --clean-up"
         )
     names = book.people()
-    if (state / bell_book.FILE).exists():  # before the numbers are given again
-        bells = BellBook(state / bell_book.FILE)
+    if (state / bell_tables.FILE).exists():  # before the numbers are given again
+        bells = BellBook(state / bell_tables.FILE)
         bells.forget(names)
         bells.close()
     for name in names:
