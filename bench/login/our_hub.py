@@ -92,7 +92,7 @@ def main(address: str, port: int, profile_path: str = "") -> None:
         def end(*_: Any) -> None:
             profile.disable()
             profile.dump_stats(profile_path)
-            with open(profile_path + ".json", "w") as file:  # noqa: PTH123
+            with open(profile_path.replace(".profile", ".json"), "w") as file:  # noqa: PTH123
                 json.dump(counters[0], file)
 
         signal.signal(BEGIN, begin)

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
+import aiohttp
 import pytest
 
 from firstbell.engine.waiting import until
@@ -17,8 +18,11 @@ from tests.support.visitor import Visitor
 
 NAMES = ("a-b", "a--b", "a_b", "a.b", "zoë", "zoe", "anna@example.org", "x" * 100)
 """Names that a careless mapping to container and volume names would throw together."""
+HANDED = "ångström@example.org"
 PASSWORD = "four unrelated plain words"
-ROSTER = "username,name,email,role,section\n" + "".join(f"{name},,,student,\n" for name in (*NAMES, "victim", "leaver"))
+ROSTER = "username,name,email,role,section\n" + "".join(
+    f"{name},,,student,\n" for name in (*NAMES, "victim", "leaver", HANDED)
+)
 
 
 @pytest.fixture(scope="module")
@@ -133,3 +137,27 @@ async def test_stranger_stays_outside(course):
             assert "/hub/login" in page.url
         async with stranger.session.get(f"{course.url}/hub/api/users") as answer:
             assert answer.status == 403
+
+
+async def test_whoever_waits_for_a_start_is_logged_in_there(course: RunningCourse) -> None:
+    """A cold start ends in the server's page by the hub's word and without OAuth, whatever the name."""
+    async with invited(course, HANDED) as person:
+        led = []
+
+        async def note(_: object, __: object, ended: aiohttp.TraceRequestEndParams) -> None:
+            led.append(ended.url.path)
+
+        async def turn(_: object, __: object, turned: aiohttp.TraceRequestRedirectParams) -> None:
+            led.append(turned.url.path)
+
+        trace = aiohttp.TraceConfig()
+        trace.on_request_end.append(note)
+        trace.on_request_redirect.append(turn)
+        trace.freeze()
+        person.session.trace_configs.append(trace)
+        await person.server()
+        assert any(path.startswith("/user/") for path in led)
+        assert not any("oauth" in path for path in led), led
+        handed = [cookie.key for cookie in person.session.cookie_jar if cookie["path"].startswith("/user/")]
+        assert any(name.endswith("-known") for name in handed)
+        await stop_server(person)
