@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import logging
 import re
 import time
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ from jupyterhub import orm, scopes
 from jupyterhub.handlers.base import SESSION_COOKIE_NAME
 from jupyterhub.user import User
 from jupyterhub.utils import utcnow
+from sqlalchemy.exc import SQLAlchemyError
 from tornado.web import create_signed_value
 
 from firstbell.hub.bell_arrival import arrive
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     from jupyterhub.handlers import BaseHandler as _Base
 else:
     _Base = object
+
+LOG = logging.getLogger("firstbell.handover")
 
 KNOWN = "-known"
 """Ends the name of the cookie with the hub's word; what it begins with is the login cookie's name."""
@@ -63,19 +67,25 @@ def hand_over(handler: Any, user: User) -> bool:
     spawner, session = user.spawners.get(""), handler.get_session_cookie()
     if spawner is None or not session or not _opens_a_page(handler) or not _is_ours(handler, spawner):
         return False
-    client = spawner.orm_spawner.oauth_client
-    if client is None or set(client.allowed_scopes) != scopes.access_scopes(spawner=spawner.orm_spawner):
+    client, entry = spawner.orm_spawner.oauth_client, scopes.access_scopes(spawner=spawner.orm_spawner)
+    if client is None or set(client.allowed_scopes) != entry:
         return False
     is_new = handler.get_cookie(SESSION_COOKIE_NAME) is None
     if not is_new and _has_login(user, client, session):
         return False
-    token = orm.APIToken.new(
-        user=user.orm_user,
-        oauth_client=client,
-        scopes=sorted(scopes.identify_scopes() | scopes.access_scopes(client)),
-        session_id=session,
-        expires_in=handler.app.oauth_token_expires_in,
-    )
+    try:
+        token = orm.APIToken.new(
+            user=user.orm_user,
+            oauth_client=client,
+            scopes=sorted(scopes.identify_scopes() | entry),
+            session_id=session,
+            expires_in=handler.app.oauth_token_expires_in,
+        )
+    except SQLAlchemyError as error:
+        # A full disk, perhaps. The way to the server is open still, and may tell more.
+        LOG.warning("The login of %s could not be handed over: %s", user.name, error)
+        user.db.rollback()
+        return False
     _set_cookies(handler, user, spawner, token, session)
     return True
 
