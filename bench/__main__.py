@@ -27,6 +27,7 @@ BENCHMARKS = {
     "notebook": "open a notebook → first result; memory with a kernel   3 min, --quick 2",
     "first-page": "bytes and CPU of the first page in Chromium            4 min, --quick 2",
     "logins": "CPU of the hub per login to a warm server              3 min, --quick 2",
+    "rehearsal": "rehearse with 60 people beside Chromium windows      5 min, --quick 5",
     "growth": "50 to 400 simulated servers, a day of comings and goings  6 min, --quick 4",
 }
 """In the order in which `all` takes them. Each is a module of this package with `run(engine, options) -> Record`."""
