@@ -5,6 +5,7 @@ What servers of a hub's users and servers without a hub have in common; ``server
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import os
 import re
@@ -22,7 +23,7 @@ from tornado import httpserver
 from . import events, lean, prompt
 from .packages import Packages
 from .settings import Told
-from .warm import Warm
+from .warm import PAGE_SECONDS, Warm
 
 _NEWS = "@jupyterlab/apputils-extension:announcements"
 """Asks everybody at their first visit whether they want JupyterLab's news."""
@@ -41,6 +42,7 @@ class QuickServerApp(ServerApp):  # type: ignore[misc,unused-ignore]
     packages: Packages
     listener: socket.socket
     began: float
+    page_shown = False
 
     @classmethod
     def tell(cls, settings: Told, packages: Packages, listener: socket.socket, began: float) -> None:
@@ -120,12 +122,21 @@ class QuickServerApp(ServerApp):  # type: ignore[misc,unused-ignore]
     def page_config(self, handler: Any, config: dict[str, Any]) -> dict[str, Any]:
         """What JupyterLab and Notebook read from their page."""
         self.warm.page_shown()
+        self._expect_a_notebook()
         off = {*config.get("disabledExtensions", ()), _NEWS}
         if "jupyter_lsp" not in self.extension_manager.extensions:
             # Its half in the page would only ask in vain for the half that `lean` leaves out.
             off.update(_LANGUAGE_SERVERS)
         config["disabledExtensions"] = sorted(off)
         return config
+
+    def _expect_a_notebook(self) -> None:
+        """Where kernels wait, notebooks will be opened; elsewhere the memory is dearer."""
+        if not self.page_shown and self.settings.warm_kernels in ("page", "start"):
+            loop = asyncio.get_running_loop()
+            # Beside the event loop, which has the page's next questions to answer.
+            loop.call_later(PAGE_SECONDS, loop.run_in_executor, None, lean.before_a_notebook)
+        self.page_shown = True
 
     def _front_page(self) -> str:
         """Path of the page behind the server's plain address, without the prefix."""

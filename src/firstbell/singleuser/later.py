@@ -1,4 +1,4 @@
-"""Imports that can wait: names are bound now, modules loaded when a name is used, or after the first page.
+"""Imports that can wait: names are bound now, modules loaded when a name is used.
 
 While ``waiting`` is in force, ``from jsonschema import ValidationError`` binds a stand-in. Using it in any way loads
 the module, and loading puts the real object in the place of every stand-in that a module holds. So nothing is missing,
@@ -126,11 +126,13 @@ def waits(value: Any) -> bool:
     return type(value) is _Name
 
 
-def load() -> None:
-    """Loads all that still waits. What cannot be loaded tells whoever uses it."""
-    for name in {value.module for module in list(sys.modules.values()) for value in _stand_ins(module)}:
-        with contextlib.suppress(Exception):
-            importlib.import_module(name)
+def load(*names: str) -> None:
+    """Loads those of these modules that somebody still waits for. What cannot be loaded tells whoever uses it."""
+    waiting = {value.module for module in list(sys.modules.values()) for value in _stand_ins(module)}
+    for name in names:
+        if name in waiting:
+            with contextlib.suppress(Exception):
+                importlib.import_module(name)
 
 
 def _stand_ins(module: Any) -> Iterator[_Name]:

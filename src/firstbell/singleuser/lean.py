@@ -63,6 +63,11 @@ def end() -> None:
     gc.enable()
 
 
+def before_a_notebook() -> None:
+    """Loads what the first notebook to be opened needs, so that its opening need not: 0.05 s, 4 MB. In any thread."""
+    later.load("nbformat.validator", "dateutil.parser", "dateutil.tz")
+
+
 def extensions(found: dict[str, bool]) -> dict[str, bool]:
     """The server extensions to load, from those that the image enables."""
     chosen = dict(found)
