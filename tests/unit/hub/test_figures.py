@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,6 +23,7 @@ from firstbell.plan.memory_room import MachineMemory
 
 MEMINFO = "MemTotal:       4194304 kB\nMemFree:         100000 kB\nMemAvailable:   2097152 kB\nHugePages_Total:    0\n"
 MIB = 1024**2
+DOCS = Path(__file__).parents[3] / "docs" / "figures.md"
 
 
 class Clock:
@@ -77,6 +79,18 @@ def test_what_prometheus_reads(context):
     assert found["firstbell_machine_memory_available_bytes", ()] == 2048 * MIB
     assert found["firstbell_room_for_servers", ()] == (2048 - 256) // 100
     assert all(name.startswith("firstbell_") for name, _ in found)
+
+
+def test_every_figure_is_documented(context):
+    """docs/figures.md names each of them, and none that is not."""
+    context.course = context.course.model_copy(update={"bells": ("some",)})
+    context.bells = SimpleNamespace(places=lambda *_: [])
+    registry = CollectorRegistry()
+    Figures(context, registry, dict)
+    families = text_string_to_metric_families(generate_latest(registry).decode())
+    named = set(re.findall(r"^\| (.*?) \|", DOCS.read_text(), re.MULTILINE))
+    documented = {name for cell in named for name in re.findall(r"`(firstbell_\w+)`", cell)}
+    assert documented == {f"{f.name}_total" if f.type == "counter" else f.name for f in families}
 
 
 def test_what_is_unknown_is_left_out(context, tmp_path):
