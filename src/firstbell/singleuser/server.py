@@ -13,7 +13,7 @@ from tornado import web
 from tornado.httputil import HTTPServerRequest
 from traitlets.config import Config
 
-from . import __version__, reports, static_files, xsrf
+from . import __version__, remembered, reports, static_files, xsrf
 from .app import QuickServerApp
 from .auth import HubAuthorizer, HubIdentityProvider
 from .hub import Hub
@@ -101,6 +101,7 @@ class HubServerApp(QuickServerApp):
 
     def page_config(self, handler: Any, config: dict[str, Any]) -> dict[str, Any]:
         shown: dict[str, Any] = self.provider.page_config(handler, super().page_config(handler, config))
+        remembered.unasked(shown)
         static_files.point(shown, self.settings.static, self.settings.prefix)
         return shown
 

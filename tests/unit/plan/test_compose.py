@@ -89,6 +89,15 @@ def test_volumes_are_those_that_up_uses(role: Role) -> None:
     assert volumes[f"firstbell-stats-{role.value}"]["labels"]["firstbell.role"] == role.value
 
 
+def test_what_some_part_only_reads_is_prepared_all_the_same() -> None:
+    """The edge reads the volume of page files; who gives it its owner must be able to write it."""
+    services = exported().compose["services"]
+    [prepared] = [v for v in services["prepare"]["volumes"] if v["source"] == "firstbell-stats-static"]
+    [edges] = [v for v in services["edge"]["volumes"] if v["source"] == "firstbell-stats-static"]
+    assert "read_only" not in prepared
+    assert edges["read_only"] is True
+
+
 def test_a_web_application_comes_with_its_side_car() -> None:
     """The image of the side-car is pulled with the others, and the hub is told where it is."""
     course = Course.model_validate({"name": "stats", "server": {"image": "me/app:1", "port": 8787}})

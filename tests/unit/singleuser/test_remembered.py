@@ -124,3 +124,12 @@ def test_evidence_decides() -> None:
     memory, numbers = remembered.Memory(), itertools.count()
     answers = [memory.answer("key", (evidence,), lambda: next(numbers)) for evidence in (1, 1, 2, 2, 1)]
     assert answers == [0, 0, 1, 1, 2]
+
+
+def test_nobody_is_asked_to_build_what_they_may_not_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lab in the image is not asked about at each page; one that somebody has built in their home is."""
+    own, image = ({"staticDir": str(tmp_path), "buildCheck": True} for _ in range(2))
+    remembered.unasked(own)
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    remembered.unasked(image)
+    assert (own["buildCheck"], image["buildCheck"]) == (True, False)
