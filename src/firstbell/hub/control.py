@@ -4,7 +4,7 @@ Prints JSON. A refusal is `{"error": {"what": …, "next_step": …}}` with the 
 
 | verb | arguments | answer |
 |---|---|---|
-| `list` | | everybody: name, role, `state` (`new`, `invited`, `expired`, `joined`), `running`, `last_seen` |
+| `list` | | all: name, role, `state` (`new`, `invited`, `expired`, `joined`, `prepared`), `running`, `last_seen` |
 | `invite` | user names | new personal links: `username`, `name`, `email`, `link`, `expires` |
 | `reset` | user names | the same, and password and sessions are void at once |
 | `forget-home` | a user name | that their home was deleted on purpose: the next start makes a new one |
@@ -30,7 +30,9 @@ from typing import Any
 from firstbell.config.wire import from_wire, runtime_from_wire
 from firstbell.engine.waiting import until
 from firstbell.errors import CourseFileError, StartFailed
-from firstbell.hub import rehearsal_control
+from firstbell.hub import bell_tables, rehearsal_control
+from firstbell.hub.bell_book import BellBook
+from firstbell.hub.bell_values import WAITING, At
 from firstbell.hub.control_io import control_arguments, print_answer
 from firstbell.hub.figures_ask import ask
 from firstbell.hub.people import Invitation, PeopleStore, open_store
@@ -89,12 +91,33 @@ def list_people(hub: Hub) -> list[dict[str, Any]]:
         for person in hub.people
     ]
     listed = {row["username"] for row in rows}
+    prepared = _prepared(hub)
     others = [
-        {"username": name, "name": "", "email": "", "role": "student", "section": "", "state": "joined", **facts}
+        {
+            "username": name,
+            "name": "",
+            "email": "",
+            "role": "student",
+            "section": "",
+            "state": "prepared" if name in prepared else "joined",
+            **facts,
+        }
         for name, facts in sorted(seen.items())
         if name not in listed and hub.course.access.login != "roster"
     ]
     return rows + others
+
+
+def _prepared(hub: Hub) -> set[str]:
+    """A seminar's seats that a bell made and nobody has."""
+    path = hub.state / bell_tables.FILE
+    if not path.exists():
+        return set()
+    book = BellBook(path)
+    try:
+        return {place.username for place in book.places(*WAITING, At.STOPPING, At.SPARE) if place.is_seat}
+    finally:
+        book.close()
 
 
 def _state(invitation: Invitation | None) -> str:

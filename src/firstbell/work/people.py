@@ -32,7 +32,7 @@ class PersonLine:
     role: str = ""
     section: str = ""
     state: str = ""
-    """`new`, `invited`, `expired`, `joined`."""
+    """`new`, `invited`, `expired`, `joined`; `prepared` is a seat that a bell made and nobody has."""
     running: bool | None = None
     last_seen: str | None = None
 

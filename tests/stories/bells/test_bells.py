@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from tests.support.course import FIRSTBELL, RunningCourse, running
+from tests.support.course import FIRSTBELL, RunningCourse, docker, running
 from tests.support.visitor import Visitor
 
 SMALL = 'memory = "512M"\npids = 200\nidle = 0\nwarm_kernels = false'
@@ -46,7 +46,7 @@ class TestSeminar:
     @pytest.fixture(scope="class")
     def course(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCourse]:
         folder = tmp_path_factory.mktemp("bells")
-        with running(folder, "test-bells", access="capacity = 9", server=SMALL) as course:
+        with running(folder, "test-bells", access='capacity = 9\nstaff = ["ada"]', server=SMALL) as course:
             yield course
 
     async def test_walk_ins_find_servers_that_run(self, course: RunningCourse):
@@ -65,7 +65,18 @@ class TestSeminar:
             one.user = pages[0].path.split("/")[2]
             assert (await one.execute("print(6 * 7)")).text.strip() == "42"
             wait_until(lambda: len(users(course)) == 5)
+            assert (await two.open("hub/bells")).status == 403
         assert report(course)["ringing"][0]["taken"] == 2
+
+    async def test_staff_look_at_the_page(self, course: RunningCourse):
+        """It tells what rings and what has become of it, to them alone."""
+        hub = course.container("hub")
+        [made] = json.loads(docker("exec", hub, "python3", "-m", "firstbell.hub.control", "invite", "--", "ada"))
+        async with Visitor(course.url) as ada:
+            await ada.submit(await ada.open(made["link"]), password="correct horse", again="correct horse")
+            page = await ada.open("hub/bells")
+        assert page.status == 200
+        assert "2 taken" in page.text and "3 seats" in page.text
 
     def test_a_hub_killed_in_the_middle_loses_and_doubles_nothing(self, course: RunningCourse):
         """The command that waits goes on waiting; in the end everybody has one server, and those before keep theirs."""

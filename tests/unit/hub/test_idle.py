@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import timedelta
+
+import jupyterhub_idle_culler
 import pytest
 
-from firstbell.hub.idle import Clock, every
+from firstbell.hub.idle import Clock, every, watch
 
 
 class Clocks:
@@ -49,3 +53,25 @@ def test_after_a_jump_a_whole_idle_time_passes(jump):
 def test_looks_are_frequent_enough(idle, seconds):
     """A server is stopped at most a tenth of its idle time late, but the hub is not asked all the time."""
     assert every(idle) == seconds
+
+
+async def test_what_a_bell_keeps_is_not_idle(monkeypatch):
+    """A server that waits for its person is left alone however long it is idle; any other is not."""
+    asked = {}
+
+    async def cull_idle(**given):
+        asked.update(given)
+        raise asyncio.CancelledError
+
+    async def at_once(_):
+        return None
+
+    monkeypatch.setattr(jupyterhub_idle_culler, "cull_idle", cull_idle)
+    monkeypatch.setattr(asyncio, "sleep", at_once)
+    monkeypatch.setattr(Clock, "is_trusted", lambda _: True)
+    with pytest.raises(asyncio.CancelledError):
+        await watch(60, "http://x", "t", lambda user: user == "a b")
+    is_to_end, hour = asked["cull_arbiter"], timedelta(hours=1)
+    assert not is_to_end(inactive=hour, inactive_limit=60, server={"url": "/base/user/a%20b/"})
+    assert is_to_end(inactive=hour, inactive_limit=60, server={"url": "/base/user/ada/"})
+    assert not is_to_end(inactive=timedelta(seconds=59), inactive_limit=60, server={"url": "/base/user/ada/"})
