@@ -122,12 +122,13 @@ print("fastjsonschema" in sys.modules)
 thread = threading.Thread(target=lean.before_a_notebook)
 thread.start()
 thread.join()
-print("fastjsonschema" in sys.modules, "yaml" in sys.modules, nbformat.validate is sys.modules["nbformat.validator"].validate)
+print("fastjsonschema" in sys.modules, "yaml" in sys.modules)
+print(nbformat.validate is sys.modules["nbformat.validator"].validate)
 """
 
 
 def test_what_a_notebook_needs_can_be_loaded_before_one_is_opened() -> None:
-    """In a thread: the checks of notebooks are there and in place afterwards, and nothing that notebooks do not need."""
+    """In a thread: the checks of notebooks are in place afterwards, and nothing is that they do not need."""
     code = textwrap.dedent(NOTEBOOK.format(src=str(Path(later.__file__).parents[2])))
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert result.stdout.split() == ["False", "True", "False", "True"], result.stderr
