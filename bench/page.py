@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from bench import figures, machine
+from bench.figures import Figure
 from bench.record import Record
 from bench.side import ROOT
 
@@ -42,9 +44,18 @@ def goals(records: Iterable[Record], names: Iterable[str]) -> str:
     rows = ["| benchmark | | Firstbell | beside it | ours ÷ beside | goal |", "|:--|:--|--:|--:|--:|:--|"]
     known = {record.name: record for record in records}
     for name in names:
-        wanted = [figure.row() for figure in known[name].figures if figure.goal] if name in known else []
+        wanted = [figure.row() for figure in _whole(known[name].figures) if figure.goal] if name in known else []
         rows += [f"| [{name}](#{name}) {row}" for row in wanted or ["| not measured yet | – | – | | |"]]
     return "\n".join(rows)
+
+
+def _whole(figures_: Iterable[Figure]) -> Iterator[Figure]:
+    """A part of a figure with the name of its whole: it stands alone here."""
+    whole = ""
+    for figure in figures_:
+        is_part = figure.title.startswith("  ")
+        whole = whole if is_part else figure.title
+        yield replace(figure, title=f"{whole}: {figure.title.strip()}") if is_part else figure
 
 
 def between(text: str, name: str, content: str) -> str:

@@ -19,13 +19,14 @@ MACHINE = {
     "docker": "20", "storage": "overlay2", "cgroup": "1", "firstbell": "0.1", "commit": "abc",
     "peer": {"jupyterhub": "6.1.1", "dockerspawner": "14", "configurable-http-proxy": "5.3"},
 }  # fmt: skip
+PART = Figure("  of the proxy", (9.0,), unit="MB", goal=at_most(10))
 MARKS = "<!-- begin: {0}, written by bench/run -->\nold\n<!-- end: {0} -->\n"
 
 
 def a_record(value: float = 3.0) -> Record:
     return Record(
         name="growth",
-        figures=(Figure("Memory", (value,), unit="MB", goal=at_most(2)), Figure("Servers", (400.0,))),
+        figures=(Figure("Memory", (value,), unit="MB", goal=at_most(2)), Figure("Servers", (400.0,)), PART),
         rows=({"servers": 50, "memory": 1}, {"servers": 100, "memory": 2}),
         said="Two sizes.",
         machine=MACHINE,
@@ -68,7 +69,8 @@ def test_the_page_gets_section_and_goals(tmp_path: Path) -> None:
     goals = text[: text.index("Words.")]
     assert "| [growth](#growth) | Memory | 3.00 MB" in goals.replace("3 MB", "3.00 MB")
     assert "**missed**" in goals
-    assert "Servers" not in goals
+    assert "| Servers |" not in goals
+    assert "| [growth](#growth) | Servers: of the proxy | 9 MB" in goals.replace("9.0 MB", "9 MB")
     assert "| [logins](#logins) | not measured yet |" in goals
     assert "![growth-memory](benchmarks/growth-memory.svg)" in text
 
