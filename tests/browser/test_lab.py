@@ -34,6 +34,25 @@ async def test_a_kernel_is_interrupted_and_restarted(person):
     assert person.problems == []
 
 
+async def test_a_kernel_that_waited_is_the_notebooks_own(person):
+    """It runs in the notebook's folder under the notebook's name, and does so again after `%cd` and a restart."""
+    lab = await person.in_lab()
+    await lab.kernel_idle()
+    where = "import os\nprint('{}', os.getcwd(), os.path.basename(os.environ['JPY_SESSION_NAME']))\n!echo in $PWD"
+    await lab.new_cell(where.format("first"))
+    await lab.output("first /home/jovyan welcome.ipynb").wait_for()
+    await lab.output("in /home/jovyan").first.wait_for()
+    await lab.new_cell("%cd -q /tmp\nprint('gone to', os.getcwd())")
+    await lab.output("gone to /tmp").wait_for()
+    await lab.kernel_idle()
+    await lab.choose("Kernel", "Restart Kernel…")
+    await lab.accept()
+    await lab.kernel_idle()
+    await lab.new_cell(where.format("again"))
+    await lab.output("again /home/jovyan welcome.ipynb").wait_for()
+    assert person.problems == []
+
+
 async def test_a_notebook_is_exported(person):
     """A notebook comes down as HTML."""
     lab = await person.in_lab()
