@@ -8,7 +8,7 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).parent.parent
-_WIDTH, _HEIGHT = 860, 1120
+_WIDTH, _HEIGHT = 980, 1180
 
 
 def main(report: Path, picture: Path) -> None:

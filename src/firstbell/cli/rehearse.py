@@ -20,7 +20,7 @@ from firstbell.rehearsal.record import Record
 from firstbell.rehearsal.verdict import Verdict, seconds, verdict
 from firstbell.rehearsal.visit import Visit
 from firstbell.work import rehearse as work
-from firstbell.work.rehearse import Prospect
+from firstbell.work.rehearse import Found, Prospect
 from firstbell.work.rehearse_folder import keep, last_record
 from firstbell.work.rehearse_record import Wish
 
@@ -73,15 +73,21 @@ def rehearse(  # noqa: PLR0917 - typer makes parameters of them
         _show_plan(terminal, read, wish, found)
         return
     _ask(terminal, wish, found, yes=yes)
+    kept: list[tuple[Record, Verdict, Path]] = []
+
+    def measured(record: Record, visits: tuple[Visit, ...]) -> None:
+        last = last_record(read.name)
+        told = verdict(record, last)
+        kept.append((record, told, keep(record, visits, told, last, out)))
+
     try:
-        record, visits = asyncio.run(_rehearse(terminal, read, wish))
+        asyncio.run(_rehearse(terminal, read, wish, measured))
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None  # by SIGTERM
-    last = last_record(read.name)
-    told = verdict(record, last)
-    report = keep(record, visits, told, last, out)
-    _show(terminal, record, told, report)
-    if not told.is_yes:
+    finally:
+        for record, told, report in kept:
+            _show(terminal, record, told, report)
+    if not kept[0][1].is_yes:
         raise typer.Exit(RehearsedBadly.exit_code)
 
 
@@ -126,14 +132,14 @@ def _ask(terminal: Terminal, wish: Wish, found: Prospect, *, yes: bool) -> None:
     asking(terminal, yes=yes)("Rehearse all the same?", "Add --yes to rehearse all the same.")
 
 
-async def _rehearse(terminal: Terminal, course: Course, wish: Wish) -> tuple[Record, tuple[Visit, ...]]:
+async def _rehearse(terminal: Terminal, course: Course, wish: Wish, found: Found) -> None:
     task = asyncio.current_task()
     assert task is not None
     # A kind kill is as Ctrl-C: what was made is removed. What even that could not do, the next rehearsal does.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     async with engine_of(course) as engine:
         with Progress(terminal, wish.people) as progress:
-            return await work.rehearse(engine, course, wish, progress)
+            await work.rehearse(engine, course, wish, progress, found)
 
 
 def _clean_up(terminal: Terminal, course: Course, *, dry_run: bool) -> None:

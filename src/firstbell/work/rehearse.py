@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -64,6 +64,9 @@ class Watcher(Protocol):
         ...
 
 
+Found = Callable[[Record, tuple[Visit, ...]], None]
+
+
 async def prospect(engine: Engine, course: Course) -> Prospect:
     """Look at the running course. Raises StartFailed where it does not run."""
     inside = await control(engine, course, "active")
@@ -77,8 +80,10 @@ async def prospect(engine: Engine, course: Course) -> Prospect:
     )
 
 
-async def rehearse(engine: Engine, course: Course, wish: Wish, watcher: Watcher) -> tuple[Record, tuple[Visit, ...]]:
-    """All of it. Test people are removed at the end, also after a failure or Ctrl-C, unless they are to be kept.
+async def rehearse(engine: Engine, course: Course, wish: Wish, watcher: Watcher, found: Found) -> None:
+    """All of it. `found` is told what was measured, before anything is removed.
+
+    Test people are removed at the end, also after a failure or Ctrl-C, unless they are to be kept.
 
     Raises CourseBusy while another command is at work on the course, StartFailed where it does not run.
     """
@@ -87,7 +92,7 @@ async def rehearse(engine: Engine, course: Course, wish: Wish, watcher: Watcher)
             watcher.note("removing what an earlier rehearsal has left")
             await clear_away(engine, course)
         async with _people(engine, course, wish, watcher) as people:
-            return await _drive(engine, course, wish, people, watcher)
+            found(*await _drive(engine, course, wish, people, watcher))
 
 
 async def clean_up(engine: Engine, course: Course) -> int:

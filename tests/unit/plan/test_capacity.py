@@ -28,7 +28,7 @@ from tests.unit.rehearsal.made import record, visit
     [
         (Question(500), Size(64, 8 * GIB), "memory"),
         (Question(500, lead=60), Size(1, 512 * GIB), "CPU for the starts"),
-        (Question(500, within=1, patience=1), Size(1, 512 * GIB), "CPU while all come"),
+        (Question(500, within=10, patience=10), Size(1, 512 * GIB), "CPU while all come"),
         (Question(5000, within=1000), Size(64, 512 * GIB), "addresses"),
         (Question(500, memory=4 * GIB), Size(64, 64 * GIB), "memory"),
     ],
