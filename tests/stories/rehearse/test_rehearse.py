@@ -81,10 +81,10 @@ async def test_cut_off_anywhere_nothing_is_left(seminar: RunningCourse, tmp_path
             cwd=seminar.folder, env=os.environ, stderr=asyncio.subprocess.DEVNULL,
         )  # fmt: skip
         try:
-            await until(_true(lambda: len(users(seminar) - before[0]) >= 2), deadline=60, first=0.2, longest=0.5)
+            await until(_true(lambda: len(users(seminar) - before[0]) >= 2), deadline=240, first=0.2, longest=0.5)
         finally:
             process.send_signal(number)
-        return await asyncio.wait_for(process.wait(), 120)
+        return await asyncio.wait_for(process.wait(), 240)
 
     assert await under_way(signal.SIGINT) == 130
     assert (users(seminar), homes(seminar)) == before
