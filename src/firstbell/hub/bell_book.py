@@ -55,11 +55,26 @@ class BellBook(BellTables):
                 " WHERE username = ?3 AND state IN (?4, ?5)",
                 (At.READY, self.now(), username, At.WANTED, At.ORDERED),
             )
+            self._go_on(db, username)
             db.execute(
                 "UPDATE people SET ready = ? WHERE username = ? AND ready IS NULL AND key IN"
                 " (SELECT key FROM rings WHERE state = 'begun')",
                 (self.now(), username),
             )
+
+    def _go_on(self, db: sqlite3.Connection, username: str) -> None:
+        """A late ringing that gets on is not over: its grace counts from the server that is ready last."""
+        begun = (
+            "SELECT key FROM people JOIN rings USING (key) WHERE username = ?1 AND rings.state = 'begun'"
+            " AND EXISTS (SELECT 1 FROM places WHERE username = ?1 AND state = 'ready')"
+        )
+        grace = "(SELECT grace FROM places WHERE username = ?1)"
+        db.execute(f"UPDATE rings SET ends = max(ends, ?2 + {grace}) WHERE key IN ({begun})", (username, self.now()))
+        db.execute(
+            f"UPDATE places SET until = max(until, ?2 + {grace}) WHERE state IN ('wanted', 'ordered') AND username IN"
+            f" (SELECT username FROM people WHERE key IN ({begun}))",
+            (username, self.now()),
+        )
 
     @never_in_the_way(None)
     def has_failed(self, username: str, why: str, *, counts: bool = True) -> None:
@@ -141,13 +156,13 @@ class BellBook(BellTables):
     def _rings(self, where: str = "", *values: object) -> tuple[Ring, ...]:
         rows = self.db.execute(
             "SELECT occurrence, rings.state, began, wanted, done, count(people.ready), count(taken),"
-            " sum(places.state = 'failed') FROM rings LEFT JOIN people USING (key) LEFT JOIN places USING (username)"
-            f" {where} GROUP BY key ORDER BY at, key",
+            " sum(places.state = 'failed'), ends FROM rings LEFT JOIN people USING (key)"
+            f" LEFT JOIN places USING (username) {where} GROUP BY key ORDER BY at, key",
             values,
         ).fetchall()
         return tuple(
-            Ring(of_text(text), state, began, wanted, done, min(ready, wanted or ready), taken, failed or 0)
-            for text, state, began, wanted, done, ready, taken, failed in rows
+            Ring(of_text(text), state, began, wanted, done, ends, min(ready, wanted or ready), taken, failed or 0)
+            for text, state, began, wanted, done, ready, taken, failed, ends in rows
         )
 
     def close_ring(self, key: str) -> None:

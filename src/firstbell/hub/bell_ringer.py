@@ -210,10 +210,10 @@ class Ringer:
 
     def _settle(self) -> None:
         for ring in self._book.active():
-            key, ends = ring.occurrence.key, ring.occurrence.ends.timestamp()
+            key = ring.occurrence.key
             if ring.done is None and 0 < ring.wanted <= ring.ready:
                 self._all_ready(ring)
-            if self._now() >= max(ends, ring.occurrence.at.timestamp() + 1):
+            if self._now() >= ring.ends:
                 self._book.close_ring(key)
                 came, of = ring.taken, ring.wanted
                 LOG.info("The bell %s is over: of %d servers %d were taken", ring.occurrence.bell, of, came)

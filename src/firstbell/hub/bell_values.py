@@ -62,6 +62,8 @@ class Ring:
     wanted: int
     done: float | None
     """When the last of those that are wanted was ready."""
+    ends: float = 0.0
+    """When it is over: its grace after the bell, or after the last server that became ready later."""
     ready: int = 0
     """How many are ready, or were."""
     taken: int = 0

@@ -172,6 +172,18 @@ def test_a_seat_that_somebody_was_given_is_not_prepared_again(book: BellBook):
     assert book.hand_out() is None
 
 
+def test_a_late_ringing_that_gets_on_is_not_over(file: Path):
+    """Each server that becomes ready gives those after it, and itself, the whole grace again."""
+    moment = [AT.timestamp() + 590]
+    book = BellBook(file, now=lambda: moment[0])
+    book.begin(RING)
+    book.want(RING, ["ada", "ben"])
+    book.order("ada")
+    book.is_ready("ada")
+    assert {place.until for place in book.places(At.WANTED, At.READY)} == {AT.timestamp() + 590 + 600}
+    assert book.active()[0].ends == AT.timestamp() + 590 + 600
+
+
 def test_a_full_disk_keeps_nobody_out(book: BellBook, caplog: pytest.LogCaptureFixture):
     """What the hub asks at a login or a start is answered as if there were no bells, and it is logged."""
     book.begin(SEATS)
