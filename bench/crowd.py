@@ -131,9 +131,10 @@ def waited(visits: Sequence[Visit]) -> list[Visit]:
 
 
 def _queued(visit: Visit) -> float:
-    """Seconds from the click until the page first told of something else than waiting."""
+    """Seconds from the page that shows the start until it first told of something else than waiting."""
+    shown = visit.marks.get("spawn_page", 0.0)
     later = [when for when, said in visit.told if not _ESTIMATE.search(said) and said != "Server requested"]
-    return min(later, default=visit.marks.get("ready", 0.0))
+    return min(later, default=visit.marks.get("ready", shown)) - shown
 
 
 def clicked(visit: Visit) -> float:

@@ -70,12 +70,14 @@ def figures(alone: Sequence[Crowd], spread: Crowd, burst: Crowd, floor: Crowd, a
         Figure("  p50", spread.wait(50), middle, "s"),
         Figure("  p99", spread.wait(99), middle, "s"),
         Figure("  CPU of hub, proxy and edge per person", each(spread, "service_cpu"), unit="ms"),
+        Figure("  CPU of the whole machine per person", each(spread, "machine_cpu"), unit="ms"),
         Figure("Within 1 s: failed", (float(len(burst.failed)),), (float(len(floor.failed)),), goal=at_most(0)),
         Figure("  p50", burst.wait(50), floor.wait(50), "s", part(1 / 3), the_floor),
         Figure("  p95", burst.wait(95), floor.wait(95), "s"),
         Figure("  the last one", burst.wait(100), floor.wait(100), "s"),
         Figure("  p50, the floor's servers run already", burst.wait(50), again.wait(50), "s"),
         Figure("  CPU of hub and proxies per person", each(burst, "service_cpu"), each(floor, "service_cpu"), "ms"),
+        Figure("  CPU of the whole machine per person", each(burst, "machine_cpu"), each(floor, "machine_cpu"), "ms"),
         Figure("  CPU of the client per person", each(burst, "client_cpu"), each(floor, "client_cpu"), "ms"),
     )
 

@@ -39,8 +39,15 @@ def test_a_spinner_explains_nothing() -> None:
     assert not crowd.is_explained(a_visit(1, 0, 9, [(0.1, "Many are starting at once. You are next.")]))
 
 
+def test_a_slow_page_is_no_wait_for_a_turn() -> None:
+    """A page that came late, whose start began at once, shows nobody in a queue."""
+    late = a_visit(1, 0, 9, [(5.1, "Server requested"), (5.2, "Making your server …")])
+    late.marks["spawn_page"] = 5.0
+    assert crowd.waited([late]) == []
+
+
 def test_waiting_is_told_from_starting() -> None:
-    """Who waited is who was told of the start itself more than two seconds after the click."""
+    """Who waited is who was told of the start itself more than two seconds after the page was there."""
     at_once = a_visit(1, 0, 9, [(0.1, "Server requested"), (0.2, "Making your server …")])
     later = a_visit(2, 0, 9, [(0.1, "You are next; about 5 seconds."), (4.0, "Making your server …")])
     assert crowd.waited([at_once, later]) == [later]
