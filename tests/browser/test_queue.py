@@ -13,7 +13,7 @@ from playwright.async_api import expect
 from firstbell.model.container import GIB, MIB
 from firstbell.model.course import Course
 from tests.browser.look import look
-from tests.browser.window import window
+from tests.browser.window import PATIENCE, window
 from tests.support.engineless_hub import IMAGE, EnginelessHub, engineless_hub
 from tests.support.visitor import Visitor
 
@@ -41,24 +41,24 @@ async def test_waiting_for_ones_turn(browser, hub):
         await first.open()
         await first.says("Your Jupyter is starting")
         place, wait = first.page.locator("[data-place]"), first.page.locator("[data-wait]")
-        await expect(place).to_have_text("1")
+        await expect(place).to_have_text("1", timeout=PATIENCE)
         await expect(wait).to_have_text(re.compile(r"^about \d+ seconds$"))
         await look(first.page, "queue")
 
         await second.open("hub/spawn")
         await second.page.get_by_role("button").first.click()
         await second.says("Your Jupyter is starting")
-        await expect(second.page.locator("[data-place]")).to_have_text("2")
+        await expect(second.page.locator("[data-place]")).to_have_text("2", timeout=PATIENCE)
         await look(second.page, "queue-plain", scripted=False)
 
         await first.page.reload()
-        await expect(place).to_have_text("1")
-        await expect(second.page.locator("[data-place]")).to_have_text("2")
+        await expect(place).to_have_text("1", timeout=PATIENCE)
+        await expect(second.page.locator("[data-place]")).to_have_text("2", timeout=PATIENCE)
         await first.page.goto("about:blank")
-        await expect(second.page.locator("[data-place]")).to_have_text("1")
+        await expect(second.page.locator("[data-place]")).to_have_text("1", timeout=PATIENCE)
         await first.page.go_back()
         await first.says("Your Jupyter is starting")
-        await expect(place).to_have_text("2")
+        await expect(place).to_have_text("2", timeout=PATIENCE)
         assert first.problems == []
 
 

@@ -160,3 +160,21 @@ async def test_figures_are_for_those_who_may_read_them(hub):
         assert (await get("metrics", Authorization="token wrong-wrong-wrong-wrong"))[0] == 403
         assert (await get("api/users", **key))[0] == 403
         assert (await get("firstbell/figures", **key))[0] == 403
+
+
+async def test_a_token_that_left_the_file_is_void(tmp_path):
+    """After a new token the old one reads nothing."""
+    new = "f" * 32
+
+    async def answers(token: Secret) -> list[int]:
+        course = COURSE.model_copy(update={"metrics": COURSE.metrics.model_copy(update={"token": token})})
+        async with engineless_hub(tmp_path, 244, course=course) as hub, aiohttp.ClientSession() as session:
+            found = []
+            for shown in (TOKEN, new):
+                headers = {"Authorization": f"token {shown}"}
+                async with session.get(f"{hub.url}hub/metrics", headers=headers) as answer:
+                    found.append(answer.status)
+            return found
+
+    assert await answers(Secret("env:TOKEN", TOKEN)) == [200, 403]
+    assert await answers(Secret("env:TOKEN", new)) == [403, 200]
