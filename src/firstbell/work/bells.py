@@ -117,7 +117,8 @@ def _is_hopeless(now: BellLine, standstill: float) -> bool:
 
 
 def _not_all(now: BellLine) -> FirstbellError:
-    why = now.words or f"no further one for {_STANDSTILL:.0f} s"
+    over = "its grace was over before; say a longer --grace" if now.state != "begun" else ""
+    why = now.words or over or f"no further one for {_STANDSTILL:.0f} s"
     return StartFailed(
         f"{now.ready} of {now.wanted} are ready, {now.failed} failed: {why}",
         where=f"bell {now.bell} of {now.local}",

@@ -82,7 +82,7 @@ class TestSeminar:
         """The command that waits goes on waiting; in the end everybody has one server, and those before keep theirs."""
         taken = {s["Id"] for s in course.servers() if s["Config"]["Labels"]["firstbell.user"] in self.taken}
         before = len(course.servers())
-        command = [str(FIRSTBELL), "bell", "now", "--people", "6", "--yes", "--grace", "15s"]
+        command = [str(FIRSTBELL), "bell", "now", "--people", "6", "--yes", "--grace", "60s"]
         waiting = subprocess.Popen(
             command, cwd=course.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
