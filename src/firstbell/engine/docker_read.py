@@ -151,18 +151,22 @@ def facts(info: Json, version: Json) -> EngineFacts:
     )
 
 
-def usage(name: str, stats: Json) -> Usage | None:
-    """From `GET /containers/NAME/stats`; None for a container that does not run."""
-    memory = stats["memory_stats"]
-    if "usage" not in memory:
+def usage(name: str, stats: Json | None) -> Usage | None:
+    """From `GET /containers/NAME/stats`; None for a container that does not run.
+
+    One that ends in the very moment of the question is answered with null, or with nulls for its parts.
+    """
+    memory = (stats or {}).get("memory_stats") or {}
+    cpu = ((stats or {}).get("cpu_stats") or {}).get("cpu_usage") or {}
+    if not stats or "usage" not in memory or "total_usage" not in cpu:
         return None
     detail = memory.get("stats") or {}
     cache = detail.get("total_inactive_file", detail.get("inactive_file", 0))  # cgroup v1, else v2
     return Usage(
         name=name,
         memory=max(0, int(memory["usage"]) - int(cache)),
-        cpu_seconds=int(stats["cpu_stats"]["cpu_usage"]["total_usage"]) / 1e9,
-        pids=int(stats["pids_stats"].get("current") or 0),
+        cpu_seconds=int(cpu["total_usage"]) / 1e9,
+        pids=int((stats.get("pids_stats") or {}).get("current") or 0),
     )
 
 

@@ -114,5 +114,6 @@ async def _no_server(course: RunningCourse) -> bool:
 
 
 def _containers() -> dict[str, str]:
+    """What runs, helpers apart: they end by themselves."""
     rows = docker("ps", "--filter", f"label=firstbell.course={NAME}", "--format", "{{json .}}").splitlines()
-    return {row["Names"]: row["ID"] for row in map(json.loads, rows)}
+    return {row["Names"]: row["ID"] for row in map(json.loads, rows) if "-helper-" not in row["Names"]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -70,6 +71,12 @@ def test_usage_without_cache(stats: dict[str, int], cache: int) -> None:
     used = docker_read.usage("a", answer)
     assert used
     assert (used.memory, used.cpu_seconds, used.pids) == (100 - cache, 2.5, 3)
+
+
+@pytest.mark.parametrize("answer", [None, {"memory_stats": None, "cpu_stats": None, "pids_stats": None}])
+def test_usage_of_what_ends_in_that_moment(answer: dict[str, Any] | None) -> None:
+    """A container that ends while it is asked about uses nothing, and is no reason to take the daemon for broken."""
+    assert docker_read.usage("a", answer) is None
 
 
 def test_usage_of_what_does_not_run() -> None:
