@@ -19,6 +19,8 @@ handlers, settings_handler, settings_utils, translation_utils, translations_hand
     for name in ("handlers", "settings_handler", "settings_utils", "translation_utils", "translations_handler")
 )
 
+factory = importlib.import_module("jupyter_client.provisioning.factory")
+
 PLUGIN = "@lab/things:plugin"
 SCHEMA = {"title": "Things", "type": "object", "properties": {"size": {"type": "number", "default": 3}}}
 
@@ -49,8 +51,11 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
     """Lab with what is remembered; as before afterwards."""
     own: tuple[tuple[ModuleType, str], ...] = (
         (settings_utils, "get_settings"), (settings_handler, "get_settings"), (settings_handler, "json"),
-        (handlers, "SettingsHandler"), (translation_utils, "entry_points"),
+        (settings_utils, "_get_overrides"), (settings_utils, "is_valid_locale"),
+        (handlers, "SettingsHandler"), (translation_utils, "entry_points"), (factory, "entry_points"),
+        (translation_utils, "is_valid_locale"), (translation_utils, "get_display_name"),
         (translations_handler, "get_language_pack"), (translations_handler, "get_language_packs"),
+        (translations_handler, "is_valid_locale"),
     )  # fmt: skip
     for module, name in own:
         monkeypatch.setattr(module, name, getattr(module, name))
@@ -85,6 +90,51 @@ def test_a_saved_setting_shows_at_once(lab: Lab) -> None:
         assert lab.ask(PLUGIN)["settings"] == lab.ask()["settings"][0]["settings"] == {"size": size}
     file.unlink()
     assert lab.ask(PLUGIN)["settings"] == lab.ask()["settings"][0]["settings"] == {}
+
+
+def test_the_names_come_from_the_list(lab: Lab) -> None:
+    """Names alone are those of the list that is remembered, in its order, and of the folder once that has changed."""
+    others = [lab.schemas / f"@lab/things/{name}.json" for name in ("a", "z")]
+    for other in others:
+        other.write_text(json.dumps(SCHEMA))
+    asked_first = lab.ask(ids_only=True)
+    listed = [one["id"] for one in lab.ask()["settings"]]
+    (lab.own / "anything").write_text("")
+    lab.ask()
+    assert [one["id"] for one in lab.ask(ids_only=True)["settings"]] == listed
+    assert asked_first == lab.ask(ids_only=True)
+    others[0].unlink()
+    assert [one["id"] for one in lab.ask(ids_only=True)["settings"]] == [one for one in listed if one[-2:] != ":a"]
+
+
+def test_an_override_shows_at_once(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each place of overrides is looked at for every question; what was answered belongs to whoever asked."""
+    config, app = tmp_path / "config", tmp_path / "app"
+    monkeypatch.setenv("JUPYTER_CONFIG_DIR", str(config))
+    places = [
+        app / "overrides.json", app / "overrides.d/some.json", app / "overrides.json5",
+        config / "labconfig/default_setting_overrides.json", config / "labconfig/default_setting_overrides.d/some.json",
+    ]  # fmt: skip
+    before = settings_utils._get_overrides(str(app))
+    for place in places:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        for size in (1, 22):
+            place.write_text(json.dumps({PLUGIN: {"size": size}}))
+            for _ in range(2):
+                found, error = settings_utils._get_overrides(str(app))
+                assert (found[PLUGIN], error) == ({"size": size}, "")
+                found[PLUGIN]["size"] = "somebody's own"
+        place.unlink()
+    assert settings_utils._get_overrides(str(app)) == before
+
+
+def test_broken_overrides_are_told_each_time(lab: Lab, tmp_path: Path) -> None:
+    """A file that cannot be read is an error for every question until it is mended."""
+    (tmp_path / "overrides.json").write_text("{")
+    for _ in range(2):
+        assert settings_utils._get_overrides(str(tmp_path))[1]
+    (tmp_path / "overrides.json").write_text("{}")
+    assert not settings_utils._get_overrides(str(tmp_path))[1]
 
 
 def test_another_schema_shows_at_once(lab: Lab) -> None:
