@@ -51,7 +51,7 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
     """Lab with what is remembered; as before afterwards."""
     own: tuple[tuple[ModuleType, str], ...] = (
         (settings_utils, "get_settings"), (settings_handler, "get_settings"), (settings_handler, "json"),
-        (settings_utils, "_get_overrides"), (settings_utils, "is_valid_locale"),
+        (settings_utils, "_get_version"), (settings_utils, "_get_overrides"), (settings_utils, "is_valid_locale"),
         (handlers, "SettingsHandler"), (translation_utils, "entry_points"), (factory, "entry_points"),
         (translation_utils, "is_valid_locale"), (translation_utils, "get_display_name"),
         (translations_handler, "get_language_pack"), (translations_handler, "get_language_packs"),
@@ -135,6 +135,42 @@ def test_broken_overrides_are_told_each_time(lab: Lab, tmp_path: Path) -> None:
         assert settings_utils._get_overrides(str(tmp_path))[1]
     (tmp_path / "overrides.json").write_text("{}")
     assert not settings_utils._get_overrides(str(tmp_path))[1]
+
+
+def test_a_version_is_read_once_for_a_package(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All schemas of a package have its version, which is read anew once its file has changed."""
+    for name in ("a", "z"):
+        (lab.schemas / f"@lab/things/{name}.json").write_text(json.dumps(SCHEMA))
+    (lab.schemas / "@lab/none").mkdir()
+    (lab.schemas / "@lab/none/plugin.json").write_text(json.dumps(SCHEMA))
+    file = lab.schemas / "@lab/things/package.json.orig"
+    for version in ("1.0", "1.0.1"):
+        file.write_text(json.dumps({"version": version}))
+        assert {one["id"].split(":")[0]: one["version"] for one in lab.ask()["settings"]} == {
+            "@lab/things": version,
+            "@lab/none": "N/A",
+        }
+        assert lab.ask(PLUGIN)["version"] == version
+    file.unlink()
+    assert lab.ask(PLUGIN)["version"] == "N/A"
+    monkeypatch.setattr(remembered, "_look", lambda path: 1 / 0)
+    with pytest.raises(Exception, match="Settings not found"):
+        settings_utils._get_version(str(lab.schemas), "no colon")
+
+
+def test_links_and_their_ends_are_evidence(tmp_path: Path) -> None:
+    """A schema behind a link counts as it is read; a link to nowhere, or a folder that is none, does no harm."""
+    (tmp_path / "elsewhere").mkdir()
+    file = tmp_path / "elsewhere/plugin.json"
+    file.write_text("{}")
+    roots = tmp_path / "schemas"
+    roots.mkdir()
+    (roots / "linked").symlink_to(tmp_path / "elsewhere")
+    (roots / "nowhere").symlink_to(tmp_path / "missing")
+    before = list(remembered._looks([str(roots), "", str(tmp_path / "missing")]))
+    assert str(roots / "linked/plugin.json") in {path for path, _, _ in before}
+    file.write_text('{"title": "Other"}')
+    assert list(remembered._looks([str(roots), "", str(tmp_path / "missing")])) != before
 
 
 def test_another_schema_shows_at_once(lab: Lab) -> None:
