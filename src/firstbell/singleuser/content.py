@@ -20,6 +20,7 @@ from .stops import EX_CANTCREAT, Stop
 
 LOG = os.path.join(notes.FOLDER, "updates.log")
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_NOBODYS = frozenset([".local", "lost+found"])  #: what a home has before anybody worked in it
 
 
 @dataclass
@@ -62,14 +63,39 @@ def deliver(project: str, home: str) -> Report:
     if not found or note.stamp == stamp:
         # A project without any file is a mishap of its build rather than the wish to empty all homes.
         return Report()
-    empty = not set(os.listdir(home)) - {".local", "lost+found"}
+    if not note.known and os.path.lexists(os.path.join(home, notes.PATH)):
+        _sweep(home)
+    empty = not set(os.listdir(home)) - _NOBODYS
     note.new = note.new or (empty and not note.known)
     report = _Update(project, home, note, stamp, sorted(found)).run()
-    if note.new and report.failed:
+    if note.new and report.failed and not _is_somebodys(home, note):
         cause = report.failed[0][1]
         why = "it is full" if cause.errno in _FULL else str(cause.strerror)
         raise Stop(EX_CANTCREAT, f"the course's files cannot be put into the home {home}: {why}") from cause
     return report
+
+
+def _sweep(home: str) -> None:
+    """Removes halves of files that an update cut short has left: the note that knew of them cannot be read."""
+    for folder, _, names in os.walk(home):
+        for name in names:
+            if name.endswith(files.PART):
+                with contextlib.suppress(OSError):
+                    os.unlink(os.path.join(folder, name))
+
+
+def _is_somebodys(home: str, note: Note) -> bool:
+    """Does the home hold anything but what deliveries have put there? Somebody may have restored files into it."""
+    try:
+        for path, _ in files.walk(home):
+            if path.split(os.sep, 1)[0] in _NOBODYS or path.endswith(files.PART):
+                continue
+            there = str(files.version(os.path.join(home, path)))
+            if there != note.files.get(path) and contents(there) not in note.coming.get(path, ()):
+                return True
+    except OSError:
+        return True
+    return False
 
 
 class _Update:

@@ -32,7 +32,8 @@ async def test_daemon_gone_half_way(course: Write, tmp_path: Path) -> None:
         chaos.path.chmod(0o666)
         broken = course(server='memory = "512M"', rest=f'[engine]\nhost = "{chaos.host}"')
         chaos.mood = Mood.EOF
-        for sign in ("POST /v1.41/networks/create", "POST /v1.41/volumes/create", "/start HTTP", f"create?name=firstbell-{NAME}-hub"):
+        made = [f"POST /v1.41/{kind}/create" for kind in ("networks", "volumes")]
+        for sign in (*made, "/start HTTP", f"create?name=firstbell-{NAME}-hub"):
             chaos.only = from_now_on(sign)
             result = await asyncio.to_thread(broken.cli, "up", "--yes", check=False)
             refused(result, 3, "Docker Engine", "docker version", "failed")
