@@ -27,13 +27,13 @@ async def test_a_failed_start_says_why_and_can_be_tried_again(browser, broken):
 
 
 async def test_the_edge_has_a_page_of_its_own(browser, broken):
-    """While the proxy is away the edge asks for patience, and the page finds back by itself."""
+    """While the hub is away the edge asks for patience, and the page finds back by itself."""
     async with window(browser, broken.url) as person:
-        docker("stop", broken.container("proxy"))
+        docker("stop", broken.container("hub"))
         try:
             await person.open()
             await person.says("One moment")
             await look(person.page, "edge-away")
         finally:
-            docker("start", broken.container("proxy"))
+            docker("start", broken.container("hub"))
         await person.says("Your Jupyter did not start")
