@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import re
 from collections.abc import AsyncIterator
@@ -11,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request, Response, ViewportSize
+from playwright.async_api import TimeoutError as PlaywrightTimeout
 
 from firstbell.engine.waiting import until
 
@@ -166,9 +168,17 @@ class Lab:
         await until(same, deadline=30, first=0.1, longest=0.5)
 
     async def save(self) -> None:
-        """Save, and wait until it is saved."""
-        await self.page.keyboard.press("Control+s")
-        await self.page.locator(".lm-TabBar-tab.jp-mod-current.jp-mod-dirty").wait_for(state="detached")
+        """Save until nothing is left to save: a kernel that answers in between names its language in the notebook."""
+        unsaved = self.page.locator(".lm-TabBar-tab.jp-mod-current.jp-mod-dirty")
+        await self.kernel_idle()
+
+        async def saved() -> bool:
+            await self.page.keyboard.press("Control+s")
+            with contextlib.suppress(PlaywrightTimeout):
+                await unsaved.wait_for(state="detached", timeout=5_000)
+            return await unsaved.count() == 0
+
+        await until(saved, deadline=60, first=0.1, longest=0.5)
 
 
 def _path(url: str) -> str:

@@ -17,7 +17,7 @@ from firstbell.hub.rehearsal_book import RehearsalBook
 from firstbell.model.course import Course
 from firstbell.plan.bell_forecast import Pressure
 from firstbell.plan.bells import Occurrence
-from firstbell.plan.memory_room import MachineMemory
+from firstbell.plan.memory_room import MachineMemory, parse_meminfo
 
 HUB_DATABASE = "jupyterhub.sqlite"
 _DEADLINE = 30.0
@@ -175,10 +175,10 @@ class MachineNow:
 
 def machine_now(server_use: float = 0.0, proc: Path = Path("/proc")) -> MachineNow:
     """Memory and pressure, unknown where they cannot be read; `server_use` is what one server was measured to use."""
-    facts = {line.split(":")[0]: line.split()[1] for line in _lines(proc / "meminfo") if len(line.split()) > 1}
+    facts = parse_meminfo(_text(proc / "meminfo"))
     memory = MachineMemory(
-        total=int(facts.get("MemTotal", 0)) * 1024,
-        available=int(facts.get("MemAvailable", 0)) * 1024,
+        total=facts.get("MemTotal", 0),
+        available=facts.get("MemAvailable", 0),
         servers=1 if server_use else 0,
         servers_use=int(server_use),
     )
@@ -187,14 +187,14 @@ def machine_now(server_use: float = 0.0, proc: Path = Path("/proc")) -> MachineN
 
 def _waited(path: Path) -> float:
     """`some avg10=…` of a pressure file (docs.kernel.org/accounting/psi.html); 0 where the kernel has none."""
-    for line in _lines(path):
+    for line in _text(path).splitlines():
         if line.startswith("some "):
             return float(line.split("avg10=")[1].split()[0])
     return 0.0
 
 
-def _lines(path: Path) -> list[str]:
+def _text(path: Path) -> str:
     try:
-        return path.read_text().splitlines()
+        return path.read_text()
     except OSError:
-        return []
+        return ""

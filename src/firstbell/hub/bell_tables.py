@@ -11,6 +11,8 @@ from functools import wraps
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
+from firstbell.hub.database import transaction
+
 LOG = logging.getLogger("firstbell.bells")
 
 FILE = "bells.sqlite"
@@ -93,13 +95,8 @@ class BellTables:
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        self.db.execute("BEGIN IMMEDIATE")
-        try:
-            yield self.db
-        except BaseException:
-            self.db.execute("ROLLBACK")
-            raise
-        self.db.execute("COMMIT")
+        with transaction(self.db) as db:
+            yield db
         self._version = -1
 
     def keep(self, name: str, value: float | str) -> None:

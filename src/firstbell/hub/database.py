@@ -1,13 +1,17 @@
-"""How the hub's SQLite database is opened: many small commits per login, none of which may wait for the disk."""
+"""The hub's SQLite files: how JupyterHub's is opened, and one transaction of our own ones."""
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 
 class HubConnection(sqlite3.Connection):
     """A connection in WAL mode: readers beside the hub do not block it, and a commit costs no fsync.
+
+    A login makes many small commits, none of which may wait for the disk.
 
     After a crash of the machine the last commits may be missing, never half there (sqlite.org/wal.html, section 3);
     after a crash of the hub alone nothing is.
@@ -17,3 +21,15 @@ class HubConnection(sqlite3.Connection):
         super().__init__(*arguments, **options)
         self.execute("PRAGMA journal_mode = WAL")
         self.execute("PRAGMA synchronous = NORMAL")
+
+
+@contextmanager
+def transaction(db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """All of it or nothing; `db` is in autocommit mode. Begins by waiting for whoever else writes."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield db
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+    db.execute("COMMIT")

@@ -13,7 +13,7 @@ from firstbell.engine.base import Engine
 from firstbell.errors import EngineUnavailable
 from firstbell.model import names
 from firstbell.model.names import Role
-from firstbell.plan.memory_room import MachineMemory
+from firstbell.plan.memory_room import MachineMemory, parse_meminfo
 
 LOG = logging.getLogger("firstbell.machine")
 
@@ -88,10 +88,8 @@ class Machine:
 
 
 def _meminfo(path: Path) -> dict[str, int]:
-    """`/proc/meminfo` in bytes; empty where there is none."""
+    """In bytes; empty where there is none."""
     try:
-        lines = path.read_text().splitlines()
+        return parse_meminfo(path.read_text())
     except OSError:
         return {}
-    rows = (line.replace(":", " ").split() for line in lines)
-    return {row[0]: int(row[1]) * 1024 for row in rows if len(row) == 3 and row[1].isdigit()}

@@ -11,13 +11,14 @@ import secrets
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 from firstbell.errors import FirstbellError
 from firstbell.hub import codes
+from firstbell.hub.database import transaction
 from firstbell.hub.secrets import read_or_create
 
 FILE = "people.sqlite"
@@ -113,15 +114,8 @@ class PeopleStore:
         """Let go of the file."""
         self._db.close()
 
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield self._db
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+    def _writing(self) -> AbstractContextManager[sqlite3.Connection]:
+        return transaction(self._db)
 
     # invitations and passwords
 

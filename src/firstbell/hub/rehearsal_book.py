@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from firstbell.hub import codes
+from firstbell.hub.database import transaction
 
 FILE = "rehearsal.sqlite"
 PREFIX = "rehearsal-"
@@ -154,14 +155,8 @@ class RehearsalBook:
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._opened() as db:
-            db.execute("BEGIN IMMEDIATE")
-            try:
-                yield db
-            except BaseException:
-                db.execute("ROLLBACK")
-                raise
-            db.execute("COMMIT")
+        with self._opened() as db, transaction(db):
+            yield db
 
     @contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:

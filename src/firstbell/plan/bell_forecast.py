@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from firstbell.model.container import GIB, MIB
 from firstbell.plan.bells import Occurrence
-from firstbell.plan.memory_room import MachineMemory, need_of_one, reserve, room_for_more
+from firstbell.plan.memory_room import MachineMemory, need_of_one, reserve, room_for_more, size_words
 
 FIRST_GUESS = 3.0
 """Seconds of one start on one of the queue's slots, as long as none was measured."""
@@ -124,8 +123,9 @@ def _reasons(ring: Occurrence, wanted: int, running: int, done: dt.datetime, now
 def _memory_words(missing: int, fits: int, now: Conditions) -> str:
     each, total = need_of_one(now.memory, now.limit), now.memory.total
     return (
-        f"{_servers(missing)} of about {_size(each)} need {_size(missing * each)}; {_size(now.memory.available)} of "
-        f"{_size(total)} are left, of which {_size(reserve(total))} are kept for people at work: {fits} fit."
+        f"{_servers(missing)} of about {size_words(each)} need {size_words(missing * each)}; "
+        f"{size_words(now.memory.available)} of {size_words(total)} are left, of which "
+        f"{size_words(reserve(total))} are kept for people at work: {fits} fit."
     )
 
 
@@ -139,10 +139,6 @@ def _late_words(missing: int, needed: float, left: float, by_then: int, after: f
 
 def _servers(count: int) -> str:
     return "one server" if count == 1 else f"{count} servers"
-
-
-def _size(amount: int) -> str:
-    return f"{amount / GIB:.1f} GiB" if amount >= GIB else f"{amount // MIB} MiB"
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,12 @@ class MachineMemory:
         return self.total > 0
 
 
+def parse_meminfo(text: str) -> dict[str, int]:
+    """`/proc/meminfo` in bytes, by its own names (man 5 proc_meminfo)."""
+    rows = (line.replace(":", " ").split() for line in text.splitlines())
+    return {row[0]: int(row[1]) * 1024 for row in rows if len(row) == 3 and row[1].isdigit()}
+
+
 def reserve(total: int) -> int:
     """Bytes that are never given to another server."""
     return max(LEAST_RESERVE, total // RESERVED)
@@ -63,11 +69,12 @@ def full_words(memory: MachineMemory, limit: int, running: int) -> str:
     """Why no more fits, with numbers, for somebody whose start is refused."""
     servers = {0: "no servers run", 1: "one server runs"}.get(running, f"{running} servers run")
     return (
-        f"This machine's memory is full: {servers}, {_size(memory.available)} of {_size(memory.total)} are left, of "
-        f"which {_size(reserve(memory.total))} are kept for the people at work. Another server needs about "
-        f"{_size(need_of_one(memory, limit))}."
+        f"This machine's memory is full: {servers}, {size_words(memory.available)} of {size_words(memory.total)} are "
+        f"left, of which {size_words(reserve(memory.total))} are kept for the people at work. Another server "
+        f"needs about {size_words(need_of_one(memory, limit))}."
     )
 
 
-def _size(amount: int) -> str:
+def size_words(amount: int) -> str:
+    """An amount of memory, for people."""
     return f"{amount / GIB:.1f} GiB" if amount >= GIB else f"{amount // MIB} MiB"

@@ -28,6 +28,7 @@ from firstbell.model.runtime import HUB_PORT, PROXY_API_PORT, PROXY_PORT, Runtim
 from firstbell.plan.doctor import findings
 from firstbell.plan.doctor_course import is_local
 from firstbell.plan.doctor_facts import Disk, Finding, MachineFacts, Reach
+from firstbell.plan.memory_room import parse_meminfo
 from firstbell.work.certificate import judge
 from firstbell.work.lock import lock_folder
 
@@ -108,10 +109,9 @@ def disk(path: str) -> Disk | None:
 def swap() -> int | None:
     """Bytes of swap; None where there is no /proc."""
     try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
+        return parse_meminfo(Path("/proc/meminfo").read_text()).get("SwapTotal")
     except OSError:
         return None
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("SwapTotal:")), None)
 
 
 def synchronised() -> bool | None:

@@ -13,6 +13,7 @@ from firstbell.errors import EngineUnavailable
 from firstbell.model import names
 from firstbell.model.course import Course
 from firstbell.model.names import Role
+from firstbell.plan.memory_room import parse_meminfo
 from firstbell.rehearsal.record import Sample
 
 SERVICES = (Role.HUB, Role.PROXY, Role.EDGE)
@@ -76,10 +77,9 @@ def machine_cpu() -> float:
 def machine_memory() -> tuple[int, int]:
     """Bytes of this machine, and of these the available; zeros where the kernel does not tell."""
     try:
-        lines = (_PROC / "meminfo").read_text().splitlines()
+        found = parse_meminfo((_PROC / "meminfo").read_text())
     except OSError:
         return 0, 0
-    found = {line.split(":")[0]: int(line.split()[1]) * 1024 for line in lines if line}
     return found.get("MemTotal", 0), found.get("MemAvailable", 0)
 
 
