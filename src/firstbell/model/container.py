@@ -125,6 +125,10 @@ class ContainerSpec:
     restart: Restart = Restart.NO
     stop_grace: int = 10
     """Seconds between SIGTERM and SIGKILL."""
+    node: str = ""
+    """The name of the node to run on; empty leaves it to the engine. One machine is one node, and ignores it."""
+    every_node: bool = False
+    """Whether one runs on every node that is ready."""
 
     @property
     def shares_network(self) -> bool:
@@ -148,7 +152,8 @@ class ContainerSpec:
         plain["files"] = [file.digest for file in self.files if file.counted]
         plain["mounts"] = [repr(mount) for mount in self.mounts]
         plain["limits"] = repr(self.limits)
-        return plain
+        # Where it runs is no part of what it is on one machine, whose containers no cluster is to replace.
+        return {key: value for key, value in plain.items() if value or key not in {"node", "every_node"}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,3 +174,7 @@ class VolumeSpec:
 
     name: str
     labels: Mapping[str, str] = field(default_factory=frozen)
+    options: Mapping[str, str] = field(default_factory=frozen)
+    """Of the engine's `local` volume driver: `type`, `o`, `device`, as mount(8) has them; none for plain disk."""
+    node: str = ""
+    """The name of the node that has it; empty for the engine's own."""

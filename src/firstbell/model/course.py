@@ -230,7 +230,9 @@ class Homes(Table):
 class EngineTable(Table):
     """Where containers run."""
 
-    kind: Literal["docker"] = Field("docker", description="The kind of engine.", examples=["docker"])
+    kind: Literal["docker", "swarm"] = Field(
+        "docker", description="One machine with Docker, or a Docker Swarm of several.", examples=["swarm"]
+    )
     host: str = Field(
         "",
         description="The daemon's address, as in DOCKER_HOST; empty takes DOCKER_HOST or the local socket.",

@@ -26,6 +26,13 @@ LABEL_HOME = "firstbell.home"
 """Where a run's files are: a volume's name, a folder of the host, or empty for nowhere."""
 LABEL_ADDRESS = "firstbell.address"
 """Where a run is published: address and port of this machine."""
+LABEL_HUB_NODE = "firstbell.hub-node"
+"""Of a node's network: the address of the node on which the course's hub is."""
+NODE_READY = "firstbell.ready"
+"""Label of a cluster's node: `true` once it is prepared. Only managers can set it, so a node that joined with a stolen
+token gets neither a task nor a secret."""
+NODE_NUMBER = "firstbell.number"
+"""Label of a cluster's node: its number."""
 LABEL_OWNER = "firstbell.owner"
 """Whose the files of a run's home are: uid:gid."""
 
@@ -35,6 +42,9 @@ RUNS = "_run"
 _READABLE = 24
 _DIGEST = 10
 _SHORT_DIGEST = 6
+
+CLUSTER = "_cluster"
+"""Stands for a course in the labels of what all courses of a cluster share; no course can have that name."""
 
 RUN_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 """What a run, or its home, can be called."""
@@ -61,6 +71,10 @@ class Role(StrEnum):
     COURSE_IMAGE = "image"
     HUB_IMAGE = "hub-image"
     SIDECAR_IMAGE = "sidecar-image"
+    TUNNEL = "tunnel"
+    LINK = "link"
+    REGISTRY = "registry"
+    KEYS = "keys"
 
 
 def slug(text: str) -> str:
@@ -125,3 +139,18 @@ def labels(course: str, role: Role, user: str = "") -> dict[str, str]:
     """The labels everything of a course carries."""
     marks = {LABEL_COURSE: course, LABEL_ROLE: role.value}
     return marks | ({LABEL_USER: user} if user else {})
+
+
+def link() -> str:
+    """The name of the service that joins the nodes of a cluster."""
+    return f"{PREFIX}_link"
+
+
+def registry() -> str:
+    """The name of the service, and of its volume, that keeps a cluster's images."""
+    return f"{PREFIX}_registry"
+
+
+def cluster_keys() -> str:
+    """The name of the volume that keeps a cluster's keys."""
+    return f"{PREFIX}_keys"

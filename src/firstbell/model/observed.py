@@ -13,6 +13,8 @@ from firstbell.model.names import LABEL_ROLE, LABEL_SPEC, LABEL_USER
 class Phase(StrEnum):
     """How a container is. UNKNOWN is what an engine says when it could not find out; it never means stopped."""
 
+    PENDING = "pending"
+    """Given to a cluster, not yet on a node, or refused by it; `error` says why."""
     CREATED = "created"
     RUNNING = "running"
     PAUSED = "paused"
@@ -38,6 +40,8 @@ class ContainerState:
     """The engine's own words when a start failed."""
     started_at: str = ""
     """RFC 3339, UTC."""
+    node: str = ""
+    """The name of the node it is on; empty on one machine."""
 
     @property
     def role(self) -> str:
@@ -62,6 +66,8 @@ class VolumeState:
     name: str
     labels: Mapping[str, str] = field(default_factory=frozen)
     created_at: str = ""
+    node: str = ""
+    """The name of the node that has it; empty on one machine."""
 
     @property
     def user(self) -> str:
@@ -103,6 +109,42 @@ class ImageState:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeState:
+    """A node of a cluster, as its manager and its own daemon see it."""
+
+    name: str
+    id: str
+    address: str
+    """IPv4 at which the other nodes reach it."""
+    number: int = 0
+    """Ours, from 1, given when it was prepared; 0 before. It is a part of the addresses of servers on the node."""
+    manager: bool = False
+    ready: bool = True
+    """Whether the cluster hears from it."""
+    availability: str = "active"
+    """Docker's word: active, pause, drain."""
+    linked: bool = False
+    """Whether our link on it answers, so that its own daemon can be asked."""
+    version: str = ""
+    """Of its engine."""
+    cpus: int = 0
+    memory: int = 0
+    """Bytes."""
+    memory_available: int = 0
+    """Bytes, as the kernel has it; 0 where the node could not be asked."""
+
+    @property
+    def prepared(self) -> bool:
+        """Whether it was made ready for courses."""
+        return self.number > 0
+
+    @property
+    def usable(self) -> bool:
+        """Whether a server can be started there now."""
+        return self.prepared and self.ready and self.linked and self.availability == "active"
+
+
+@dataclass(frozen=True, slots=True)
 class EngineFacts:
     """The machine behind an engine."""
 
@@ -122,6 +164,8 @@ class EngineFacts:
     registry_address: str = ""
     """Its full address, under which `docker login` keeps its login."""
     warnings: tuple[str, ...] = ()
+    nodes: tuple[NodeState, ...] = ()
+    """Of a cluster; none on one machine."""
 
     @property
     def is_desktop(self) -> bool:
@@ -196,3 +240,5 @@ class Event:
     """Docker's word: start, die, oom, destroy, …"""
     labels: Mapping[str, str] = field(default_factory=frozen)
     exit_code: int | None = None
+    node: str = ""
+    """The name of the node it happened on; empty on one machine."""
