@@ -18,6 +18,8 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 import httpx
 
+from firstbell.rehearsal.visitor import LAB_CALLS
+
 _HEADERS = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64) firstbell-bench", "Accept-Language": "en"}
 _PAGE = {
     "Accept": "text/html,application/xhtml+xml",
@@ -26,17 +28,6 @@ _PAGE = {
     "Sec-Fetch-Site": "same-origin",
 }
 _FETCH = {"Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty", "Sec-Fetch-Site": "same-origin"}
-_LAB_CALLS = (
-    "lab/api/settings",
-    "lab/api/workspaces/default",
-    "api/kernelspecs",
-    "api/kernels",
-    "api/sessions",
-    "api/terminals",
-    "api/contents?content=1",
-    "api/me",
-)
-"""What JupyterLab 4 asks for while it draws its first screen."""
 _CONNECTIONS = 6
 """That is how many connections a browser opens to one host."""
 _HOPS = 40
@@ -128,7 +119,7 @@ class Browser:
         base = self._server_url(lab)
         headers = self._script_headers(urlsplit(base).path, lab.url)
         with ThreadPoolExecutor(_CONNECTIONS) as pool:
-            answers = list(pool.map(lambda path: self._http.get(base + path, headers=headers), _LAB_CALLS))
+            answers = list(pool.map(lambda path: self._http.get(base + path, headers=headers), LAB_CALLS))
         self._mark("api")
         failed = [f"{a.status_code} {a.url}" for a in answers if a.status_code != httpx.codes.OK]
         if failed:

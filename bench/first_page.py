@@ -17,23 +17,14 @@ from bench.measure import wait_for_quiet, wait_until_settled
 from bench.options import Options
 from bench.person import OnePerson
 from bench.record import Record
-from bench.side import ROOT, Side
+from bench.side import Side
+from tests.support.chromium import ARGUMENTS, CHROMIUM
 
 _RUNS, _RUNS_QUICK = 3, 1
 _KB = 1e3
 _QUIET = 2.0
 """Seconds without a request after which the page is taken to be complete; Lab's own polls come every ten."""
 _PATIENCE = 90.0
-CHROMIUM = ROOT / "tests/browser/chromium"
-ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,11 +17,9 @@ from bench.figures import Figure, at_least, at_most
 from bench.options import Options
 from bench.our_side import FIRSTBELL, OurSide
 from bench.record import Record
-from bench.side import ROOT
-from tests.browser.conftest import ARGUMENTS
+from tests.support.chromium import ARGUMENTS, CHROMIUM
 
 PEOPLE, WITHIN, WINDOWS = 60, 30.0, 5
-_CHROMIUM = ROOT / "tests/browser/chromium"
 _SLACK = 1.5
 """How far a window may lie outside of what the crowd saw: it draws as well, on the machine that it measures."""
 
@@ -81,7 +79,7 @@ async def _both(side: OurSide, people: int) -> tuple[dict[str, Any], list[Seen]]
     )
     assert process.stderr is not None
     async with async_playwright() as playwright:
-        chromium = await playwright.chromium.launch(executable_path=_CHROMIUM, args=ARGUMENTS)
+        chromium = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         async for line in process.stderr:
             print(f"    {line.decode().rstrip()}", flush=True)
             if b"people come" in line:

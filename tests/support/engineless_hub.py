@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import httpx
 
@@ -113,8 +113,6 @@ def _started(folder: Path, log: Any) -> subprocess.Popen[bytes]:
 def main(folder: Path) -> None:
     import os
 
-    from jupyterhub.proxy import Proxy
-
     from firstbell.engine.fake import FakeEngine
     from firstbell.hub import app, presence, start_queue
     from firstbell.hub.context import HubContext
@@ -123,6 +121,7 @@ def main(folder: Path) -> None:
     from firstbell.hub.watch import running_containers
     from firstbell.model.container import NetworkSpec
     from firstbell.model.observed import ImageState
+    from tests.support.memory_proxy import MemoryProxy
 
     os.environ |= {f"FIRSTBELL_{name}": str(folder / file) for name, file in _PLACES.items()}
 
@@ -131,22 +130,6 @@ def main(folder: Path) -> None:
 
     presence.LEFT = wishes().get("left", presence.LEFT)
     start_queue.PATIENCE = wishes().get("patience", start_queue.PATIENCE)
-
-    class MemoryProxy(Proxy):
-        should_start = False
-        routes: ClassVar[dict[str, Any]] = {}
-
-        async def add_route(self, routespec: str, target: str, data: Any) -> None:
-            self.routes[routespec] = {"routespec": routespec, "target": target, "data": data}
-
-        async def delete_route(self, routespec: str) -> None:
-            self.routes.pop(routespec, None)
-
-        async def get_all_routes(self) -> dict[str, Any]:
-            return self.routes
-
-        async def has_hub_route(self) -> bool:
-            return True
 
     class Hub(app.FirstbellHub):
         async def _context_of(self, course: Course, runtime: Runtime) -> HubContext:

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, ClassVar
+from typing import Any
 
 import httpx
 
@@ -152,7 +152,6 @@ def wait_for(condition: Any, seconds: float = 20) -> Any:
 
 def main(folder: Path) -> None:
     from jupyterhub.app import JupyterHub
-    from jupyterhub.proxy import Proxy
     from jupyterhub.spawner import Spawner
     from traitlets.config import Config
 
@@ -170,6 +169,7 @@ def main(folder: Path) -> None:
     from firstbell.hub.waiting_page import waiting_handlers
     from firstbell.model.course import Course
     from firstbell.model.secret import Secret
+    from tests.support.memory_proxy import MemoryProxy
 
     wanted = json.loads((folder / "wanted.json").read_text())
     if "passcode" in wanted["access"]:
@@ -188,19 +188,6 @@ def main(folder: Path) -> None:
     roster = RosterFile(folder / "state" / "roster.csv", store)
     bells = BellBook(folder / "state" / "bells.sqlite")
     room = Room(course.access.capacity, lambda: active_names(JupyterHub.instance().users) - bells.waiting())
-
-    class MemoryProxy(Proxy):
-        should_start = False
-        routes: ClassVar[dict[str, Any]] = {}
-
-        async def add_route(self, routespec: str, target: str, data: Any) -> None:
-            self.routes[routespec] = {"routespec": routespec, "target": target, "data": data}
-
-        async def delete_route(self, routespec: str) -> None:
-            self.routes.pop(routespec, None)
-
-        async def get_all_routes(self) -> dict[str, Any]:
-            return self.routes
 
     class TinySpawner(Spawner):
         server_process: Any = None

@@ -27,7 +27,7 @@ Told = Callable[[int, str, float], None]
 SCRATCH = "Rehearsal.ipynb"
 _ROUNDS = 5
 _FETCH = {"Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty", "Accept": "*/*"}
-_LAB_CALLS = (
+LAB_CALLS = (
     "lab/api/settings",
     "lab/api/workspaces/default",
     "api/kernelspecs",
@@ -99,7 +99,7 @@ class Visitor:
                 self._mark("files")
         if settings is not None and self._script.calls:
             async with self._within("calls"):
-                await self._call(page, _LAB_CALLS)
+                await self._call(page, LAB_CALLS)
                 self._mark("calls")
         self._visit.received = self._browser.received
         if settings is not None and self._script.works:
