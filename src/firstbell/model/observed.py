@@ -88,6 +88,8 @@ class NetworkState:
     gateway: str = ""
     subnet: str = ""
     labels: Mapping[str, str] = field(default_factory=frozen)
+    nodes: tuple[str, ...] = ()
+    """Of a cluster, the names of the nodes that have it; none on one machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,8 @@ class ImageState:
     """Docker's word: amd64, arm64, …"""
     digests: tuple[str, ...] = ()
     """`NAME@sha256:…` for each repository of a registry that is known to have it."""
+    nodes: tuple[str, ...] = ()
+    """Of a cluster, the names of the nodes that have it, as far as they could be asked; none on one machine."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,38 @@ class WriteFolder:
 
 
 @dataclass(frozen=True, slots=True)
+class SpreadImage:
+    """Have nodes of a cluster pull an image from the cluster's registry."""
+
+    ref: str
+    nodes: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"bring {self.ref} to {', '.join(self.nodes)}"
+
+
+@dataclass(frozen=True, slots=True)
+class PrepareNode:
+    """Make a node of a cluster one on which courses run: its number, and the label that gives it the cluster's link."""
+
+    node: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"make {self.node} ready for courses (number {self.number})"
+
+
+@dataclass(frozen=True, slots=True)
+class MakeKeys:
+    """Make the keys by which the nodes of a cluster know each other, in a volume of the manager's."""
+
+    image: str
+
+    def __str__(self) -> str:
+        return "make the cluster's keys"
+
+
+@dataclass(frozen=True, slots=True)
 class CheckImage:
     """See that a server can run in the course's image, before anything is replaced for it."""
 
@@ -176,6 +208,9 @@ Step = (
     | PushImage
     | WriteBundle
     | WriteFolder
+    | SpreadImage
+    | PrepareNode
+    | MakeKeys
     | CheckImage
     | EnsureNetwork
     | EnsureVolume
