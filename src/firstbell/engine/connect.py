@@ -7,6 +7,7 @@ from pathlib import Path
 
 from firstbell.engine.base import Engine
 from firstbell.engine.docker import DockerEngine
+from firstbell.engine.ssh_host import SCHEME, SshEngine
 from firstbell.errors import CourseFileError
 
 
@@ -21,13 +22,8 @@ async def connect(kind: str, host: str = "") -> Engine:
             f'engine kind "{kind}" is not known', where="[engine] kind", next_step='Write kind = "docker".'
         )
     address = host or os.environ.get("DOCKER_HOST", "")
-    if address.startswith("ssh://"):
-        raise CourseFileError(
-            f"{address}: an engine cannot be reached through ssh:// yet",
-            where="[engine] host",
-            next_step="Run firstbell on that machine, or forward its socket: "
-            '`ssh -NL /tmp/docker.sock:/var/run/docker.sock HOST` and host = "unix:///tmp/docker.sock".',
-        )
+    if address.startswith(SCHEME):
+        return await SshEngine.open(address, log_folder=state_folder())
     if address and not address.startswith(("unix://", "tcp://", "http://", "https://")):
         raise CourseFileError(
             f'"{address}" is no address of an engine',

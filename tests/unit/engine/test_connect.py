@@ -16,7 +16,7 @@ async def test_addresses(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
     assert isinstance(await connect("docker", host), DockerEngine)
 
 
-@pytest.mark.parametrize(("kind", "host"), [("docker", "ssh://h"), ("docker", "/var/run/docker.sock"), ("podman", "")])
+@pytest.mark.parametrize(("kind", "host"), [("docker", "ssh://-h"), ("docker", "/var/run/docker.sock"), ("podman", "")])
 async def test_refused(kind: str, host: str) -> None:
     """What cannot be is refused with what would be right."""
     with pytest.raises(CourseFileError) as caught:
@@ -26,8 +26,8 @@ async def test_refused(kind: str, host: str) -> None:
 
 async def test_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without an address in the course file that of DOCKER_HOST counts."""
-    monkeypatch.setenv("DOCKER_HOST", "ssh://h")
-    with pytest.raises(CourseFileError, match="ssh://h"):
+    monkeypatch.setenv("DOCKER_HOST", "http2://h")
+    with pytest.raises(CourseFileError, match="http2://h"):
         await connect("docker")
 
 
