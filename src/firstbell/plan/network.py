@@ -44,6 +44,8 @@ class WayOut:
 
     resolvers: tuple[str, ...] = ()
     endpoints: tuple[tuple[str, int], ...] = ()
+    nodes: tuple[str, ...] = ()
+    """Addresses of a cluster's machines, which are closed to servers as their own machine is."""
 
 
 def choose_subnet(course: str, used: Iterable[str]) -> str:
@@ -141,6 +143,7 @@ def _way_out_rules(egress: Egress, way_out: WayOut) -> list[str]:
     return [
         *[f"    {_daddr(r)} meta l4proto {{ tcp, udp }} th dport 53 accept" for r in way_out.resolvers],
         *_endpoint_rules(way_out),
+        *([f"    ip daddr {{ {', '.join(way_out.nodes)} }} drop"] if way_out.nodes else []),
         f"    ip daddr {{ {', '.join(closed)} }} drop",
         f"    ip6 daddr {{ {', '.join(PRIVATE6)} }} drop",
     ]
