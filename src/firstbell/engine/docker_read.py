@@ -135,6 +135,8 @@ def listed_images(entry: Json) -> tuple[ImageState, ...]:
 
 def facts(info: Json, version: Json) -> EngineFacts:
     """From `GET /info` and `GET /version`."""
+    swarm = info.get("Swarm") or {}
+    state = swarm.get("LocalNodeState") or ""
     return EngineFacts(
         version=version["Version"],
         api_version=version["ApiVersion"],
@@ -144,7 +146,11 @@ def facts(info: Json, version: Json) -> EngineFacts:
         memory=int(info["MemTotal"]),
         storage_driver=info["Driver"],
         data_root=info.get("DockerRootDir") or "",
-        swarm=(info.get("Swarm") or {}).get("LocalNodeState") == "active",
+        swarm=state == "active",
+        swarm_state="worker" if state == "active" and not swarm.get("ControlAvailable") else state,
+        node_id=swarm.get("NodeID") or "",
+        address=swarm.get("NodeAddr") or "",
+        managers=tuple(manager["Addr"] for manager in swarm.get("RemoteManagers") or ()),
         registry=urlsplit(info.get("IndexServerAddress") or "").hostname or "",
         registry_address=info.get("IndexServerAddress") or "",
         warnings=tuple(info.get("Warnings") or ()),

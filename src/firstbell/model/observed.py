@@ -163,6 +163,14 @@ class EngineFacts:
     storage_driver: str = ""
     data_root: str = ""
     swarm: bool = False
+    swarm_state: str = ""
+    """Docker's word: inactive, pending, active, error, locked; for those that are no managers, `worker`."""
+    node_id: str = ""
+    """Of the node whose daemon was asked; empty outside of a cluster."""
+    address: str = ""
+    """IPv4 at which the other nodes reach it; empty outside of a cluster."""
+    managers: tuple[str, ...] = ()
+    """Addresses (`10.0.0.1:2377`) of the managers it knows."""
     registry: str = ""
     """The host where the engine looks for an image whose name has none."""
     registry_address: str = ""
@@ -170,6 +178,11 @@ class EngineFacts:
     warnings: tuple[str, ...] = ()
     nodes: tuple[NodeState, ...] = ()
     """Of a cluster; none on one machine."""
+
+    @property
+    def own_node(self) -> NodeState | None:
+        """The node whose daemon was asked; None outside of a cluster."""
+        return next((node for node in self.nodes if node.id == self.node_id), None)
 
     @property
     def is_desktop(self) -> bool:
