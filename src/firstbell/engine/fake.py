@@ -33,7 +33,8 @@ _UNTOLD = (Layer("", 1),)
 class FakeEngine(Sharing):
     """See `Engine` for the verbs.
 
-    Knobs: `away`, `fail_next`, `hold`, `orphan`, `freeze`, `end_events`; `calls` is what was asked. `programs`: what
+    Knobs: `away`, `fail_next`, `hold`, `orphan`, `freeze`, `end_events`; `add_node`, `lose_node`, `find_node` of a
+    cluster; `calls` is what was asked. `programs`: what
     the first word of a command runs. `images` and `image_files`: what there is. `registry`: what
     `pull` finds and `push` leaves; `logins`: who may, by registry.
     """
@@ -50,7 +51,7 @@ class FakeEngine(Sharing):
 
     async def facts(self) -> EngineFacts:
         await self._enter("facts")
-        return self._facts
+        return self._with_nodes(self._facts)
 
     async def observe(self, course: str = "") -> Observed:
         await self._enter("observe", course)
@@ -58,12 +59,14 @@ class FakeEngine(Sharing):
         def ours(labels: Mapping[str, str]) -> bool:
             return LABEL_COURSE in labels and course in {"", labels[LABEL_COURSE]}
 
-        containers = (container.state for container in self._containers.values())
+        containers = (self._seen(container.state) for container in self._containers.values())
         return Observed(
             course=course,
-            engine=self._facts,
+            engine=self._with_nodes(self._facts),
             containers=tuple(sorted((c for c in containers if ours(c.labels)), key=lambda c: c.name)),
-            volumes=tuple(volume for volume, _ in self._volumes.values() if ours(volume.labels)),
+            volumes=tuple(
+                volume for volume, _ in self._volumes.values() if ours(volume.labels) and not self._is_lost(volume.node)
+            ),
             networks=tuple(network for network in self._networks.values() if ours(network.labels)),
             images=tuple(i for i in self.images.values() if any(key.startswith(f"{PREFIX}.") for key in i.labels)),
             used_subnets=tuple(network.subnet for network in self._networks.values()),
@@ -118,9 +121,11 @@ class FakeEngine(Sharing):
 
     async def ensure_volume(self, spec: VolumeSpec) -> bool:
         await self._enter("ensure_volume", spec.name)
-        if spec.name in self._volumes:
+        self._need_node(spec.node)
+        if any(self._is_on(volume, spec.name, spec.node) for volume, _ in self._volumes.values()):
             return False
-        self._volumes[spec.name] = (VolumeState(spec.name, frozen(spec.labels)), {})
+        state = VolumeState(spec.name, frozen(spec.labels), node=spec.node)
+        self._volumes[f"{spec.node}/{spec.name}"] = (state, {})
         return True
 
     async def remove_volume(self, name: str) -> None:
@@ -128,7 +133,7 @@ class FakeEngine(Sharing):
         mounts = (mount for container in self._containers.values() for mount in container.spec.mounts)
         if any(mount.kind is MountKind.VOLUME and mount.source == name for mount in mounts):
             raise _in_use(f"the volume {name}", name)
-        self._volumes.pop(name, None)
+        self._volumes = {key: found for key, found in self._volumes.items() if found[0].name != name}
 
     # images
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from firstbell.engine import docker_config
 from firstbell.engine.base import Stage, ignore
-from firstbell.engine.fake_knobs import Knobs
+from firstbell.engine.fake_nodes import Nodes
 from firstbell.engine.fake_process import KILLED, NOT_FOUND, PROGRAMS, Process, Program, shell
 from firstbell.engine.fake_storage import Files, Layers
 from firstbell.errors import HomeMissing, PortTaken, StartFailed
@@ -49,7 +49,7 @@ class Container:
         self.news = asyncio.Event()
 
 
-class Containers(Knobs):
+class Containers(Nodes):
     """The verbs about containers."""
 
     def __init__(self) -> None:
@@ -123,8 +123,9 @@ class Containers(Knobs):
             id=f"{self._serial:064x}",
             image=spec.image,
             labels=frozen(docker_config.labels(spec)),
+            node=spec.node,
         )
-        volumes = {name: files for name, (_, files) in self._volumes.items()}
+        volumes = {v.name: files for v, files in self._volumes.values() if v.node in {"", spec.node}}
         container = Container(spec, state, Layers(spec, self.image_files[spec.image], volumes))
         self._containers[spec.name] = container
         self._emit(container, "create")
@@ -135,8 +136,14 @@ class Containers(Knobs):
             raise StartFailed(
                 f"the image {spec.image} is not on this machine", where=spec.name, next_step="Run `firstbell up`."
             )
+        self._need_node(spec.node)
+        if (nodes := self.images[spec.image].nodes) and spec.node and spec.node not in nodes:
+            raise StartFailed(
+                f"the image {spec.image} is not on {spec.node}", where=spec.name, next_step="Run `firstbell up`."
+            )
+        there = {volume.name for volume, _ in self._volumes.values() if volume.node in {"", spec.node}}
         for mount in spec.mounts:
-            if mount.kind is MountKind.VOLUME and mount.source not in self._volumes:
+            if mount.kind is MountKind.VOLUME and mount.source not in there:
                 raise HomeMissing(f"the volume {mount.source} is missing", where=spec.name, next_step="Restore it.")
             if mount.kind is MountKind.BIND:
                 raise HomeMissing(
@@ -225,6 +232,10 @@ class Containers(Knobs):
         container = self._containers.get(name)
         if container is None:
             return
+        if self._is_lost(container.state.node):
+            # Its service is gone at once; the node ends the container when it hears of that.
+            self._leave_behind(container.state.node, self._containers.pop(name))
+            raise self._no_answer(container.state.node)
         if container.task and container.process and not container.task.done():
             container.process.terminated.set()
             done, _ = await asyncio.wait({container.task}, timeout=grace)
@@ -246,7 +257,7 @@ class Containers(Knobs):
     async def state(self, name: str) -> ContainerState:
         await self._enter("state", name)
         container = self._containers.get(name)
-        return container.state if container else ContainerState(name, Phase.MISSING)
+        return self._seen(container.state) if container else ContainerState(name, Phase.MISSING)
 
     async def run(self, spec: ContainerSpec, stdin: bytes = b"", deadline: float = 600) -> RunResult:
         await self._enter("run", spec.name)

@@ -21,6 +21,10 @@ _HOST_BITS = 12
 MOST_NODES = (1 << 12) - 1
 MOST_SERVERS_OF_A_NODE = (1 << _HOST_BITS) - 3
 """Addresses of a /20 without its network, gateway and broadcast."""
+LEASE_SECONDS = 25.0
+"""For so long a server with a home that every node can mount goes on without a word of its hub; then it ends."""
+LEASE_MARGIN = 5.0
+"""Seconds after which it has certainly ended: its clock may be slower than the hub's, and ending takes a moment."""
 
 
 class Purpose(StrEnum):

@@ -59,6 +59,8 @@ class Runtime:
     """The servers' network."""
     gateway: str
     """Where servers reach the hub."""
+    subnet: str = ""
+    """CIDR of the servers' network, the same on every node; only needed on a cluster."""
     engine_kind: str = "docker"
     engine_host: str = f"unix://{SOCKET}"
     """As seen from the hub's container."""
