@@ -38,15 +38,21 @@ class Purpose(StrEnum):
     """A line `GATEWAY PORT`, then the hub that listens there. For other nodes."""
     REGISTRY = "firstbell-registry"
     """The registry of the node. For other nodes."""
+    PING = "firstbell-ping"
+    """One line of JSON, a `NodePulse`. For the hub and the command line."""
+    NODES = "firstbell-nodes"
+    """One line of JSON: numbers and addresses of the nodes, as a manager knows them. For the tunnel."""
 
 
 class KeyRole(StrEnum):
     """Who a certificate speaks for: its organizational unit."""
 
     HUB = "hub"
-    """May do everything on every node."""
+    """May do everything on every node. For the hub and the command line."""
+    TUNNEL = "tunnel"
+    """May reach servers. It carries what students send, so it can do no more."""
     NODE = "node"
-    """May reach hubs and the registry."""
+    """May reach hubs and the registry. The only one that is believed to be a link."""
 
 
 def tunnel_port(subnet: str) -> int:
