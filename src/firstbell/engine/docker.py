@@ -20,6 +20,7 @@ from firstbell.engine import (
 from firstbell.engine.base import Report, Stage, ignore
 from firstbell.engine.docker_api import READ_DEADLINE, Api
 from firstbell.engine.docker_build import Builder
+from firstbell.engine.swarm_members import Members
 from firstbell.model.container import ContainerSpec, File, NetworkSpec, VolumeSpec
 from firstbell.model.image import BuildSpec, Layer
 from firstbell.model.observed import (
@@ -63,6 +64,11 @@ class DockerEngine:
 
     async def close(self) -> None:
         await self._api.close()
+
+    @property
+    def members(self) -> Members:
+        """The Swarm that the daemon's machine belongs to, or is to join."""
+        return Members(self._api)
 
     async def facts(self) -> EngineFacts:
         return await docker_observe.facts(self._api)

@@ -7,6 +7,7 @@ from typing import Self
 
 from firstbell.engine.base import Report, Stage, ignore
 from firstbell.engine.docker import DockerEngine
+from firstbell.engine.swarm_members import Members
 from firstbell.engine.swarm_nodes import Nodes
 from firstbell.model.container import ContainerSpec, File, NetworkSpec, VolumeSpec
 from firstbell.model.image import BuildSpec, Layer
@@ -47,6 +48,11 @@ class SwarmEngine:
         await self._nodes.close()
 
     # what only a Swarm has
+
+    @property
+    def members(self) -> Members:
+        """Who belongs to it."""
+        return self._manager.members
 
     async def nodes(self) -> tuple[NodeState, ...]:
         """Every node, by name, with whether its own daemon answers. Raises EngineUnavailable if the manager is away."""

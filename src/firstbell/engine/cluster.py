@@ -1,0 +1,52 @@
+"""What a cluster offers beyond an engine: its nodes, one by one."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+from firstbell.engine.base import Engine, Report, ignore
+from firstbell.model.membership import ManagerState, Membership
+from firstbell.model.observed import ImageState, NodeState
+
+
+class MembersOf(Protocol):
+    """Who belongs to a Swarm; see `swarm_members.Members`."""
+
+    async def membership(self) -> Membership: ...
+
+    async def managers(self) -> tuple[ManagerState, ...]: ...
+
+    async def worker_token(self) -> str: ...
+
+    async def join(self, token: str, managers: tuple[str, ...], advertise: str) -> None: ...
+
+    async def leave(self, *, force: bool = False) -> None: ...
+
+
+class Machine(Engine, Protocol):
+    """One machine's own daemon, which is or may become a node."""
+
+    @property
+    def members(self) -> MembersOf: ...
+
+
+@runtime_checkable
+class Cluster(Engine, Protocol):
+    """Many machines behind one engine; see `SwarmEngine` for what each verb promises."""
+
+    @property
+    def members(self) -> MembersOf: ...
+
+    async def nodes(self) -> tuple[NodeState, ...]: ...
+
+    async def on(self, node: str) -> Machine: ...
+
+    async def pull_on(self, node: str, ref: str, report: Report = ignore) -> ImageState: ...
+
+    async def ensure_networks_on(self, node: str) -> None: ...
+
+    async def label_node(self, node: str, labels: dict[str, str]) -> None: ...
+
+    async def set_availability(self, node: str, availability: str) -> None: ...
+
+    async def remove_node(self, node: str, force: bool = False) -> None: ...
