@@ -1,4 +1,4 @@
-"""What the tests need of the machine beside Python: a Docker Engine, debootstrap and a browser."""
+"""What the tests need of the machine beside Python: a Docker Engine, debootstrap, a browser, networks of its own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,13 @@ from firstbell.errors import FirstbellError
 from firstbell.model.image import Progress
 from firstbell.work.machine import ensure_engine
 
-PACKAGES = {"chromium": "chromium", "debootstrap": "debootstrap", "fc-list": "fontconfig fonts-dejavu-core"}
+PACKAGES = {
+    "chromium": "chromium",
+    "debootstrap": "debootstrap",
+    "fc-list": "fontconfig fonts-dejavu-core",
+    "ip": "iproute2",
+    "iptables": "iptables",
+}
 """Command → Debian packages that bring it."""
 
 

@@ -18,6 +18,7 @@ PARTS = {
     "contract": ("tests/contract",),
     "stories": ("tests/stories",),
     "browser": ("tests/browser",),
+    "cluster": ("tests/cluster",),
 }
 LANGUAGES = ("tests/languages",)
 """Builds every kernel into one image, which takes an hour on two cores: only when named."""
@@ -43,7 +44,7 @@ def main() -> int:
 
 
 def _see_to_the_machine() -> None:
-    """The tests' real parts: the engine, a browser, and what makes a base image."""
+    """The tests' real parts: the engine, a browser, what makes a base image, and what makes a cluster."""
     from scripts.machine import prepare
 
     prepare()
