@@ -15,7 +15,7 @@ import typer
 from typer.exceptions import TyperException
 
 import firstbell
-from firstbell.cli import bell, deploy, dockerfile, doctor, export, homes, init, logs, people, reference, runs
+from firstbell.cli import bell, deploy, dockerfile, doctor, export, homes, init, logs, nodes, people, reference, runs
 from firstbell.cli.build import build
 from firstbell.cli.kernels import kernels
 from firstbell.cli.lock import lock
@@ -65,6 +65,7 @@ app.command("doctor")(doctor.doctor)
 app.add_typer(people.app, name="people")
 app.add_typer(bell.app, name="bell")
 app.add_typer(homes.app, name="homes")
+app.add_typer(nodes.app, name="nodes")
 app.add_typer(export.app, name="export")
 app.command("reference")(reference.reference)
 

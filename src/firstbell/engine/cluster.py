@@ -6,7 +6,7 @@ from typing import Protocol, runtime_checkable
 
 from firstbell.engine.base import Engine, Report, ignore
 from firstbell.model.membership import ManagerState, Membership
-from firstbell.model.observed import ImageState, NodeState
+from firstbell.model.observed import ImageState
 
 
 class MembersOf(Protocol):
@@ -32,12 +32,10 @@ class Machine(Engine, Protocol):
 
 @runtime_checkable
 class Cluster(Engine, Protocol):
-    """Many machines behind one engine; see `SwarmEngine` for what each verb promises."""
+    """Many machines behind one engine; see `SwarmEngine` for what each verb promises. `facts` tells its nodes."""
 
     @property
     def members(self) -> MembersOf: ...
-
-    async def nodes(self) -> tuple[NodeState, ...]: ...
 
     async def on(self, node: str) -> Machine: ...
 

@@ -9,28 +9,36 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from firstbell.model.container import GIB
 from firstbell.model.course import Course
 from firstbell.model.names import LABEL_COURSE, Role
 from firstbell.model.observed import Observed, Phase
 from firstbell.plan.doctor_course import course_findings
-from firstbell.plan.doctor_facts import Finding, Level, MachineFacts
+from firstbell.plan.doctor_facts import (
+    CLOCK_BROKEN,
+    CLOCK_SKEW,
+    LOW_DISK,
+    LOWEST_ENGINE,
+    SCARCE_DISK,
+    Finding,
+    Level,
+    MachineFacts,
+)
 from firstbell.plan.doctor_facts import gigabytes as _gb
+from firstbell.plan.doctor_nodes import cluster_findings
+from firstbell.plan.node_facts import ClusterFacts
 
-LOWEST_ENGINE = (20, 10)
-"""Debian 11's and 12's; the first that enforces pids and memory limits of cgroup v2 as we need them."""
-LOW_DISK, SCARCE_DISK = 10 * GIB, 2 * GIB
-"""A course image with a scientific stack takes 2 to 4 GB while it is built."""
 LOW_INODES, SCARCE_INODES = 0.05, 0.01
-CLOCK_SKEW, CLOCK_BROKEN = 30.0, 300.0
-"""Seconds. Sign-in with other providers allows about five minutes (RFC 7519 calls for "no more than a few")."""
 
 
-def findings(course: Course | None, facts: MachineFacts, observed: Observed | None) -> tuple[Finding, ...]:
+def findings(
+    course: Course | None, facts: MachineFacts, observed: Observed | None, cluster: ClusterFacts | None = None
+) -> tuple[Finding, ...]:
     """Everything that was looked at, in the order of the list in the documentation. `observed` is of all courses."""
     looks: list[Iterator[Finding]] = [_engine(facts), _disks(facts), _swap(facts), _clock(facts)]
     if course is not None:
         looks.append(course_findings(course, facts, observed))
+    if cluster is not None:
+        looks.append(cluster_findings(cluster, course))
     if observed is not None:
         looks.append(_leftovers(observed))
     looks.append(_locks(facts))

@@ -9,6 +9,13 @@ from enum import StrEnum
 from firstbell.model.container import GIB
 from firstbell.model.observed import EngineFacts
 
+LOWEST_ENGINE = (20, 10)
+"""Debian 11's and 12's; the first that enforces pids and memory limits of cgroup v2 as we need them."""
+LOW_DISK, SCARCE_DISK = 10 * GIB, 2 * GIB
+"""A course image with a scientific stack takes 2 to 4 GB while it is built."""
+CLOCK_SKEW, CLOCK_BROKEN = 30.0, 300.0
+"""Seconds. Sign-in with other providers allows about five minutes (RFC 7519 calls for "no more than a few")."""
+
 
 class Level(StrEnum):
     """How much a finding matters."""

@@ -1,0 +1,111 @@
+"""`firstbell nodes`: the machines of a cluster."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from firstbell.cli.common import JsonOption, is_course, load
+from firstbell.cli.show import Terminal, size
+from firstbell.engine.cluster import Cluster
+from firstbell.engine.connect import connect
+from firstbell.errors import CourseFileError
+from firstbell.plan.node_facts import ClusterFacts, NodeLook
+from firstbell.work.node_look import look_at_all
+
+app = typer.Typer(
+    help="The machines of a Docker Swarm: list them, make one ready for courses, take one out of use.",
+    no_args_is_help=True,
+)
+
+OfCourse = Annotated[
+    Path | None,
+    typer.Option(
+        "--course", metavar="COURSE", help="A course of the cluster; without one here, this machine's own Swarm."
+    ),
+]
+
+
+@contextlib.asynccontextmanager
+async def cluster_of(course: Path | None) -> AsyncIterator[Cluster]:
+    """The Swarm that the course is on, or whose manager this machine is; closed in the end."""
+    read = load(course) if course is not None else load(Path()) if is_course(Path()) else None
+    if read is not None and read.engine.kind != "swarm":
+        raise CourseFileError(
+            f"the course “{read.name}” is on one machine with Docker, which has no nodes",
+            where="[engine] kind",
+            next_step='Write kind = "swarm"; docs/how-to/three-machines.md goes through all of it.',
+        )
+    engine = await connect("swarm", read.engine.host if read else "")
+    try:
+        if not isinstance(engine, Cluster):
+            raise TypeError("a Swarm's engine lacks verbs of a cluster")
+        yield engine
+    finally:
+        await engine.close()
+
+
+@app.command("list")
+def list_(course: OfCourse = None, json: JsonOption = False) -> None:
+    """Show every node: where it is, whether it is used, what is free on it, and who is there."""
+    terminal = Terminal(json=json)
+    facts = asyncio.run(_look(course))
+    if json:
+        terminal.data([_plain(look) for look in facts.nodes])
+        return
+    columns = ("node", "address", "role", "state", "engine", "cores", "memory free", "disk free", "servers", "homes")
+    terminal.table(columns, [_row(look) for look in facts.nodes])
+    for look in facts.nodes:
+        if look.node.usable and look.missing_images:
+            terminal.say(f"{look.name} lacks images: firstbell nodes prepare {look.name}", style="yellow")
+        if look.why_away:
+            terminal.say(f"{look.name}: {look.why_away}", style="yellow")
+
+
+async def _look(course: Path | None) -> ClusterFacts:
+    async with cluster_of(course) as cluster:
+        return await look_at_all(cluster, ports=False)
+
+
+def _plain(look: NodeLook) -> dict[str, object]:
+    node = look.node
+    return {
+        **{key: value for key, value in asdict(node).items() if key != "id"},
+        "prepared": node.prepared,
+        "usable": node.usable,
+        "why_away": look.why_away,
+        "disk_free": look.disk.free if look.disk else None,
+        "disk_total": look.disk.total if look.disk else None,
+        "missing_images": list(look.missing_images),
+        "servers": look.servers,
+        "homes": look.homes,
+    }
+
+
+def _row(look: NodeLook) -> tuple[str | Text, ...]:
+    node = look.node
+    memory = f"{size(node.memory_available)} of {size(node.memory)}" if node.memory_available else size(node.memory)
+    disk = f"{size(look.disk.free)} of {size(look.disk.total)}" if look.disk else ""
+    counts = (str(look.servers or ""), str(look.homes or ""))
+    role = "manager" if node.manager else "worker"
+    return node.name, node.address, role, state_of(look), node.version, str(node.cpus or ""), memory, disk, *counts
+
+
+def state_of(look: NodeLook) -> Text:
+    """How a node is, in a word and its colour."""
+    node = look.node
+    if not node.ready:
+        return Text("away", style="red")
+    if not node.prepared:
+        return Text("not prepared", style="yellow")
+    if not node.linked:
+        return Text("no link", style="red")
+    words = {"active": "in use", "drain": "drained", "pause": "paused"}.get(node.availability, node.availability)
+    return Text(words, style="green" if node.usable else "yellow")

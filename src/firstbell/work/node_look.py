@@ -1,0 +1,140 @@
+"""Looks at every node of a cluster: what the doctor judges and `nodes list` shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from firstbell.engine.cluster import Cluster, Machine
+from firstbell.engine.waiting import together
+from firstbell.errors import FirstbellError
+from firstbell.model.cluster import LINK_PORT, REGISTRY_PORT
+from firstbell.model.membership import Membership
+from firstbell.model.names import LABEL_COURSE, Role
+from firstbell.model.observed import ContainerState, ImageState, NodeState, Observed, Phase, VolumeState
+from firstbell.plan.node_facts import GOSSIP_PORT, SWARM_PORT, ClusterFacts, CourseAddresses, NodeLook
+from firstbell.work.node_probe import Target, probe
+
+_REGISTRY = f"localhost:{REGISTRY_PORT}/"
+
+
+async def look_at_all(cluster: Cluster, *, ports: bool) -> ClusterFacts:
+    """Every node; `ports` tries those of each from each. Only an engine of the manager that is away raises."""
+    managers, own, observed = await together(
+        cluster.members.managers(), cluster.members.membership(), cluster.observe("")
+    )
+    nodes = observed.engine.nodes
+    wanted = wanted_images(observed)
+
+    async def one(node: NodeState) -> NodeLook:
+        targets = targets_of(node, nodes) if ports else ()
+        return with_counts(await look_at(cluster, node, own, wanted, targets), observed)
+
+    return ClusterFacts(
+        nodes=_with_networks(await together(*map(one, nodes)), observed),
+        managers=managers,
+        is_autolocked=own.is_autolocked,
+        courses=tuple(
+            CourseAddresses(
+                n.labels.get(LABEL_COURSE, ""), n.subnet, _servers(observed, n.labels.get(LABEL_COURSE, ""))
+            )
+            for n in observed.networks
+            if n.subnet and n.labels.get("firstbell.role") == Role.SERVERS
+        ),
+    )
+
+
+async def look_at(
+    cluster: Cluster, node: NodeState, manager: Membership, wanted: Sequence[str], targets: Sequence[Target]
+) -> NodeLook:
+    """One node; one that does not answer is told as such."""
+    look = NodeLook(node)
+    if not (node.linked or node.id == manager.node_id):
+        return look
+    try:
+        machine = await cluster.on(node.name)
+        return await _asked(machine, look, manager, wanted, targets)
+    except FirstbellError as error:
+        return replace(look, node=replace(node, linked=False), why_away=error.what)
+
+
+async def _asked(
+    machine: Machine, look: NodeLook, manager: Membership, wanted: Sequence[str], targets: Sequence[Target]
+) -> NodeLook:
+    member, images, probed = await together(
+        machine.members.membership(),
+        together(*map(machine.image, wanted)),
+        probe(machine, look.name, targets),
+    )
+    node = look.node
+    if probed is not None:
+        node = replace(node, memory_available=probed.memory_available)
+    return replace(
+        look,
+        node=node,
+        architecture=member.architecture,
+        disk=probed.disk if probed else None,
+        skew=member.skew - manager.skew,
+        ports=probed.ports if probed else (),
+        missing_images=tuple(ref for ref, found in zip(wanted, images, strict=True) if found is None),
+    )
+
+
+def with_counts(look: NodeLook, observed: Observed) -> NodeLook:
+    """The look with how many servers and homes are there."""
+    return replace(
+        look,
+        servers=len({(c.labels.get(LABEL_COURSE), c.user) for c in servers_on(observed, look.name)}),
+        homes=len(homes_on(observed, look.name)),
+    )
+
+
+def servers_on(observed: Observed, node: str) -> tuple[ContainerState, ...]:
+    """The servers of a node, of all courses, also those of which nothing is known now."""
+    roles, over = {Role.SERVER, Role.APP}, {Phase.EXITED, Phase.MISSING}
+    return tuple(c for c in observed.containers if c.node == node and c.role in roles and c.phase not in over)
+
+
+def homes_on(observed: Observed, node: str) -> tuple[VolumeState, ...]:
+    """The homes that are volumes of the node, of all courses."""
+    return tuple(v for v in observed.volumes if v.node == node and v.role == Role.HOME)
+
+
+def targets_of(node: NodeState, nodes: Sequence[NodeState]) -> tuple[Target, ...]:
+    """What a node must reach of the others: managers' Swarm port, the links of those that have one, Swarm's gossip."""
+    others = [other for other in nodes if other.id != node.id and other.address]
+    return tuple(
+        Target(other.name, other.address, port)
+        for other in others
+        for port, is_there in (
+            (SWARM_PORT, other.manager),
+            (LINK_PORT, other.prepared),
+            (GOSSIP_PORT, other.ready),
+        )
+        if is_there
+    )
+
+
+def wanted_images(observed: Observed) -> tuple[str, ...]:
+    """What every node should have: of each name in the cluster's registry the newest, by digest."""
+    newest: dict[str, ImageState] = {}
+    for image in observed.images:
+        for digest in image.digests:
+            name = digest.partition("@")[0]
+            if name.startswith(_REGISTRY) and image.created_at >= getattr(newest.get(name), "created_at", ""):
+                newest[name] = image
+    return tuple(next(d for d in image.digests if d.startswith(f"{name}@")) for name, image in sorted(newest.items()))
+
+
+def _servers(observed: Observed, course: str) -> int:
+    return len([c for c in observed.of_role(Role.SERVER) if c.labels.get(LABEL_COURSE) == course])
+
+
+def _with_networks(looks: Sequence[NodeLook], observed: Observed) -> tuple[NodeLook, ...]:
+    """Which courses' networks a node lacks, as far as the cluster knows where they are."""
+    spread = [n for n in observed.networks if n.nodes and n.labels.get("firstbell.role") == Role.SERVERS]
+
+    def missing(look: NodeLook) -> tuple[str, ...]:
+        return tuple(n.labels.get(LABEL_COURSE, n.name) for n in spread if look.name not in n.nodes)
+
+    return tuple(replace(look, missing_networks=missing(look)) for look in looks)
