@@ -1,4 +1,4 @@
-"""What the tests need of the machine beside Python: a Docker Engine, debootstrap, a browser, networks of its own."""
+"""What the tests need beside Python: a Docker Engine, debootstrap, a browser, what a cluster is made of."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ PACKAGES = {
     "chromium": "chromium",
     "debootstrap": "debootstrap",
     "fc-list": "fontconfig fonts-dejavu-core",
+    "glusterfs": "glusterfs-client",
+    "glusterfsd": "glusterfs-server",
     "ip": "iproute2",
     "iptables": "iptables",
 }

@@ -22,6 +22,7 @@ _SLOW = Path(__file__).parent / "slow.py"
 _START = """\
 hostname {name}
 mount -t tmpfs tmpfs /run
+[ ! -f {at_boot} ] || . {at_boot}
 dockerd --data-root {data} --exec-root /run/docker --pidfile /run/docker.pid --host unix:///run/docker.sock \
     --host unix://{socket} --cgroup-parent /{space} --exec-opt native.cgroupdriver=cgroupfs --shutdown-timeout 15
 """
@@ -64,6 +65,11 @@ class Node:
     def log(self) -> Path:
         """What the daemon writes."""
         return self.folder / "dockerd.log"
+
+    @property
+    def at_boot(self) -> Path:
+        """A shell script that runs there before its daemon; it mounts, as a machine's fstab does."""
+        return self.folder / "at-boot"
 
     @property
     def pid(self) -> int:
@@ -111,7 +117,7 @@ class Node:
         self.socket.unlink(missing_ok=True)
         self.net.plug(self.number, is_in=True)
         space = self.net.space(self.number)
-        script = _START.format(name=self.name, data=self.data, socket=self.socket, space=space)
+        script = _START.format(name=self.name, data=self.data, socket=self.socket, space=space, at_boot=self.at_boot)
         # A shell as the first process collects what containers leave; a process namespace ends as one.
         spaces = ("--mount", "--uts", "--pid", "--fork", "--mount-proc", "--kill-child=SIGKILL")
         with self.log.open("ab") as out:
