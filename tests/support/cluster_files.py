@@ -107,16 +107,9 @@ class FileServer:
     def start(self) -> None:
         """Serve, as before."""
         space = self.cluster.manager.net.space(NUMBER)
-        words = [
-            "glusterfsd",
-            "--no-daemon",
-            "--volfile",
-            self.folder / "server.vol",
-            "--log-file",
-            self.folder / "log",
-        ]
+        serve = ("glusterfsd", "--no-daemon", f"--volfile={self.folder}/server.vol", f"--log-file={self.folder}/log")
         started = subprocess.Popen(
-            ["nsenter", f"--net=/run/netns/{space}", *words], stdin=subprocess.DEVNULL, start_new_session=True
+            ["nsenter", f"--net=/run/netns/{space}", *serve], stdin=subprocess.DEVNULL, start_new_session=True
         )
         (self.folder / "pid").write_text(str(started.pid))
         wait(self._answers, "the file server answers")
