@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol, runtime_checkable
 
 from firstbell.engine.base import Engine, Report, ignore
 from firstbell.model.membership import ManagerState, Membership
-from firstbell.model.observed import ImageState
+from firstbell.model.observed import ImageState, RunResult
 
 
 class MembersOf(Protocol):
@@ -39,11 +40,15 @@ class Cluster(Engine, Protocol):
 
     async def on(self, node: str) -> Machine: ...
 
+    async def exec_everywhere(self, name: str, argv: Iterable[str], deadline: float = 60) -> dict[str, RunResult]: ...
+
     async def pull_on(self, node: str, ref: str, report: Report = ignore) -> ImageState: ...
 
     async def ensure_networks_on(self, node: str) -> None: ...
 
     async def label_node(self, node: str, labels: dict[str, str]) -> None: ...
+
+    async def sweep(self, course: str, older_than: float = 0) -> int: ...
 
     async def set_availability(self, node: str, availability: str) -> None: ...
 

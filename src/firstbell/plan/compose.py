@@ -19,7 +19,7 @@ from firstbell.model.course import Course
 from firstbell.model.names import Role
 from firstbell.model.runtime import SOCKET, Runtime
 from firstbell.plan import network
-from firstbell.plan.services import PYTHON, Inputs, probes, service_specs
+from firstbell.plan.services import PYTHON, Inputs, probe, service_specs
 
 Tree = dict[str, Any]
 
@@ -69,8 +69,9 @@ def compose(inputs: Inputs, made: Runtime, subnet: str, images: Mapping[str, str
         services[role]["depends_on"] = {name: {"condition": condition} for name, condition in needed.items()}
     if there.sidecar_image:
         services["hub"]["depends_on"]["sidecar"] = {"condition": _DONE}
-    for role, probe in probes(made.course).items():
-        services[role.value]["healthcheck"] = _healthcheck(probe)
+    for role, spec in specs.items():
+        if question := probe(spec):
+            services[role]["healthcheck"] = _healthcheck(question)
     services["hub"]["group_add"] = ["${DOCKER_GID:-" + str(inputs.socket_gid) + "}"]
     hub = here.get(inputs.hub_image.tag, inputs.hub_image.tag)
     tree: Tree = {

@@ -32,7 +32,7 @@ from firstbell.plan.services import PYTHON, Inputs, service_specs
 def plan_up(inputs: Inputs, observed: Observed) -> tuple[Step, ...]:
     """The steps from what is observed to what the course says; none if it is so already."""
     made = course_runtime(inputs, observed)
-    containers = tuple(_container_steps(service_specs(inputs, made), observed))
+    containers = tuple(container_steps(service_specs(inputs, made), observed))
     return (
         *image_steps(inputs),
         *([CheckImage(inputs.server_image)] if containers and not inputs.course.server.port else []),
@@ -49,13 +49,13 @@ def course_runtime(inputs: Inputs, observed: Observed) -> Runtime:
     existing = observed.network(names.network(course.name))
     return Runtime(
         course=course.name,
-        image=inputs.server_image,
+        image=inputs.ref(inputs.server_image),
         network=names.network(course.name),
         gateway=(existing.gateway if existing else "") or network.gateway_of(servers_subnet(course, observed)),
         engine_kind=course.engine.kind,
         cpus=observed.engine.cpus,
         memory=observed.engine.memory,
-        sidecar_image=inputs.sidecar_image.tag if inputs.sidecar_image else "",
+        sidecar_image=inputs.ref(inputs.sidecar_image.tag) if inputs.sidecar_image else "",
         has_project=inputs.has_project,
         has_ca=bool(inputs.ca_bundle),
         proxy_environment=proxy_environment(course.network),
@@ -65,7 +65,7 @@ def course_runtime(inputs: Inputs, observed: Observed) -> Runtime:
 def servers_subnet(course: Course, observed: Observed) -> str:
     """The subnet (CIDR) of the servers' network: of the one that exists, else of the one that will be made."""
     existing = observed.network(names.network(course.name))
-    return existing.subnet if existing else _new_subnet(course, observed)
+    return existing.subnet if existing else new_subnet(course, observed)
 
 
 def plan_down(course: Course, observed: Observed, hub_image: str, *, delete_homes: bool = False) -> tuple[Step, ...]:
@@ -110,10 +110,11 @@ def image_steps(inputs: Inputs) -> Iterator[Step]:
 
 def _network_steps(course: Course, observed: Observed) -> Iterator[Step]:
     if observed.network(names.network(course.name)) is None:
-        yield EnsureNetwork(network.network_spec(course.name, _new_subnet(course, observed)))
+        yield EnsureNetwork(network.network_spec(course.name, new_subnet(course, observed)))
 
 
-def _new_subnet(course: Course, observed: Observed) -> str:
+def new_subnet(course: Course, observed: Observed) -> str:
+    """The subnet (CIDR) of a network that is still to be made."""
     return course.network.subnet or network.choose_subnet(course.name, observed.used_subnets)
 
 
@@ -124,7 +125,8 @@ def _volume_steps(course: Course, observed: Observed) -> Iterator[Step]:
             yield EnsureVolume(VolumeSpec(name, frozen(names.labels(course.name, role))))
 
 
-def _container_steps(specs: tuple[ContainerSpec, ...], observed: Observed) -> Iterator[Step]:
+def container_steps(specs: tuple[ContainerSpec, ...], observed: Observed) -> Iterator[Step]:
+    """Those that start what is new, changed or not running."""
     for spec in specs:
         state = observed.container(spec.name)
         if state.phase is Phase.MISSING:

@@ -23,6 +23,7 @@ from firstbell.model.image import BuildSpec
 from firstbell.model.names import Role
 from firstbell.model.runtime import Runtime
 from firstbell.plan import edge, network, static_files
+from firstbell.plan.cluster import REGISTRY_PROBE, ClusterInputs
 from firstbell.plan.network import WayOut
 
 PYTHON = "/opt/firstbell/venv/bin/python3"
@@ -57,11 +58,17 @@ class Inputs:
     has_project: bool = False
     static_missing: bool = False
     """Whether the page files of the image that servers run are not at the edge yet."""
+    cluster: ClusterInputs | None = None
+    """None on one machine."""
 
     @property
     def server_image(self) -> str:
         """The reference of the image servers run."""
         return self.course_image.tag if self.course_image else self.course.server.image
+
+    def ref(self, image: str) -> str:
+        """What containers call an image: on a cluster its name in the cluster's registry, once it is there."""
+        return self.cluster.pinned.get(image, image) if self.cluster else image
 
     @property
     def images(self) -> tuple[str, ...]:
@@ -75,12 +82,17 @@ def service_specs(inputs: Inputs, made: Runtime) -> tuple[ContainerSpec, ...]:
     return (_guard(inputs, made), _proxy(inputs, made), _hub(inputs, made), _edge(inputs, made))
 
 
-def probes(course: str) -> dict[Role, tuple[str, ...]]:
-    """What those parts that take a while are asked by, in their containers: done when it exits with 0."""
-    return {
-        Role.GUARD: (PYTHON, "-m", "firstbell.hub.guard", "--check", network.table_name(course)),
-        Role.HUB: (PYTHON, "-m", "firstbell.hub.health"),
-    }
+def probe(spec: ContainerSpec) -> tuple[str, ...]:
+    """What a part that takes a while is asked by, in its container: done when it exits with 0. Empty for the others."""
+    match spec.labels.get(names.LABEL_ROLE):
+        case Role.GUARD:
+            module = spec.command.index("firstbell.hub.guard") + 1
+            return (*spec.command[:module], "--check", *spec.command[module:])
+        case Role.HUB:
+            return (PYTHON, "-m", "firstbell.hub.health")
+        case Role.REGISTRY:
+            return REGISTRY_PROBE
+    return ()
 
 
 def roster_file(content: bytes) -> File:
@@ -88,10 +100,11 @@ def roster_file(content: bytes) -> File:
     return File(runtime.ROSTER_FILE, content, 0o600, runtime.HUB_UID, runtime.HUB_UID, counted=False)
 
 
-def _service(inputs: Inputs, role: Role, command: tuple[str, ...], memory: int) -> ContainerSpec:
+def service(inputs: Inputs, role: Role, command: tuple[str, ...], memory: int) -> ContainerSpec:
+    """A part of the course of the hub's image, in the host's network; `memory` in bytes."""
     return ContainerSpec(
         name=names.container(inputs.course.name, role),
-        image=inputs.hub_image.tag,
+        image=inputs.ref(inputs.hub_image.tag),
         command=command,
         labels=frozen(names.labels(inputs.course.name, role)),
         env=frozen({"TZ": inputs.course.time_zone}),
@@ -106,7 +119,7 @@ def _guard(inputs: Inputs, made: Runtime) -> ContainerSpec:
     course = inputs.course
     only_port = runtime.listening_port(course.server.port) if course.server.port else 0
     rules = network.ruleset(course.name, made.gateway, course.network.egress, inputs.way_out, only_port)
-    spec = _service(
+    spec = service(
         inputs, Role.GUARD, (PYTHON, "-m", "firstbell.hub.guard", network.table_name(course.name)), 128 * MIB
     )
     return replace(
@@ -119,7 +132,7 @@ def _guard(inputs: Inputs, made: Runtime) -> ContainerSpec:
 
 def _proxy(inputs: Inputs, made: Runtime) -> ContainerSpec:
     return replace(
-        _service(inputs, Role.PROXY, (PYTHON, "-m", "firstbell.hub.proxy"), 2 * GIB),
+        service(inputs, Role.PROXY, (PYTHON, "-m", "firstbell.hub.proxy"), 2 * GIB),
         mounts=(_shared(inputs.course),),
         files=(_directory(runtime.SHARED_DIR), File(runtime.RUNTIME_FILE, _proxy_facts(made))),
     )
@@ -132,7 +145,7 @@ def _hub(inputs: Inputs, made: Runtime) -> ContainerSpec:
     ca = File(runtime.CA_FILE, inputs.ca_bundle)
     homes = course.homes.directory
     return replace(
-        _service(inputs, Role.HUB, (PYTHON, "-m", "firstbell.hub"), 2 * GIB),
+        service(inputs, Role.HUB, (PYTHON, "-m", "firstbell.hub"), 2 * GIB),
         groups=(str(inputs.socket_gid),),
         workdir=runtime.STATE_DIR,
         mounts=(
@@ -167,7 +180,7 @@ def _edge(inputs: Inputs, made: Runtime) -> ContainerSpec:
         File(edge.KEY_FILE, inputs.key, 0o400, owner, owner),
     )
     return replace(
-        _service(inputs, Role.EDGE, ("caddy", "run", "--adapter", "caddyfile", "--config", config), GIB),
+        service(inputs, Role.EDGE, ("caddy", "run", "--adapter", "caddyfile", "--config", config), GIB),
         user=f"{owner}:{owner}",
         capabilities=("NET_BIND_SERVICE",) if privileged else (),
         env=frozen({"XDG_DATA_HOME": edge.DATA_DIR, "XDG_CONFIG_HOME": "/tmp", "HOME": "/tmp"}),  # noqa: S108

@@ -20,9 +20,8 @@ from firstbell.model.steps import BuildImage, PullImage, PushImage, Step, TagIma
 from firstbell.plan import deploy
 from firstbell.plan.compose import Exported, Octal, compose
 from firstbell.work import build
-from firstbell.work.deploy import observe_course
 from firstbell.work.fetch import login_of
-from firstbell.work.gather import gather
+from firstbell.work.gather import gather, observe_course
 from firstbell.work.show import Show, shown
 
 COMPOSE, ENV, README = "compose.yaml", ".env", "README.md"

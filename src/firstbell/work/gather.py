@@ -16,6 +16,7 @@ from firstbell.engine.waiting import together
 from firstbell.errors import FirstbellError
 from firstbell.model.course import CertificateFiles, Course
 from firstbell.model.image import BuildSpec
+from firstbell.model.observed import Observed
 from firstbell.plan.mirrors import mirror_urls
 from firstbell.plan.network import WayOut
 from firstbell.plan.project_image import bases
@@ -24,6 +25,8 @@ from firstbell.work import build
 from firstbell.work.base_image import debian_like
 from firstbell.work.project import read_ca_bundle
 from firstbell.work.static_files import are_laid_out
+
+_SOCKET = "/var/run/docker.sock"
 
 
 async def gather(engine: Engine, course: Course) -> Inputs:
@@ -76,9 +79,30 @@ async def _missing_bases(engine: Engine, course: Course, image: BuildSpec | None
     return tuple([ref for ref in others if await engine.image(ref) is None])
 
 
+async def observe_course(engine: Engine, course: Course) -> Observed:
+    """What exists of a course, and every subnet that this machine uses."""
+    observed = await engine.observe(course.name)
+    return replace(observed, used_subnets=(*observed.used_subnets, *host_routes()))
+
+
+def engine_host(course: Course) -> str:
+    """Where the course's daemon is, as in DOCKER_HOST."""
+    return course.engine.host or os.environ.get("DOCKER_HOST", "") or f"unix://{_SOCKET}"
+
+
+def is_local(course: Course) -> bool:
+    """Whether the daemon is this machine's own."""
+    return engine_host(course).startswith("unix://")
+
+
 def engine_socket(course: Course) -> str:
-    """The daemon's Unix socket, which the hub's container needs. Raises FirstbellError where there is none."""
-    host = course.engine.host or os.environ.get("DOCKER_HOST", "") or "unix:///var/run/docker.sock"
+    """The daemon's Unix socket on its own machine, which the hub's container needs.
+
+    Raises FirstbellError where there is none; a cluster's manager elsewhere is taken to have the usual one.
+    """
+    host = engine_host(course)
+    if not host.startswith("unix://") and course.engine.kind == "swarm":
+        return _SOCKET
     if not host.startswith("unix://"):
         raise FirstbellError(
             f"the hub speaks to the engine by its Unix socket, and {host} is none",
