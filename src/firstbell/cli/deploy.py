@@ -82,9 +82,9 @@ def down(  # noqa: PLR0917 - typer makes parameters of them
     """End a course. Homes stay, unless --delete-homes; then --yes alone is not enough."""
     terminal = Terminal(json=json)
     read = load(course)
-    if delete_homes and read.homes.directory:
+    if delete_homes and read.homes.is_shared:
         raise CourseFileError(
-            f"this course keeps homes as folders of {read.homes.directory}, which down never deletes",
+            f"this course keeps homes as folders of {read.homes.store}, which down never deletes",
             where="[homes] store",
             next_step="Run it without --delete-homes, then delete the folders you no longer want.",
         )

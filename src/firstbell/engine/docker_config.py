@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping
 from typing import Any
 
 import firstbell
-from firstbell.model.container import NO_NETWORK, ContainerSpec, Limits, Mount, MountKind, NetworkSpec
+from firstbell.model.container import NO_NETWORK, ContainerSpec, Limits, Mount, MountKind, NetworkSpec, VolumeSpec
 from firstbell.model.names import LABEL_SPEC, LABEL_VERSION
 
 _LOG_FILES = 2
@@ -115,6 +116,12 @@ ISOLATION = "com.docker.network.bridge.enable_icc"
 def first_host(subnet: str) -> str:
     """The first address for hosts in a subnet (CIDR)."""
     return str(next(ipaddress.ip_network(subnet, strict=False).hosts()))
+
+
+def volume_body(spec: VolumeSpec, labels: Mapping[str, str]) -> dict[str, Any]:
+    """The body of `POST /volumes/create`; with options the `local` driver mounts what they name, at the first use."""
+    body: dict[str, Any] = {"Name": spec.name, "Labels": dict(labels)}
+    return body | ({"Driver": "local", "DriverOpts": dict(spec.options)} if spec.options else {})
 
 
 def network_body(spec: NetworkSpec) -> dict[str, Any]:

@@ -63,7 +63,7 @@ async def ensure_volume(api: Api, spec: VolumeSpec) -> bool:
         return False
     labels = {**spec.labels, LABEL_VERSION: firstbell.__version__}
     try:
-        await api.json("POST", "volumes/create", body={"Name": spec.name, "Labels": labels})
+        await api.json("POST", "volumes/create", body=docker_config.volume_body(spec, labels))
     except Answer as answer:
         if answer.says("no space left on device"):
             raise StartFailed(

@@ -17,6 +17,7 @@ from firstbell.model.bell import Bell
 from firstbell.model.fields import Bytes, Seconds, SecretValue, Table
 from firstbell.model.metrics import Metrics
 from firstbell.model.network import Network
+from firstbell.model.nfs import SCHEME, NfsExport
 
 
 def _known_zone(name: str) -> str:
@@ -211,20 +212,36 @@ class Homes(Table):
 
     store: str = Field(
         "volume",
-        description='"volume" keeps a Docker volume per person; a directory of this machine keeps a folder per person.',
+        description='"volume" keeps a Docker volume per person, on a cluster on the node where they came first; a '
+        "directory keeps a folder per person, on a cluster one that is mounted on every node; "
+        '"nfs://server/export?options" keeps a folder per person on a file server, mounted by the engine itself.',
         examples=["/srv/homes"],
     )
 
     @model_validator(mode="after")
-    def _volume_or_directory(self) -> Homes:
-        if self.store != "volume" and not self.store.startswith("/"):
-            raise ValueError(f'store = "{self.store}" is neither "volume" nor an absolute directory')
+    def _known_store(self) -> Homes:
+        if self.store.startswith(SCHEME):
+            NfsExport.parse(self.store)
+        elif self.store != "volume" and not (self.store.startswith("/") and self.store.strip("/")):
+            raise ValueError(
+                f'store = "{self.store}" is neither "volume" nor an absolute directory nor nfs://server/export'
+            )
         return self
 
     @property
     def directory(self) -> str:
-        """The host directory; empty where homes are volumes."""
-        return "" if self.store == "volume" else self.store.rstrip("/")
+        """The host directory; empty where homes are volumes or on a file server."""
+        return self.store.rstrip("/") if self.store.startswith("/") else ""
+
+    @property
+    def nfs(self) -> NfsExport | None:
+        """The file server's export; None where homes are kept otherwise."""
+        return NfsExport.parse(self.store) if self.store.startswith(SCHEME) else None
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether every node of a cluster can have every home."""
+        return self.store != "volume"
 
 
 class EngineTable(Table):

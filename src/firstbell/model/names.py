@@ -62,6 +62,8 @@ class Role(StrEnum):
     RUN = "run"
     HELPER = "helper"
     HOME = "home"
+    HOME_WAY = "homes"
+    """A volume without files of its own: an engine's way to a home, or all of them, on a file server."""
     STATE = "state"
     SECRETS = "secrets"
     CERTIFICATES = "certificates"

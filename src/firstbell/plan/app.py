@@ -12,9 +12,9 @@ from typing import Any
 from firstbell.model import names
 from firstbell.model.container import MIB, ContainerSpec, File, Limits, frozen, network_of
 from firstbell.model.names import Role
-from firstbell.model.runtime import HOME_DIR, SERVER_CA_FILE, SIDECAR_FILE, SIDECAR_UID, listening_port
+from firstbell.model.runtime import SERVER_CA_FILE, SIDECAR_FILE, SIDECAR_UID, listening_port
 from firstbell.plan.accounts import GROUP, PASSWD, with_person
-from firstbell.plan.home import home_mount
+from firstbell.plan.home import home_mount, owned_home
 from firstbell.plan.mirrors import mirror_files
 from firstbell.plan.server import (
     ServerInputs,
@@ -79,7 +79,7 @@ def app_spec(inputs: ServerInputs) -> ContainerSpec:
             File(GROUP, accounts.group.encode()),
             *((File(SERVER_CA_FILE, inputs.authorities),) if inputs.authorities else ()),
             *mirror_files(course.network),
-            File(HOME_DIR, None, 0o700, who.uid, who.gid),
+            *owned_home(course, who.uid, who.gid),
         ),
         network=network_of(container_name(course, who.user)),
         limits=Limits(memory=course.server.memory, cpu=course.server.cpu, pids=course.server.pids),

@@ -77,7 +77,9 @@ def plan_down(course: Course, observed: Observed, hub_image: str, *, delete_home
         for state in observed.of_role(role.value)
     ]
     kept = set() if delete_homes else {Role.HOME.value, Role.STATE.value, Role.CERTIFICATES.value}
-    volumes = [RemoveVolume(v.name, v.user) for v in observed.volumes if v.role not in kept]
+    volumes = [
+        RemoveVolume(v.name, v.user if v.role == Role.HOME else "") for v in observed.volumes if v.role not in kept
+    ]
     return (
         *stops,
         *_unguard(course, observed, hub_image),

@@ -23,7 +23,7 @@ from firstbell.model.runtime import (
     Runtime,
 )
 from firstbell.plan.accounts import GROUP, PASSWD, Accounts, with_person
-from firstbell.plan.home import home_mount
+from firstbell.plan.home import home_mount, owned_home
 from firstbell.plan.mirrors import mirror_files, mirror_variables
 
 _CA_VARIABLES = (
@@ -187,7 +187,7 @@ def _files(inputs: ServerInputs, accounts: Accounts) -> tuple[File, ...]:
         *program_files(inputs.launcher, accounts, inputs.authorities),
         *mirror_files(inputs.course.network),
         File(SERVER_FILE, json.dumps(server_settings(inputs), sort_keys=True).encode(), 0o400, who.uid, who.gid),
-        File(HOME_DIR, None, 0o700, who.uid, who.gid),
+        *owned_home(inputs.course, who.uid, who.gid),
     )
 
 

@@ -90,7 +90,7 @@ async def status(engine: Engine, course: Course) -> Status:
             for c in sorted(observed.of_role(Role.SERVER), key=lambda c: c.user)
         ),
         capacity=course.access.capacity,
-        homes=None if course.homes.directory else homes,
+        homes=None if course.homes.is_shared else homes,
         memory_used=sum(u.memory for u in usage.values()),
         machine_memory=observed.engine.memory,
         machine_cpus=observed.engine.cpus,
