@@ -28,9 +28,10 @@ from firstbell.model.course import Course
 from firstbell.model.observed import Phase
 from firstbell.model.steps import RemoveVolume, Step
 from firstbell.work import deploy as work
+from firstbell.work.cluster import as_cluster, ensure_swarm
 from firstbell.work.machine import Ask, ensure_engine
 from firstbell.work.roster_file import read_filled_roster
-from firstbell.work.status import ServerStatus, Status
+from firstbell.work.status import NodeStatus, ServerStatus, Status
 from firstbell.work.status import status as observe_status
 
 
@@ -64,6 +65,8 @@ async def _up(terminal: Terminal, course: Course, ask: Ask) -> work.UpResult:
     with terminal.steps() as show:
         await ensure_engine(course.engine.host, ask=ask, report=show.on_progress)
         async with engine_of(course) as engine:
+            if course.engine.kind == "swarm":
+                await ensure_swarm(as_cluster(engine), ask, show.on_progress)
             return await work.up(engine, course, show)
 
 
@@ -104,12 +107,20 @@ def down(  # noqa: PLR0917 - typer makes parameters of them
     # Only homes that were counted in the question are deleted: not one that is made after it.
     # With none, the hub's state and certificates go only for the name typed in the command itself.
     everything = homes > 0 or (delete_homes and confirm == read.name)
-    done = asyncio.run(_down(terminal, read, everything))
+    done, away = asyncio.run(_down(terminal, read, everything))
     if json:
-        terminal.data({"course": read.name, "steps": [str(step) for step in done], "homes_deleted": homes})
+        steps_done = [str(step) for step in done]
+        terminal.data({"course": read.name, "steps": steps_done, "homes_deleted": homes, "away": list(away)})
         return
     kept = f" {plural(homes, 'home')} deleted." if homes else " Homes are kept."
     terminal.say(("It is down." if done else "It was down already.") + kept, style="green")
+    if away:
+        what = "homes, servers" if delete_homes else "servers"
+        terminal.note(
+            f"{' and '.join(away)} did not answer: what is there of {read.name} ({what}, network, page files) remains. "
+            "Run the same command again once it is back.",
+            style="yellow",
+        )
 
 
 async def _plan_down(course: Course, delete_homes: bool) -> tuple[Step, ...]:
@@ -117,10 +128,12 @@ async def _plan_down(course: Course, delete_homes: bool) -> tuple[Step, ...]:
         return await work.plan_down(engine, course, delete_homes=delete_homes)
 
 
-async def _down(terminal: Terminal, course: Course, delete_homes: bool) -> tuple[Step, ...]:
+async def _down(terminal: Terminal, course: Course, delete_homes: bool) -> tuple[tuple[Step, ...], tuple[str, ...]]:
+    """The steps that were done, and the names of nodes that could not be asked."""
     with terminal.steps() as show:
         async with engine_of(course) as engine:
-            return await work.down(engine, course, show, delete_homes=delete_homes)
+            done = await work.down(engine, course, show, delete_homes=delete_homes)
+            return done, await work.nodes_away(engine, course)
 
 
 def status(course: CourseArgument = HERE, json: JsonOption = False) -> None:
@@ -150,6 +163,9 @@ def _show_status(terminal: Terminal, now: Status) -> None:
     rows = [(s.role, phase_text(s.phase), since(s.since)) for s in now.services]
     terminal.table(("part", "state", "since"), rows)
     terminal.say("")
+    if now.nodes:
+        terminal.table(("node", "state", "servers", "memory free"), [_node_row(node) for node in now.nodes])
+        terminal.say("")
     running = [s for s in now.servers if s.phase == Phase.RUNNING]
     if now.servers:
         terminal.table(("user", "server", "since", "memory"), [_server_row(s) for s in now.servers])
@@ -161,6 +177,11 @@ def _show_status(terminal: Terminal, now: Status) -> None:
         terminal.say(line)
     for bell in now.bells:
         terminal.say(bell_line(bell), style="" if bell.can_be_met else "yellow")
+
+
+def _node_row(node: NodeStatus) -> tuple[str | Text, ...]:
+    free = f"{size(node.memory_available)} of {size(node.memory)}" if node.memory_available else ""
+    return node.name, Text(node.state, style="green" if node.state == "ready" else "yellow"), str(node.servers), free
 
 
 def _server_row(server: ServerStatus) -> tuple[str | Text, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from firstbell.engine.base import Report, ignore
@@ -10,7 +11,7 @@ from firstbell.errors import FirstbellError
 from firstbell.model.image import Progress
 from firstbell.model.membership import ManagerState, Membership
 from firstbell.model.names import NODE_NUMBER, NODE_READY
-from firstbell.model.observed import ImageState
+from firstbell.model.observed import ImageState, RunResult
 
 
 class FakeMembers:
@@ -30,6 +31,10 @@ class FakeMembers:
 
     async def worker_token(self) -> str:
         return "token"
+
+    async def begin(self, advertise: str = "") -> None:
+        await self._machine._enter("begin", advertise)  # noqa: SLF001
+        self._machine.member = replace(self._machine.member, state="active", is_manager=True)
 
     async def join(self, token: str, managers: tuple[str, ...], advertise: str) -> None:
         await self._machine._enter("join", advertise)  # noqa: SLF001
@@ -88,6 +93,13 @@ class FakeCluster(FakeMachine):
         machine = await self.on(node)
         machine.images[ref] = self.images.get(ref) or next(i for i in self.images.values() if ref in i.digests)
         return machine.images[ref]
+
+    async def exec_everywhere(self, name: str, argv: Iterable[str], deadline: float = 60) -> dict[str, RunResult]:
+        return {"": await self.exec(name, argv, deadline=deadline)}
+
+    async def sweep(self, course: str, older_than: float = 0) -> int:
+        await self._enter("sweep", course)
+        return 0
 
     async def ensure_networks_on(self, node: str) -> None:
         await self._enter("ensure_networks_on", node)

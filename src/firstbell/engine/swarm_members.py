@@ -41,6 +41,22 @@ class Members:
         with understood("swarm"):
             return str(swarm["JoinTokens"]["Worker"])
 
+    async def begin(self, advertise: str = "") -> None:
+        """Begin a Swarm with this daemon's machine as its manager; without an address the daemon chooses its own.
+
+        Raises FirstbellError with the daemon's words.
+        """
+        body = {"ListenAddr": "0.0.0.0:2377", "AdvertiseAddr": advertise}
+        try:
+            await self._api.json("POST", "swarm/init", body=body, deadline=_JOIN_DEADLINE, repeat=False)
+        except Answer as answer:
+            raise FirstbellError(
+                "the Swarm could not be begun",
+                evidence=(answer.message,),
+                next_step="docker swarm init --advertise-addr ADDRESS, with the address at which the other machines "
+                "reach this one; then run the command again.",
+            ) from answer
+
     async def join(self, token: str, managers: tuple[str, ...], advertise: str) -> None:
         """Make this daemon's machine a worker of the Swarm. Raises FirstbellError with the daemon's words."""
         body = {

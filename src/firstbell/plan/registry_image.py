@@ -19,7 +19,7 @@ _START_FILE = "registry-start"
 
 _CONFIG = f"""\
 version: 0.1
-log: {{level: warn, accesslog: {{disabled: true}}}}
+log: {{level: error, accesslog: {{disabled: true}}}}
 storage:
   filesystem: {{rootdirectory: {DATA_DIR}}}
   delete: {{enabled: true}}

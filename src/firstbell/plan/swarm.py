@@ -18,7 +18,7 @@ from firstbell.model.cluster import KeyRole
 from firstbell.model.container import HOST_NETWORK, MIB, ContainerSpec, File, Restart, VolumeSpec, frozen
 from firstbell.model.course import Course
 from firstbell.model.names import CLUSTER, LABEL_COURSE, LABEL_HUB_NODE, Role
-from firstbell.model.observed import NodeState, Observed, Phase
+from firstbell.model.observed import NodeState, Observed
 from firstbell.model.runtime import HUB_UID, Runtime, listening_port
 from firstbell.model.steps import (
     BuildImage,
@@ -281,9 +281,3 @@ def _unguard(course: Course, observed: Observed, hub_image: str) -> Iterator[Ste
 def away(observed: Observed) -> tuple[NodeState, ...]:
     """Prepared nodes that do not answer: what they keep of a course cannot be ended now."""
     return tuple(node for node in observed.engine.nodes if node.prepared and not node.linked)
-
-
-def servers_by_node(observed: Observed) -> dict[str, int]:
-    """How many servers run on each node."""
-    running = [s.node for s in observed.of_role(Role.SERVER.value) if s.phase is Phase.RUNNING]
-    return {node.name: running.count(node.name) for node in observed.engine.nodes}

@@ -24,6 +24,7 @@ from firstbell.model.steps import MakeKeys, PrepareNode, PushImage, SpreadImage
 from firstbell.plan.cluster import ClusterInputs, registry_name
 from firstbell.plan.registry_image import registry_build
 from firstbell.plan.services import Inputs
+from firstbell.work.machine import Ask
 from firstbell.work.project import read_ca_bundle
 
 __all__ = ["as_cluster", "gather_cluster", "make_keys", "prepare_node", "push_image", "refuse_no_manager", "spread"]
@@ -41,6 +42,19 @@ async def refuse_no_manager(engine: Cluster) -> None:
     membership = await engine.members.membership()
     if not (membership.is_member and membership.is_manager):
         raise no_manager(membership)
+
+
+async def ensure_swarm(engine: Cluster, ask: Ask, report: Report) -> None:
+    """Begin a Swarm where the machine is in none, asked for first. Raises Declined, or as `refuse_no_manager`."""
+    membership = await engine.members.membership()
+    if membership.state == "inactive":
+        ask(
+            f"{membership.name} is in no Swarm. Begin one, with this machine as its manager?",
+            "docker swarm init --advertise-addr ADDRESS",
+        )
+        report(Progress("beginning a Swarm"))
+        await engine.members.begin()
+    await refuse_no_manager(engine)
 
 
 def no_manager(membership: Membership) -> EngineUnavailable:

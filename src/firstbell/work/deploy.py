@@ -89,6 +89,13 @@ async def down(engine: Engine, course: Course, show: Show, *, delete_homes: bool
     return steps
 
 
+async def nodes_away(engine: Engine, course: Course) -> tuple[str, ...]:
+    """Names of the cluster's nodes that do not answer, so that nothing on them could be ended."""
+    if course.engine.kind != "swarm":
+        return ()
+    return tuple(node.name for node in await swarm.away(cluster.as_cluster(engine)))
+
+
 async def _carry_out(engine: Engine, course: Course, steps: Sequence[Step], show: Show) -> None:
     for step in shown(steps, show):
         await act(engine, course, step, show)

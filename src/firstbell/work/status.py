@@ -9,7 +9,7 @@ from firstbell.engine.base import Engine
 from firstbell.model import names
 from firstbell.model.course import Course
 from firstbell.model.names import Role
-from firstbell.model.observed import ContainerState, Observed, Phase, Usage
+from firstbell.model.observed import ContainerState, NodeState, Observed, Phase, Usage
 from firstbell.plan.bell_report import BellLine
 from firstbell.plan.server import container_names
 from firstbell.work.bells import bells
@@ -41,6 +41,19 @@ class ServerStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeStatus:
+    """A machine of the cluster. Memory in bytes; 0 where it is not known."""
+
+    name: str
+    state: str
+    """`ready`, or in a few words why no server can be started there."""
+    servers: int
+    """Of this course, running there."""
+    memory: int
+    memory_available: int
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """A course at one moment."""
 
@@ -56,6 +69,8 @@ class Status:
     """Bytes used by servers and services together."""
     machine_memory: int
     machine_cpus: int
+    nodes: tuple[NodeStatus, ...] = ()
+    """Of a cluster; none on one machine."""
     figures: HubFigures | None = None
     """None while the hub does not run, or does not answer."""
     bells: tuple[BellLine, ...] = ()
@@ -72,6 +87,10 @@ class Status:
         return all(s.phase == Phase.MISSING for s in self.services)
 
 
+def _services(course: Course) -> tuple[Role, ...]:
+    return (*SERVICES, Role.TUNNEL) if course.engine.kind == "swarm" else SERVICES
+
+
 async def status(engine: Engine, course: Course) -> Status:
     """Observe the course. Raises EngineUnavailable."""
     observed = await engine.observe(course.name)
@@ -84,7 +103,7 @@ async def status(engine: Engine, course: Course) -> Status:
         course=course.name,
         title=course.shown_title,
         url=course.public_url,
-        services=tuple(_service(course, observed, since, role) for role in SERVICES),
+        services=tuple(_service(course, observed, since, role) for role in _services(course)),
         servers=tuple(
             _server(course, observed, c, usage, since)
             for c in sorted(observed.of_role(Role.SERVER), key=lambda c: c.user)
@@ -94,9 +113,35 @@ async def status(engine: Engine, course: Course) -> Status:
         memory_used=sum(u.memory for u in usage.values()),
         machine_memory=observed.engine.memory,
         machine_cpus=observed.engine.cpus,
+        nodes=_nodes(observed),
         figures=figures,
         bells=await _bells(engine, course) if figures else (),
     )
+
+
+def _nodes(observed: Observed) -> tuple[NodeStatus, ...]:
+    servers = [state for state in observed.of_role(Role.SERVER) if state.phase is Phase.RUNNING]
+    return tuple(
+        NodeStatus(
+            node.name,
+            _how_it_is(node),
+            sum(state.node == node.name for state in servers),
+            node.memory,
+            node.memory_available,
+        )
+        for node in observed.engine.nodes
+    )
+
+
+def _how_it_is(node: NodeState) -> str:
+    """`ready`, or the first thing that keeps servers away."""
+    if not node.prepared:
+        return "not prepared"
+    if not node.ready:
+        return "away"
+    if node.availability != "active":
+        return node.availability
+    return "ready" if node.linked else "no link"
 
 
 async def _bells(engine: Engine, course: Course) -> tuple[BellLine, ...]:
