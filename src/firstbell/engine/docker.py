@@ -66,6 +66,11 @@ class DockerEngine:
         await self._api.close()
 
     @property
+    def api(self) -> Api:
+        """The daemon's HTTP API, for what has no verb: a Swarm's own."""
+        return self._api
+
+    @property
     def members(self) -> Members:
         """The Swarm that the daemon's machine belongs to, or is to join."""
         return Members(self._api)

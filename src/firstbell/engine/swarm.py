@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable
-from typing import Self
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from typing import Any, Self
+from weakref import WeakValueDictionary
 
+from firstbell.engine import swarm_events, swarm_observe, swarm_usage, swarm_volumes
 from firstbell.engine.base import Report, Stage, ignore
 from firstbell.engine.docker import DockerEngine
-from firstbell.engine.swarm_members import Members
+from firstbell.engine.docker_api import Answer
+from firstbell.engine.swarm_api import is_missing
+from firstbell.engine.swarm_cluster import Cluster
+from firstbell.engine.swarm_files import FileStore
+from firstbell.engine.swarm_fill import Filler
+from firstbell.engine.swarm_networks import Networks
 from firstbell.engine.swarm_nodes import Nodes
+from firstbell.engine.swarm_services import Services
+from firstbell.engine.swarm_state import States
+from firstbell.engine.swarm_tidy import Tidier
+from firstbell.engine.waiting import together
+from firstbell.errors import EngineUnavailable, FirstbellError
 from firstbell.model.container import ContainerSpec, File, NetworkSpec, VolumeSpec
 from firstbell.model.image import BuildSpec, Layer
 from firstbell.model.observed import (
@@ -19,10 +33,14 @@ from firstbell.model.observed import (
     NetworkState,
     NodeState,
     Observed,
+    Phase,
     RunResult,
     Usage,
 )
 from firstbell.model.registry import Credentials
+
+_VOLUME_DEADLINE = 30.0
+"""Seconds for a node to make a volume."""
 
 
 class SwarmEngine:
@@ -35,7 +53,13 @@ class SwarmEngine:
 
     def __init__(self, manager: DockerEngine, nodes: Nodes) -> None:
         self._manager = manager
-        self._nodes = nodes
+        self._cluster = Cluster(manager, nodes)
+        self._networks = Networks(self._cluster)
+        self._states = States(self._cluster, self._networks)
+        self._files = FileStore(self._cluster.api)
+        self._services = Services(self._cluster, self._states, self._networks, self._files, Filler(self._cluster))
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._tidier = Tidier(self._cluster, self._files)
 
     async def __aenter__(self) -> Self:
         return self
@@ -44,111 +68,191 @@ class SwarmEngine:
         await self.close()
 
     async def close(self) -> None:
-        await self._manager.close()
-        await self._nodes.close()
+        await self._tidier.close()
+        await self._cluster.close()
 
     # what only a Swarm has
 
-    @property
-    def members(self) -> Members:
-        """Who belongs to it."""
-        return self._manager.members
-
     async def nodes(self) -> tuple[NodeState, ...]:
         """Every node, by name, with whether its own daemon answers. Raises EngineUnavailable if the manager is away."""
-        raise NotImplementedError
+        self._cluster.forget()
+        return await self._cluster.nodes()
 
     async def on(self, node: str) -> DockerEngine:
         """A node's own daemon, for its volumes, its images, and helpers there. Raises EngineUnavailable."""
-        raise NotImplementedError
+        return self._cluster.engine(await self._node(node))
 
     async def everywhere(self, name: str) -> tuple[ContainerState, ...]:
         """The container on each node where it should be, by node; PENDING, UNKNOWN as in `state`."""
-        raise NotImplementedError
+        return await self._states.everywhere(name)
 
     async def exec_everywhere(self, name: str, argv: Iterable[str], deadline: float = 60) -> dict[str, RunResult]:
         """Run a command in the container of each node; by node. Raises as `exec` for the first that fails."""
-        raise NotImplementedError
+        words = list(argv)
+        running = [state for state in await self.everywhere(name) if state.phase is Phase.RUNNING]
+
+        async def one(state: ContainerState) -> RunResult:
+            return await (await self.on(state.node)).exec(state.id, words, deadline=deadline)
+
+        return dict(zip([state.node for state in running], await together(*map(one, running)), strict=True))
 
     async def pull_on(self, node: str, ref: str, report: Report = ignore) -> ImageState:
         """Have a node pull an image. Raises as `pull`."""
-        raise NotImplementedError
+        return await (await self.on(node)).pull(ref, report)
 
     async def ensure_networks_on(self, node: str) -> None:
         """Give a node that has joined later the networks of every course. Raises EngineUnavailable, StartFailed."""
-        raise NotImplementedError
+        await self._networks.ensure_on(await self._node(node))
 
     async def label_node(self, node: str, labels: dict[str, str]) -> None:
         """Set labels of a node; an empty value removes one."""
-        raise NotImplementedError
+
+        def change(spec: dict[str, Any]) -> None:
+            merged = {**(spec.get("Labels") or {}), **labels}
+            spec["Labels"] = {key: value for key, value in merged.items() if value}
+
+        await self._change_node(node, change)
 
     async def set_availability(self, node: str, availability: str) -> None:
         """`active`, `pause` or `drain`, as Docker has it."""
-        raise NotImplementedError
+
+        def change(spec: dict[str, Any]) -> None:
+            spec["Availability"] = availability
+
+        await self._change_node(node, change)
 
     async def remove_node(self, node: str, force: bool = False) -> None:
         """Take a node that is down out of the Swarm's list; nothing to do if it is in none."""
-        raise NotImplementedError
+        self._cluster.forget()
+        found = await self._cluster.by_name(node)
+        if found is None:
+            return
+        try:
+            await self._cluster.api.json("DELETE", f"nodes/{found.id}", params={"force": int(force)})
+        except Answer as answer:
+            if is_missing(answer):
+                return
+            raise FirstbellError(
+                f"the node {node} cannot be taken out of the Swarm",
+                where=node,
+                next_step="Stop its engine, or let it leave with `docker swarm leave`, then try again.",
+                evidence=(answer.message,),
+            ) from answer
+        finally:
+            self._cluster.forget()
+
+    async def set_patience(self, seconds: int) -> None:
+        """For how long, about, a node may be cut off before the Swarm gives up its containers.
+
+        Swarm ends what runs on a node that it has not heard of for three heartbeats, as soon as it is back.
+        """
+        period = max(5, seconds // 3) * 10**9
+
+        def change(spec: dict[str, Any]) -> None:
+            spec["Dispatcher"] = {**(spec.get("Dispatcher") or {}), "HeartbeatPeriod": period}
+
+        found = await self._cluster.api.json("GET", "swarm")
+        if ((found["Spec"].get("Dispatcher") or {}).get("HeartbeatPeriod") or 0) != period:
+            await self._cluster.api.update("swarm", change)
 
     async def sweep(self, course: str, older_than: float = 0) -> int:
-        """Remove the course's configs and secrets that no service uses, and say how many; younger ones stay (s)."""
-        raise NotImplementedError
+        """Remove the course's configs, secrets and program volumes that no service uses, if they are older (seconds).
+
+        Says how many.
+        """
+        return await self._tidier.sweep(course, older_than)
+
+    async def _change_node(self, node: str, change: Callable[[dict[str, Any]], None]) -> None:
+        await self._cluster.api.update(f"nodes/{(await self._node(node)).id}", change)
+        self._cluster.forget()
+
+    async def _node(self, name: str) -> NodeState:
+        found = await self._cluster.by_name(name)
+        if found is None:
+            self._cluster.forget()
+            found = await self._cluster.by_name(name)
+        if found is None:
+            raise EngineUnavailable(
+                f"the Swarm has no node called {name}", where=name, next_step="`docker node ls` shows the nodes."
+            )
+        return found
+
+    # as of every engine
 
     async def facts(self) -> EngineFacts:
-        raise NotImplementedError
+        return await swarm_observe.facts(self._cluster)
 
     async def observe(self, course: str = "") -> Observed:
-        raise NotImplementedError
+        return await swarm_observe.observe(self._cluster, self._states, course)
 
     # containers
 
     async def start(self, spec: ContainerSpec, stage: Stage = ignore) -> ContainerState:
-        raise NotImplementedError
+        async with self._alone(spec.name):
+            return await self._services.start(spec, stage)
 
     async def stop(self, name: str, grace: int = 10) -> None:
-        raise NotImplementedError
+        await self._services.stop(name, grace)
+        self._tidier.soon()
 
     async def state(self, name: str) -> ContainerState:
-        raise NotImplementedError
+        return await self._states.state(name)
 
     async def run(self, spec: ContainerSpec, stdin: bytes = b"", deadline: float = 600) -> RunResult:
-        raise NotImplementedError
+        node = await self._services.node_for(spec)
+        return await self._cluster.engine(node).run(spec, stdin, deadline)
 
     async def exec(self, name: str, argv: Iterable[str], stdin: bytes = b"", deadline: float = 60) -> RunResult:
-        raise NotImplementedError
+        place = await self._states.running(name)
+        return await place.engine.exec(place.ref, argv, stdin, deadline)
 
-    def logs(
+    async def logs(
         self, name: str, tail: int = 200, follow: bool = False, timestamps: bool = False
     ) -> AsyncGenerator[str, None]:
-        raise NotImplementedError
+        place = await self._states.place(name)
+        if place is not None:
+            async with contextlib.aclosing(place.engine.logs(place.ref, tail, follow, timestamps)) as lines:
+                async for line in lines:
+                    yield line
 
     async def usage(self, names: Iterable[str]) -> tuple[Usage, ...]:
-        raise NotImplementedError
+        return await swarm_usage.usage(self._cluster, frozenset(names))
 
     def events(self, course: str) -> AsyncGenerator[Event, None]:
-        raise NotImplementedError
+        return swarm_events.events(self._cluster, course)
 
     # files
 
     async def put(self, name: str, files: Iterable[File]) -> None:
-        raise NotImplementedError
+        place = await self._states.running(name)
+        await place.engine.put(place.ref, files)
 
-    def get(self, name: str, path: str) -> AsyncGenerator[bytes, None]:
-        raise NotImplementedError
+    async def get(self, name: str, path: str) -> AsyncGenerator[bytes, None]:
+        place = await self._states.place(name)
+        if place is None:
+            raise FileNotFoundError(f"{name}:{path}: there is no such container")
+        async with contextlib.aclosing(place.engine.get(place.ref, path)) as chunks:
+            async for chunk in chunks:
+                yield chunk
 
     # networks and volumes
 
     async def ensure_network(self, spec: NetworkSpec) -> NetworkState:
-        raise NotImplementedError
+        return await self._networks.ensure(spec)
 
     async def remove_network(self, name: str) -> None:
-        raise NotImplementedError
+        await self._networks.remove(name)
 
     async def ensure_volume(self, spec: VolumeSpec) -> bool:
-        raise NotImplementedError
+        if not spec.node:
+            return await self._manager.ensure_volume(spec)
+        return await self._cluster.ask(
+            await self._node(spec.node), lambda engine: engine.ensure_volume(spec), _VOLUME_DEADLINE
+        )
 
     async def remove_volume(self, name: str) -> None:
-        raise NotImplementedError
+        """Of every node that answers. Raises NodeAway where none has it, as one that is away may."""
+        await swarm_volumes.remove(self._cluster, name)
 
     # images: those of the manager's daemon
 
@@ -184,3 +288,10 @@ class SwarmEngine:
 
     async def remove_image(self, ref: str) -> None:
         await self._manager.remove_image(ref)
+
+    @contextlib.asynccontextmanager
+    async def _alone(self, name: str) -> AsyncIterator[None]:
+        """One start at a time per name, so that two of ours never take each other's service for an orphan."""
+        lock = self._locks.setdefault(name, asyncio.Lock())
+        async with lock:
+            yield

@@ -1,13 +1,19 @@
-"""How the nodes of a Swarm are known, and how the daemon of each is reached."""
+"""How the daemon of each node of a Swarm is reached."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from firstbell.engine import swarm_link
 from firstbell.engine.docker import DockerEngine
 from firstbell.errors import EngineUnavailable
+from firstbell.link.keys import RoleKeys
 from firstbell.model.observed import NodeState
+from firstbell.model.pulse import NodePulse
+
+PULSE_DEADLINE = 2.0
+"""Seconds."""
 
 
 class Nodes(Protocol):
@@ -17,13 +23,38 @@ class Nodes(Protocol):
         """The daemon of a node, always the same object; makes no call. Raises EngineUnavailable if there is no way."""
         ...
 
-    async def available(self, node: NodeState) -> int:
-        """Bytes of memory that the node's kernel could still give; 0 where that is not known. Raises nothing."""
+    async def pulse(self, node: NodeState) -> NodePulse:
+        """How the node is now. Raises EngineUnavailable where it does not answer within PULSE_DEADLINE."""
         ...
 
     async def close(self) -> None:
         """Let go of all connections."""
         ...
+
+
+class LinkedNodes:
+    """Nodes reached by their links."""
+
+    def __init__(self, keys: RoleKeys) -> None:
+        self._keys = keys
+        self._engines: dict[str, DockerEngine] = {}
+
+    def engine(self, node: NodeState) -> DockerEngine:
+        if not node.prepared:
+            raise no_way(node)
+        if node.address not in self._engines:
+            self._engines[node.address] = swarm_link.node_engine(node.address, self._keys)
+        return self._engines[node.address]
+
+    async def pulse(self, node: NodeState) -> NodePulse:
+        if not node.prepared:
+            raise no_way(node)
+        return await swarm_link.ping(node.address, self._keys, deadline=PULSE_DEADLINE)
+
+    async def close(self) -> None:
+        engines, self._engines = self._engines, {}
+        for engine in engines.values():
+            await engine.close()
 
 
 class NodesByName:
@@ -41,9 +72,9 @@ class NodesByName:
             self._engines[node.name] = self._make(self._hosts[node.name])
         return self._engines[node.name]
 
-    async def available(self, node: NodeState) -> int:
-        del node
-        return 0
+    async def pulse(self, node: NodeState) -> NodePulse:
+        await self.engine(node).api.json("GET", "version", deadline=PULSE_DEADLINE)
+        return NodePulse()
 
     async def close(self) -> None:
         engines, self._engines = self._engines, {}

@@ -1,0 +1,251 @@
+"""A course's network on a Swarm: the same bridge on every node, and one name that services join."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from dataclasses import replace
+from functools import partial
+from ipaddress import IPv4Address, IPv4Network, ip_network
+from typing import Any
+
+from firstbell.engine import docker_read, swarm_config, swarm_failure
+from firstbell.engine.docker import DockerEngine
+from firstbell.engine.docker_api import Answer, understood
+from firstbell.engine.swarm_cluster import Cluster
+from firstbell.engine.swarm_config import ALONE, configuration_of, network_of_configuration
+from firstbell.engine.waiting import until
+from firstbell.errors import EngineUnavailable, FirstbellError, StartFailed
+from firstbell.model import cluster as addresses
+from firstbell.model.container import NetworkSpec, frozen
+from firstbell.model.names import LABEL_COURSE, PREFIX
+from firstbell.model.observed import ContainerState, NetworkState, NodeState
+
+_SETTLED = 20.0
+"""Seconds for a node to give up a network after its last container."""
+_NODE_DEADLINE = 20.0
+_POOL = IPv4Network("172.16.0.0/12")
+_LENGTH = 20
+
+
+class Networks:
+    """The networks of courses on all nodes."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._known: dict[str, NetworkState] = {}
+        """By course."""
+        self._alone = asyncio.Lock()
+
+    async def ensure(self, spec: NetworkSpec) -> NetworkState:
+        """See Engine.ensure_network: on every node that answers; the others get it by `ensure_on`."""
+        wanted = spec if spec.subnet else await self._with_subnet(spec)
+        made = await self._cluster.ask_all(lambda _, engine: _ensure_configuration(engine, wanted), _NODE_DEADLINE)
+        own = next((found for node, found in made.items() if self._cluster.is_own(node)), None)
+        if own is None:
+            raise EngineUnavailable(
+                "the manager's own node could not be asked", where=spec.name, next_step="Try again in a moment."
+            )
+        for node, found in made.items():
+            if found.subnet != own.subnet:
+                raise StartFailed(
+                    f"the network {spec.name} has the addresses {found.subnet} on {node.name}, elsewhere {own.subnet}",
+                    where=node.name,
+                    next_step=f"Stop the course with `firstbell down`, then on {node.name} "
+                    f"`docker network rm {configuration_of(spec.name)}`.",
+                )
+        await self._ensure_name(spec.name)
+        state = NetworkState(spec.name, own.gateway, own.subnet, own.labels, tuple(sorted(n.name for n in made)))
+        self._known[own.labels.get(LABEL_COURSE, "")] = state
+        return state
+
+    async def _with_subnet(self, spec: NetworkSpec) -> NetworkSpec:
+        """The specification with addresses that are free on every node, or those that it has already."""
+        present = await _found(self._cluster.manager, configuration_of(spec.name))
+        if present is not None:
+            return replace(spec, subnet=docker_read.network(present).subnet)
+        taken = await self._cluster.ask_all(lambda _, engine: _subnets(engine))
+        used = [ip_network(subnet) for found in taken.values() for subnet in found]
+        free = list(_POOL.subnets(new_prefix=_LENGTH))
+        first = int(hashlib.sha256(spec.name.encode()).hexdigest()[:8], 16) % len(free)
+        for subnet in free[first:] + free[:first]:
+            if not any(other.version == 4 and subnet.overlaps(other) for other in used):
+                return replace(spec, subnet=str(subnet))
+        raise StartFailed(
+            f"no free range of addresses is left for the network {spec.name}",
+            where=spec.name,
+            next_step="Remove networks that nobody uses with `docker network prune` on every node.",
+        )
+
+    async def _ensure_name(self, name: str, *, internal: bool = False) -> None:
+        if await self._cluster.api.found(f"networks/{name}") is not None:
+            return
+        try:
+            await self._cluster.api.json(
+                "POST", "networks/create", body=swarm_config.network_body(name, internal=internal), repeat=False
+            )
+        except Answer as answer:
+            if not answer.says("already exists"):
+                raise swarm_failure.of_network(answer, name) from answer
+
+    async def ensure_on(self, node: NodeState) -> None:
+        """Give one node what every other has: the networks of all courses. Raises NodeAway, StartFailed."""
+        for entry in await _listed(self._cluster.manager):
+            if not (name := network_of_configuration(entry["Name"])) or not entry.get("ConfigOnly"):
+                continue
+            body = {key: entry[key] for key in ("Name", "Labels", "Options", "ConfigOnly")}
+            body["IPAM"] = {"Config": [] if name == ALONE else entry["IPAM"].get("Config") or []}
+            await self._cluster.ask(node, partial(_make, body), _NODE_DEADLINE)
+
+    async def ensure_alone(self) -> None:
+        """The network of those that are to have none, on every node."""
+        async with self._alone:
+            if await self._cluster.api.found(f"networks/{ALONE}") is not None:
+                return
+            bridge = f"fb-{hashlib.sha256(ALONE.encode()).hexdigest()[:10]}"
+            spec = NetworkSpec(ALONE, bridge, frozen({f"{PREFIX}.alone": "true"}))
+            await self._cluster.ask_all(lambda _, engine: _ensure_configuration(engine, spec), _NODE_DEADLINE)
+            await self._ensure_name(ALONE, internal=True)
+
+    async def remove(self, name: str) -> None:
+        """See Engine.remove_network. Nodes that are away keep theirs, which the next `up` finds."""
+        self._known = {course: found for course, found in self._known.items() if found.name != name}
+        await self._remove_name(name)
+        await self._cluster.ask_all(
+            lambda _, engine: _removed(engine, configuration_of(name)), _SETTLED + _NODE_DEADLINE
+        )
+
+    async def _remove_name(self, name: str) -> None:
+        async def gone() -> bool:
+            try:
+                await self._cluster.api.json("DELETE", f"networks/{name}")
+            except Answer as answer:
+                if answer.status == 404:
+                    return True
+                if "in use by task" in answer.message:  # of a service that was just removed
+                    return False
+                if answer.says("in use"):
+                    raise _in_use(name, answer) from answer
+                raise
+            return True
+
+        try:
+            await until(gone, deadline=_SETTLED)
+        except TimeoutError:
+            raise _in_use(name, None) from None
+
+    async def networks(self, course: str) -> tuple[NetworkState, ...]:
+        """The networks of a course, or of all with ""."""
+        return networks_of(await _listed(self._cluster.manager), course)
+
+    async def reached_at(self, container: ContainerState, node: NodeState) -> str:
+        """Where a container on its course's network is reached from the hub's node; empty for one on another."""
+        if not container.address:
+            return ""
+        course = container.labels.get(LABEL_COURSE, "")
+        if course not in self._known:
+            for found in await self.networks(course):
+                self._known[found.labels.get(LABEL_COURSE, "")] = found
+        network = self._known.get(course)
+        if network is None or IPv4Address(container.address) not in IPv4Network(network.subnet):
+            return ""
+        if not node.number:
+            return container.address
+        return addresses.tunnel_address(node.number, container.address, network.subnet)
+
+
+def networks_of(entries: list[dict[str, Any]], course: str) -> tuple[NetworkState, ...]:
+    """The networks of a course among those of a node's daemon, by what they are called on the Swarm."""
+    found = []
+    for entry in entries:
+        state = docker_read.network(entry)
+        name, value = network_of_configuration(state.name), state.labels.get(LABEL_COURSE)
+        if name and entry.get("ConfigOnly") and value is not None and course in {"", value}:
+            found.append(NetworkState(name, state.gateway, state.subnet, state.labels))
+    return tuple(found)
+
+
+async def _listed(engine: DockerEngine) -> list[dict[str, Any]]:
+    with understood("networks"):
+        entries: list[dict[str, Any]] = await engine.api.json("GET", "networks")
+        return list(entries)
+
+
+async def _subnets(engine: DockerEngine) -> list[str]:
+    with understood("networks"):
+        return [subnet for entry in await _listed(engine) for subnet in docker_read.subnets(entry)]
+
+
+async def _found(engine: DockerEngine, name: str) -> dict[str, Any] | None:
+    try:
+        found: dict[str, Any] = await engine.api.json("GET", f"networks/{name}")
+    except Answer as answer:
+        if answer.status == 404:
+            return None
+        raise
+    return found
+
+
+async def _ensure_configuration(engine: DockerEngine, spec: NetworkSpec) -> NetworkState:
+    found = await _made(engine, swarm_config.configuration_body(spec), spec.name)
+    with understood(spec.name):
+        options = found.get("Options") or {}
+        if not spec.inter_container and options.get("com.docker.network.bridge.enable_icc") != "false":
+            raise StartFailed(
+                f"the network {spec.name} exists and does not isolate servers from each other",
+                where=spec.name,
+                next_step=f"Stop the course with `firstbell down`, then `docker network rm "
+                f"{configuration_of(spec.name)}`.",
+            )
+        return docker_read.network(found)
+
+
+async def _make(body: dict[str, Any], engine: DockerEngine) -> None:
+    await _made(engine, body, network_of_configuration(body["Name"]))
+
+
+async def _made(engine: DockerEngine, body: dict[str, Any], name: str) -> dict[str, Any]:
+    present = await _found(engine, body["Name"])
+    if present is None:
+        wanted = [ip_network(entry["Subnet"]) for entry in body["IPAM"]["Config"]]
+        taken = [ip_network(subnet) for subnet in await _subnets(engine)]
+        for subnet in wanted:
+            if any(other.version == subnet.version and subnet.overlaps(other) for other in taken):
+                # Docker itself would say so only when the first server starts.
+                raise swarm_failure.of_network(Answer(403, "Pool overlaps with other one on this address space"), name)
+        try:
+            await engine.api.json("POST", "networks/create", body=body)
+        except Answer as answer:
+            present = await _found(engine, body["Name"])
+            if present is None:
+                raise swarm_failure.of_network(answer, name) from answer
+        else:
+            present = await engine.api.json("GET", f"networks/{body['Name']}")
+    return dict(present or {})
+
+
+async def _removed(engine: DockerEngine, name: str) -> None:
+    async def gone() -> bool:
+        try:
+            await engine.api.json("DELETE", f"networks/{name}")
+        except Answer as answer:
+            if answer.status == 404:
+                return True
+            if answer.says("in use"):
+                return False
+            raise
+        return True
+
+    try:
+        await until(gone, deadline=_SETTLED)
+    except TimeoutError:
+        raise _in_use(name, None) from None
+
+
+def _in_use(name: str, answer: Answer | None) -> FirstbellError:
+    return FirstbellError(
+        f"the network {name} is still in use",
+        where=f"networks/{name}",
+        next_step="Stop what uses it first; `docker service ls` shows all services.",
+        evidence=(answer.message,) if answer else (),
+    )
