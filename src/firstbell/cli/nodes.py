@@ -7,17 +7,19 @@ import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 from rich.text import Text
 
-from firstbell.cli.common import JsonOption, is_course, load
+from firstbell.cli.common import DryRunOption, JsonOption, is_course, load, show_plan
 from firstbell.cli.show import Terminal, size
-from firstbell.engine.cluster import Cluster
+from firstbell.engine.cluster import Cluster, Machine
 from firstbell.engine.connect import connect
 from firstbell.errors import CourseFileError
+from firstbell.model.steps import Step
 from firstbell.plan.node_facts import ClusterFacts, NodeLook
+from firstbell.work import node_prepare
 from firstbell.work.node_look import look_at_all
 
 app = typer.Typer(
@@ -109,3 +111,56 @@ def state_of(look: NodeLook) -> Text:
         return Text("no link", style="red")
     words = {"active": "in use", "drain": "drained", "pause": "paused"}.get(node.availability, node.availability)
     return Text(words, style="green" if node.usable else "yellow")
+
+
+@app.command()
+def prepare(
+    node: Annotated[str, typer.Argument(metavar="NODE", help="The node's name; needless where --host is given.")] = "",
+    host: Annotated[
+        str,
+        typer.Option(
+            "--host",
+            metavar="ADDRESS",
+            help="A way to the machine's engine, for one that has no link yet: ssh://root@node2, unix://…, tcp://….",
+        ),
+    ] = "",
+    course: OfCourse = None,
+    dry_run: DryRunOption = False,
+    json: JsonOption = False,
+) -> None:
+    """Make a machine one on which courses run; one that is not in the Swarm joins it."""
+    terminal = Terminal(json=json)
+    if not node and not host:
+        raise typer.BadParameter("name a node, or a way to a machine with --host")
+    if dry_run:
+        show_plan(terminal, asyncio.run(_plan_prepare(course, node, host)))
+        return
+    name, steps = asyncio.run(_prepare(terminal, course, node, host))
+    if json:
+        terminal.data({"node": name, "steps": [str(step) for step in steps]})
+        return
+    terminal.say(f"{name} is ready for courses.", style="green")
+
+
+async def _plan_prepare(course: Path | None, node: str, host: str) -> tuple[Step, ...]:
+    async with cluster_of(course) as cluster, _machine(host) as machine:
+        return (await node_prepare.plan(cluster, node, machine)).steps
+
+
+async def _prepare(terminal: Terminal, course: Path | None, node: str, host: str) -> tuple[str, tuple[Step, ...]]:
+    async with cluster_of(course) as cluster, _machine(host) as machine:
+        with terminal.steps() as show:
+            return await node_prepare.prepare(cluster, node, machine, show)
+
+
+@contextlib.asynccontextmanager
+async def _machine(host: str) -> AsyncIterator[Machine | None]:
+    """The engine at `host`, closed in the end; None for none."""
+    if not host:
+        yield None
+        return
+    engine = await connect("docker", host)
+    try:
+        yield cast("Machine", engine)
+    finally:
+        await engine.close()

@@ -87,6 +87,13 @@ class FakeCluster(FakeMachine):
             raise self._no_answer(node)
         return self.machines.setdefault(node, FakeMachine(node))
 
+    async def exec_everywhere(self, name: str, argv: Iterable[str], deadline: float = 60) -> dict[str, RunResult]:
+        return {self.member.name: await self.exec(name, argv, deadline=deadline)}
+
+    async def sweep(self, course: str, older_than: float = 0) -> int:
+        await self._enter("sweep", f"{course} {older_than}")
+        return 0
+
     async def pull_on(self, node: str, ref: str, report: Report = ignore) -> ImageState:
         await self._enter("pull_on", f"{node} {ref}")
         report(Progress(f"{ref}: pulled"))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from firstbell.model.container import ContainerSpec, NetworkSpec, VolumeSpec
 from firstbell.model.image import BuildSpec
+from firstbell.model.node_steps import NodeStep
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,4 +221,5 @@ Step = (
     | RunHelper
     | RemoveNetwork
     | RemoveVolume
+    | NodeStep
 )

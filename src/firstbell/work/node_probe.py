@@ -36,6 +36,8 @@ class Probed:
     disk: Disk
     memory_available: int
     ports: tuple[PortLook, ...]
+    address: str = ""
+    """From which it speaks to the first target."""
 
 
 async def probe(machine: Engine, name: str, targets: Sequence[Target], image: str = "") -> Probed | None:
@@ -89,7 +91,7 @@ def read(result: RunResult, name: str, targets: Sequence[Target]) -> Probed:
             f"the node {name} could not be looked at ({error})", where=name, evidence=result.lines,
             next_step=f"See its containers: docker ps -a, on {name}.",
         ) from error  # fmt: skip
-    return Probed(Disk(name, free, total, inodes_free, inodes), available, ports)
+    return Probed(Disk(name, free, total, inodes_free, inodes), available, ports, str(said.get("source", "")))
 
 
 def _port(source: str, target: Target, answer: PortAnswer, why: str) -> PortLook:
