@@ -18,7 +18,7 @@ from firstbell.engine import (
     docker_streams,
 )
 from firstbell.engine.base import Report, Stage, ignore
-from firstbell.engine.docker_api import READ_DEADLINE, Api
+from firstbell.engine.docker_api import READ_DEADLINE, Api, Connect
 from firstbell.engine.docker_build import Builder
 from firstbell.engine.swarm_members import Members
 from firstbell.model.container import ContainerSpec, File, NetworkSpec, VolumeSpec
@@ -41,7 +41,7 @@ class DockerEngine:
 
     `host` is as in DOCKER_HOST, empty for that or the local socket. `deadline` is for reading answers, in seconds;
     changes get four times as much. `log_folder` keeps the full logs of builds; None keeps none.
-    `classic` builds without BuildKit, also where there is a client for it.
+    `classic` builds without BuildKit, also where there is a client for it. `connector` is a way of one's own to `host`.
     """
 
     def __init__(
@@ -51,8 +51,9 @@ class DockerEngine:
         deadline: float = READ_DEADLINE,
         log_folder: Path | None = None,
         classic: bool = False,
+        connector: Connect | None = None,
     ) -> None:
-        self._api = Api(host, deadline=deadline)
+        self._api = Api(host, deadline=deadline, connector=connector)
         self._builder = Builder(self._api, log_folder, classic=classic)
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from abc import abstractmethod
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from typing import Any
 
 import aiohttp
@@ -86,11 +87,24 @@ def _unavailable(why: str, where: str) -> EngineUnavailable:
     )
 
 
+class Connector(aiohttp.BaseConnector):
+    """A way of one's own to a daemon."""
+
+    @abstractmethod
+    async def end(self) -> None:
+        """Close it, and what it stands on."""
+
+
+Connect = Callable[[], Connector]
+
+
 class Api:
     """The connection. Opened by the first call, in whatever event loop that runs; closed by `close`."""
 
-    def __init__(self, host: str = "", *, deadline: float = READ_DEADLINE) -> None:
+    def __init__(self, host: str = "", *, deadline: float = READ_DEADLINE, connector: Connect | None = None) -> None:
         self.host = host
+        self._connect = connector
+        self._connector: Connector | None = None
         self.deadline = deadline
         self.change_deadline = deadline * CHANGE_DEADLINE / READ_DEADLINE
         self._docker: Docker | None = None
@@ -99,8 +113,11 @@ class Api:
     async def close(self) -> None:
         """Close every connection; the next call opens new ones."""
         docker, self._docker, self._negotiated = self._docker, None, False
+        connector, self._connector = self._connector, None
         if docker is not None:
             await docker.close()
+        if connector is not None:
+            await connector.end()
 
     async def json(
         self,
@@ -247,6 +264,9 @@ class Api:
 
     def _open(self) -> Docker:
         host = self.host or None
+        if self._connect is not None:
+            self._connector = self._connect()
+            return Docker(url=host, api_version="v1.41", connector=self._connector)
         try:
             return Docker(url=host, api_version="v1.41")
         except (AssertionError, ValueError, TypeError, DockerError) as error:

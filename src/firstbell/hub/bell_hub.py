@@ -15,9 +15,10 @@ from firstbell.config.roster import parse_roster
 from firstbell.hub.people import PeopleStore
 from firstbell.hub.rehearsal_book import RehearsalBook
 from firstbell.model.course import Course
+from firstbell.model.proc import parse_meminfo
 from firstbell.plan.bell_forecast import Pressure
 from firstbell.plan.bells import Occurrence
-from firstbell.plan.memory_room import MachineMemory, parse_meminfo
+from firstbell.plan.memory_room import MachineMemory
 
 HUB_DATABASE = "jupyterhub.sqlite"
 _DEADLINE = 30.0

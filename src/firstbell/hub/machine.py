@@ -13,7 +13,8 @@ from firstbell.engine.base import Engine
 from firstbell.errors import EngineUnavailable
 from firstbell.model import names
 from firstbell.model.names import Role
-from firstbell.plan.memory_room import MachineMemory, parse_meminfo
+from firstbell.model.proc import parse_meminfo
+from firstbell.plan.memory_room import MachineMemory
 
 LOG = logging.getLogger("firstbell.machine")
 

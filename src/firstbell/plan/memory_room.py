@@ -35,12 +35,6 @@ class MachineMemory:
         return self.total > 0
 
 
-def parse_meminfo(text: str) -> dict[str, int]:
-    """`/proc/meminfo` in bytes, by its own names (man 5 proc_meminfo)."""
-    rows = (line.replace(":", " ").split() for line in text.splitlines())
-    return {row[0]: int(row[1]) * 1024 for row in rows if len(row) == 3 and row[1].isdigit()}
-
-
 def reserve(total: int) -> int:
     """Bytes that are never given to another server."""
     return max(LEAST_RESERVE, total // RESERVED)

@@ -24,11 +24,11 @@ from firstbell.model import names
 from firstbell.model.course import CertificateFiles, Course
 from firstbell.model.network import Network
 from firstbell.model.observed import EngineFacts, Observed
+from firstbell.model.proc import parse_meminfo
 from firstbell.model.runtime import HUB_PORT, PROXY_API_PORT, PROXY_PORT, Runtime
 from firstbell.plan.doctor import findings
 from firstbell.plan.doctor_course import is_local
 from firstbell.plan.doctor_facts import Disk, Finding, MachineFacts, Reach
-from firstbell.plan.memory_room import parse_meminfo
 from firstbell.work.certificate import judge
 from firstbell.work.lock import lock_folder
 

@@ -13,7 +13,7 @@ from firstbell.errors import EngineUnavailable
 from firstbell.model import names
 from firstbell.model.course import Course
 from firstbell.model.names import Role
-from firstbell.plan.memory_room import parse_meminfo
+from firstbell.model.proc import parse_meminfo
 from firstbell.rehearsal.record import Sample
 
 SERVICES = (Role.HUB, Role.PROXY, Role.EDGE)

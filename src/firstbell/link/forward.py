@@ -1,0 +1,140 @@
+"""Takes connections of this machine and brings each where it belongs: through a link, or here."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from firstbell.link.links import CONNECT, Links
+from firstbell.link.pipe import End, join, reset, steady
+from firstbell.model.cluster import Purpose
+
+MOST_OF_ONE = 512
+"""Connections of one address: one user's server cannot take what the others need."""
+_LOOK_AGAIN = 2.0
+"""Seconds between two questions where a target might be."""
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Where a connection goes: `target` behind the link of `node`, or, without a node, an address and port here."""
+
+    node: str = ""
+    purpose: Purpose = Purpose.SERVER
+    target: str = ""
+    address: str = ""
+    port: int = 0
+
+
+class Forwarder:
+    """One for all listeners of a program.
+
+    `find` tells the way of whoever connected to that address of this machine, None if it is not known; `refresh`
+    learns anew what `find` knows, and is asked when a way is not known or leads nowhere.
+    """
+
+    def __init__(
+        self,
+        links: Links,
+        find: Callable[[str, int], Way | None],
+        refresh: Callable[[], Awaitable[None]],
+        say: Say,
+        *,
+        most_of_one: int = MOST_OF_ONE,
+    ) -> None:
+        self._links = links
+        self._find = find
+        self._refresh = refresh
+        self._say = say
+        self._most = most_of_one
+        self._sources: Counter[str] = Counter()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._asked = -_LOOK_AGAIN
+        self._lock = asyncio.Lock()
+
+    def protocol(self) -> asyncio.Protocol:
+        """For each connection that comes in."""
+        return _Near(self)
+
+    def came(self, near: End, source: str, name: tuple[str, int]) -> None:
+        """Somebody connected to `name`."""
+        self._sources[source] += 1
+        if self._sources[source] > self._most:
+            assert near.transport is not None
+            reset(near.transport)
+            return
+        way = self._find(*name)
+        if way is not None and way.node:
+            far = End()
+            if self._links.open_now(way.node, way.purpose, way.target, far) is not None:
+                join(near, far)
+                return
+        task = asyncio.get_running_loop().create_task(self._bring(near, name))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def went(self, source: str) -> None:
+        """It has gone."""
+        self._sources[source] -= 1
+        if not self._sources[source]:
+            del self._sources[source]
+
+    async def _bring(self, near: End, name: tuple[str, int]) -> None:
+        tried: Way | None = None
+        for _ in range(2):
+            way = self._find(*name)
+            if way is not None and way != tried:
+                try:
+                    join(near, await self._reach(way))
+                    return
+                except (OSError, TimeoutError) as error:
+                    self._say(
+                        f"{way.node or 'here'}: {getattr(error, 'reason', None) or error or type(error).__name__}"
+                    )
+                    tried = way
+            await self._look_again()
+        if near.transport is not None:
+            reset(near.transport)
+
+    async def _reach(self, way: Way) -> End:
+        far = End()
+        if way.node:
+            await self._links.open(way.node, way.purpose, way.target, far)
+            return far
+        async with asyncio.timeout(CONNECT):
+            transport, _ = await asyncio.get_running_loop().create_connection(lambda: far, way.address, way.port)
+        steady(transport)
+        return far
+
+    async def _look_again(self) -> None:
+        async with self._lock:
+            if time.monotonic() - self._asked < _LOOK_AGAIN:
+                return
+            await self._refresh()
+            self._asked = time.monotonic()
+
+
+class _Near(End):
+    """The side of this machine."""
+
+    def __init__(self, forwarder: Forwarder) -> None:
+        super().__init__()
+        self._forwarder = forwarder
+        self._source = ""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        steady(transport)
+        peer = transport.get_extra_info("peername") or ("?",)
+        self._source = str(peer[0])
+        name = transport.get_extra_info("sockname") or ("?", 0)
+        self._forwarder.came(self, self._source, (str(name[0]), int(name[1])))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._forwarder.went(self._source)
