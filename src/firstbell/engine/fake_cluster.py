@@ -105,7 +105,7 @@ class FakeCluster(FakeMachine):
         return {"": await self.exec(name, argv, deadline=deadline)}
 
     async def sweep(self, course: str, older_than: float = 0) -> int:
-        await self._enter("sweep", course)
+        await self._enter("sweep", f"{course} {older_than:.0f}")
         return 0
 
     async def ensure_networks_on(self, node: str) -> None:
