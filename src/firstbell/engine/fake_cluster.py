@@ -101,13 +101,6 @@ class FakeCluster(FakeMachine):
         machine.images[ref] = self.images.get(ref) or next(i for i in self.images.values() if ref in i.digests)
         return machine.images[ref]
 
-    async def exec_everywhere(self, name: str, argv: Iterable[str], deadline: float = 60) -> dict[str, RunResult]:
-        return {"": await self.exec(name, argv, deadline=deadline)}
-
-    async def sweep(self, course: str, older_than: float = 0) -> int:
-        await self._enter("sweep", f"{course} {older_than:.0f}")
-        return 0
-
     async def ensure_networks_on(self, node: str) -> None:
         await self._enter("ensure_networks_on", node)
         self.given_networks.append(node)
