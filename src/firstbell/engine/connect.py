@@ -8,7 +8,12 @@ from pathlib import Path
 from firstbell.engine.base import Engine
 from firstbell.engine.docker import DockerEngine
 from firstbell.engine.ssh_host import SCHEME, SshEngine
+from firstbell.engine.swarm import SwarmEngine
+from firstbell.engine.swarm_keys import read_keys
+from firstbell.engine.swarm_nodes import LinkedNodes
 from firstbell.errors import CourseFileError
+from firstbell.link.keys import KEY_FILE, RoleKeys
+from firstbell.model.cluster import KeyRole
 
 
 async def connect(kind: str, host: str = "") -> Engine:
@@ -17,10 +22,25 @@ async def connect(kind: str, host: str = "") -> Engine:
     Makes no call: an engine that is away raises EngineUnavailable at the first verb, and serves again once it is
     back. Raises CourseFileError for a kind or an address that cannot be.
     """
-    if kind != "docker":
+    if kind not in {"docker", "swarm"}:
         raise CourseFileError(
-            f'engine kind "{kind}" is not known', where="[engine] kind", next_step='Write kind = "docker".'
+            f'engine kind "{kind}" is not known',
+            where="[engine] kind",
+            next_step='Write kind = "docker" or kind = "swarm".',
         )
+    daemon = await _daemon(host)
+    return daemon if kind == "docker" else SwarmEngine(daemon, LinkedNodes(lambda: _hub_keys(daemon)))
+
+
+async def _hub_keys(manager: DockerEngine) -> RoleKeys | None:
+    """The hub's keys: in its container from its secret, for the command line from where the manager keeps them."""
+    if Path(KEY_FILE).exists():
+        return RoleKeys.load(KeyRole.HUB)
+    keys = await read_keys(manager)
+    return keys.of(KeyRole.HUB) if keys and KeyRole.HUB in keys.pairs else None
+
+
+async def _daemon(host: str) -> DockerEngine:
     address = host or os.environ.get("DOCKER_HOST", "")
     if address.startswith(SCHEME):
         return await SshEngine.open(address, log_folder=state_folder())

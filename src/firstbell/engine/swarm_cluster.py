@@ -62,6 +62,7 @@ class Cluster:
             with understood("nodes"):
                 self._known = swarm_read.nodes(entries)
             await self.own_id()
+            await self._ways.ready()
             self._known_at = time.monotonic()
         return self._known
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
 from firstbell.engine import swarm_link
@@ -23,6 +23,10 @@ class Nodes(Protocol):
         """The daemon of a node, always the same object; makes no call. Raises EngineUnavailable if there is no way."""
         ...
 
+    async def ready(self) -> None:
+        """Called now and then before the others: whatever they need is to be had again if it was not there."""
+        ...
+
     async def pulse(self, node: NodeState) -> NodePulse:
         """How the node is now. Raises EngineUnavailable where it does not answer within PULSE_DEADLINE."""
         ...
@@ -33,21 +37,26 @@ class Nodes(Protocol):
 
 
 class LinkedNodes:
-    """Nodes reached by their links."""
+    """Nodes reached by their links, with the hub's keys; `load` gives None as long as the cluster has none."""
 
-    def __init__(self, keys: RoleKeys) -> None:
-        self._keys = keys
+    def __init__(self, load: Callable[[], Awaitable[RoleKeys | None]]) -> None:
+        self._load = load
+        self._keys: RoleKeys | None = None
         self._engines: dict[str, DockerEngine] = {}
 
+    async def ready(self) -> None:
+        if self._keys is None:
+            self._keys = await self._load()
+
     def engine(self, node: NodeState) -> DockerEngine:
-        if not node.prepared:
+        if not node.prepared or self._keys is None:
             raise no_way(node)
         if node.address not in self._engines:
             self._engines[node.address] = swarm_link.node_engine(node.address, self._keys)
         return self._engines[node.address]
 
     async def pulse(self, node: NodeState) -> NodePulse:
-        if not node.prepared:
+        if not node.prepared or self._keys is None:
             raise no_way(node)
         return await swarm_link.ping(node.address, self._keys, deadline=PULSE_DEADLINE)
 
@@ -71,6 +80,9 @@ class NodesByName:
         if node.name not in self._engines:
             self._engines[node.name] = self._make(self._hosts[node.name])
         return self._engines[node.name]
+
+    async def ready(self) -> None:
+        """Nothing is needed."""
 
     async def pulse(self, node: NodeState) -> NodePulse:
         await self.engine(node).api.json("GET", "version", deadline=PULSE_DEADLINE)

@@ -79,7 +79,7 @@ class Services:
         nodes = await self._nodes_for(spec)
         if spec.network == NO_NETWORK:
             await self._networks.ensure_alone()
-        await together(*(self._prepare(node, spec, parts) for node in nodes))
+        await together(*(self._prepare_if_there(node, spec, parts) for node in nodes))
         if spec.files:
             stage("files")
         references = await self._files.references(course_of(spec), parts.kept)
@@ -139,6 +139,14 @@ class Services:
             has = await self._cluster.ask_all(lambda _, engine: _has_volumes(engine, volumes))
             fit.sort(key=lambda node: not has.get(node, False))
         return fit[0]
+
+    async def _prepare_if_there(self, node: NodeState, spec: ContainerSpec, parts: Layout) -> None:
+        try:
+            await self._prepare(node, spec, parts)
+        except EngineUnavailable:
+            # What is to run everywhere may be the very link by which the node will be reached.
+            if not spec.every_node or parts.programs or parts.mounted:
+                raise
 
     async def _prepare(self, node: NodeState, spec: ContainerSpec, parts: Layout) -> None:
         await self._ensure_image(node, spec)
