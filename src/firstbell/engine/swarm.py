@@ -16,6 +16,7 @@ from firstbell.engine.swarm_api import is_missing
 from firstbell.engine.swarm_cluster import Cluster
 from firstbell.engine.swarm_files import FileStore
 from firstbell.engine.swarm_fill import Filler
+from firstbell.engine.swarm_members import Members
 from firstbell.engine.swarm_networks import Networks
 from firstbell.engine.swarm_nodes import Nodes
 from firstbell.engine.swarm_services import Services
@@ -72,6 +73,11 @@ class SwarmEngine:
         await self._cluster.close()
 
     # what only a Swarm has
+
+    @property
+    def members(self) -> Members:
+        """Who belongs to it."""
+        return self._manager.members
 
     async def nodes(self) -> tuple[NodeState, ...]:
         """Every node, by name, with whether its own daemon answers. Raises EngineUnavailable if the manager is away."""
