@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any
 
 from jupyterhub.app import JupyterHub
@@ -16,17 +17,22 @@ from firstbell.config.wire import from_wire, runtime_from_wire
 from firstbell.engine.connect import connect
 from firstbell.errors import FirstbellError
 from firstbell.hub import bell_tables, proxy, secrets
+from firstbell.hub.away import AwayCare
+from firstbell.hub.away_page import away_handlers
 from firstbell.hub.bell_arrival import ArrivingAuthorize
 from firstbell.hub.bell_book import BellBook
 from firstbell.hub.bell_page import BELLS_PAGE, BellsPage
 from firstbell.hub.bell_seats import SEATS_PATH, SeatsHandler
 from firstbell.hub.bell_watch import BellWatch
+from firstbell.hub.cluster import make_cluster
 from firstbell.hub.context import SETTING, HubContext
 from firstbell.hub.figures import Figures, count_servers
 from firstbell.hub.figures_access import FIGURES, FiguresPage, forget_old_tokens
 from firstbell.hub.figures_ask import PATH as FIGURES_PATH
+from firstbell.hub.lease_page import lease_handlers
 from firstbell.hub.machine import Machine
 from firstbell.hub.no_options import PlainServerHandler
+from firstbell.hub.nodes_watch import NodesWatch
 from firstbell.hub.people import open_store
 from firstbell.hub.places import Places
 from firstbell.hub.ready import READY_PATH, ReadyHandler
@@ -40,7 +46,7 @@ from firstbell.hub.start_queue import StartQueue, slots_for
 from firstbell.hub.starts import Starts
 from firstbell.hub.static_files import StaticCare, StaticOffer
 from firstbell.hub.waiting_page import give_up_the_left, waiting_handlers
-from firstbell.hub.watch import ContainerWatch, adopt, running_containers
+from firstbell.hub.watch import ContainerWatch, adopt, nodes_of_servers, running_containers
 from firstbell.model.course import Course
 from firstbell.model.runtime import Runtime
 from firstbell.plan.static_files import static_url
@@ -94,6 +100,7 @@ class FirstbellHub(JupyterHub):
         """Let handlers, authenticators and spawners find what they share."""
         super().init_tornado_settings()
         self.tornado_settings[SETTING] = self.context
+        self.tornado_settings["firstbell_users"] = lambda: self.users
         assert self.context is not None
         self.tornado_settings[FIGURES] = Figures(self.context, REGISTRY, lambda: count_servers(self.users))
 
@@ -109,8 +116,14 @@ class FirstbellHub(JupyterHub):
             (r"/api/users/([^/]+)/servers/([^/]*)", PlainServerHandler),
             *waiting_handlers(),
             (f"/{FIGURES_PATH}", FiguresPage),
+            *self._cluster_handlers(),
         ]
         self.handlers = self.add_url_prefix(self.hub_prefix, ours) + self.handlers
+
+    def _cluster_handlers(self) -> list[Any]:
+        if self.context is None or self.context.cluster is None:
+            return []
+        return [*lease_handlers(lambda: self.users, lambda: self.db), *away_handlers()]
 
     async def init_api_tokens(self) -> None:
         """As JupyterHub, but a token that is no longer the course's is void."""
@@ -121,6 +134,8 @@ class FirstbellHub(JupyterHub):
     async def init_spawners(self) -> int:
         """Find the servers that run; see `watch.adopt`."""
         assert self.context is not None
+        if self.context.cluster:
+            await self.context.cluster.nodes.look_safely()
         return await adopt(self, self.context)
 
     async def start(self) -> None:
@@ -138,6 +153,9 @@ class FirstbellHub(JupyterHub):
         self._beside(PeopleWatch(self, context.course, context.store, self._roster).run())
         self._beside(RehearsalWatch(self, context.store).run())
         self._beside(self._warm_up(context))
+        if context.cluster:
+            self._beside(context.cluster.nodes.run())
+            self._beside(AwayCare(self, context.cluster, watch).run())
         self._beside(StaticCare(self._places.static, context).run())
 
     async def cleanup(self) -> None:
@@ -154,20 +172,30 @@ class FirstbellHub(JupyterHub):
         self._roster = RosterFile(self._places.roster, store) if course.access.login == "roster" else None
         roster = self._roster
         offer = StaticOffer(self._places.static, static_url(course))
+        starts, nodes = Starts(), NodesWatch(engine, zone=course.time_zone) if runtime.engine_kind == "swarm" else None
+        machine = Machine(engine, course.name, lambda: running_containers(self.users), nodes=nodes)
+        cluster = None
+        if nodes:
+            on_nodes = partial(nodes_of_servers, self)
+            cluster = make_cluster(course, runtime, engine, store, starts, machine, nodes, on_nodes)
+        queue = StartQueue(slots_for(runtime.cpus or os.cpu_count() or 1), nodes=cluster.room if cluster else None)
+        if nodes:
+            nodes.looked.append(queue.call_again)
         return HubContext(
             course=course,
             runtime=runtime,
             engine=engine,
             store=store,
             room=Room(course.access.capacity, lambda: active_names(self.users) - bells.waiting()),
-            queue=StartQueue(slots_for(runtime.cpus or os.cpu_count() or 1)),
-            starts=Starts(),
+            queue=queue,
+            starts=starts,
             parts=ServerParts(engine, runtime.image, self._places.ca if runtime.has_ca else None, offer),
             person=(lambda user: roster.current().person(user) or test_person(store, user))
             if roster
             else (lambda _: None),
-            machine=Machine(engine, course.name, lambda: running_containers(self.users)),
+            machine=machine,
             bells=bells,
+            cluster=cluster,
         )
 
     async def _warm_up(self, context: HubContext) -> None:

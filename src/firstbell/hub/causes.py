@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from firstbell.errors import EngineUnavailable, FirstbellError, HomeMissing
 from firstbell.model.observed import ContainerState, Phase
+from firstbell.plan.placement import NoPlace
 
 LINES = 15
 """Log lines shown."""
@@ -86,6 +87,21 @@ def of_timeout(seconds: float, log: Sequence[str], port: int = 0) -> Cause:
 def of_full_memory(what: str) -> Cause:
     """Why a start was refused before anything of it was made."""
     return Cause(what, NO_ROOM, "Try again in some minutes: servers that nobody uses are stopped, and make room.")
+
+
+def of_no_place(refused: NoPlace | None) -> Cause:
+    """Why no node of a cluster took a server."""
+    if refused is None:  # what stood in the way is over by now
+        return Cause("No node could take the server just now.", "node", "Try again.")
+    if refused.is_full:
+        return of_full_memory(refused.words)
+    return Cause(refused.words, "node", f"{_ASK} They find out more with: firstbell nodes list")
+
+
+def of_lost_node(node: str, since: str) -> Cause:
+    """Why a server on a node that is away counts as ended."""
+    what = f"The machine {node} does not answer since {since}. Your Jupyter there has ended itself by now."
+    return Cause(what, "node_lost", "It can be started on another machine at once.")
 
 
 def of_error(error: BaseException) -> Cause:

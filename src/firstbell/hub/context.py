@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from firstbell.engine.base import Engine
 from firstbell.hub.bell_book import BellBook
+from firstbell.hub.cluster import Cluster
 from firstbell.hub.machine import Machine
 from firstbell.hub.people import PeopleStore
 from firstbell.hub.presence import Presence
@@ -41,3 +42,5 @@ class HubContext:
     machine: Machine
     presence: Presence = field(default_factory=Presence)
     start_log: StartLog = field(default_factory=StartLog)
+    cluster: Cluster | None = None
+    """None on one machine."""

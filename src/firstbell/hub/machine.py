@@ -11,6 +11,7 @@ from pathlib import Path
 
 from firstbell.engine.base import Engine
 from firstbell.errors import EngineUnavailable
+from firstbell.hub.nodes_watch import NodesWatch
 from firstbell.model import names
 from firstbell.model.names import Role
 from firstbell.model.proc import parse_meminfo
@@ -38,7 +39,10 @@ class Machine:
         running: Callable[[], Iterable[str]] = tuple,
         meminfo: Path = _MEMINFO,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        nodes: NodesWatch | None = None,
     ) -> None:
+        self._nodes = nodes
         self._engine = engine
         self._course = course
         self._running = running
@@ -49,15 +53,18 @@ class Machine:
         """Bytes by role, of those that run."""
 
     def memory(self) -> MachineMemory:
-        """As it is now; what servers use is as it was when they were last asked."""
+        """As it is now, of a cluster all usable nodes together; what servers use is as when they were last asked."""
+        servers, use = self.server_use()
+        if self._nodes and self._nodes.all():
+            usable = [node for node in self._nodes.all() if node.usable]
+            total, available = sum(n.memory for n in usable), sum(n.memory_available for n in usable)
+            return MachineMemory(total if available else 0, available, servers, use)
         facts = _meminfo(self._meminfo)
-        measured = [use for _, use in self._servers.values()]
-        return MachineMemory(
-            total=facts.get("MemTotal", 0),
-            available=facts.get("MemAvailable", 0),
-            servers=len(measured),
-            servers_use=sum(measured),
-        )
+        return MachineMemory(facts.get("MemTotal", 0), facts.get("MemAvailable", 0), servers, use)
+
+    def server_use(self) -> tuple[int, int]:
+        """How many servers were measured, and what those use together in bytes."""
+        return len(self._servers), sum(use for _, use in self._servers.values())
 
     def running(self) -> int:
         """How many servers run."""

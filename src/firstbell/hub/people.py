@@ -23,7 +23,7 @@ from firstbell.hub.secrets import read_or_create
 
 FILE = "people.sqlite"
 KEY_FILE = "people.key"
-_VERSION = 1
+_VERSION = 2
 _DAY = 86400.0
 _ROOM = 1024**2
 """Bytes free below which a failure is the full disk's."""
@@ -38,10 +38,13 @@ CREATE TABLE seats (
   number INTEGER PRIMARY KEY AUTOINCREMENT, username TEXT NOT NULL UNIQUE, salt BLOB NOT NULL,
   generation INTEGER NOT NULL, code_digest BLOB NOT NULL UNIQUE, created REAL NOT NULL, last_seen REAL NOT NULL
 );
-CREATE TABLE homes (username TEXT PRIMARY KEY, created REAL NOT NULL);
+CREATE TABLE homes (username TEXT PRIMARY KEY, created REAL NOT NULL, node TEXT NOT NULL DEFAULT '');
 CREATE TABLE orders (id INTEGER PRIMARY KEY AUTOINCREMENT, verb TEXT NOT NULL, username TEXT NOT NULL);
 CREATE TABLE kept (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
+
+_NODES_OF_HOMES = "ALTER TABLE homes ADD COLUMN node TEXT NOT NULL DEFAULT ''"
+"""From version 1 to 2."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +111,8 @@ class PeopleStore:
             )
         if version == 0:
             db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
+        if version == 1:
+            _to_second_version(db)
         return db
 
     def close(self) -> None:
@@ -271,9 +276,24 @@ class PeopleStore:
 
     # homes
 
-    def record_home(self, username: str) -> None:
-        """From now on this user has a home; a start that does not find it must fail rather than make an empty one."""
-        self._db.execute("INSERT OR IGNORE INTO homes VALUES (?, ?)", (username, self._now()))
+    def record_home(self, username: str, node: str = "") -> None:
+        """From now on this user has a home; a start that does not find it must fail rather than make an empty one.
+
+        `node` is the node of a cluster that has it; empty on one machine and where all nodes have it.
+        """
+        self._db.execute(
+            "INSERT INTO homes VALUES (?1, ?2, ?3) ON CONFLICT (username) DO UPDATE SET node = ?3",
+            (username, self._now(), node),
+        )
+
+    def home_node(self, username: str) -> str:
+        """The node that has this user's home; empty where there is none, or none is known."""
+        row = self._db.execute("SELECT node FROM homes WHERE username = ?", (username,)).fetchone()
+        return str(row[0]) if row else ""
+
+    def home_nodes(self) -> dict[str, str]:
+        """All recorded homes with their nodes."""
+        return dict(self._db.execute("SELECT username, node FROM homes").fetchall())
 
     def has_home(self, username: str) -> bool:
         """Whether a home was recorded."""
@@ -305,6 +325,15 @@ class PeopleStore:
         """A text remembered under that name."""
         row = self._db.execute("SELECT value FROM kept WHERE name = ?", (name,)).fetchone()
         return str(row[0]) if row else None
+
+
+def _to_second_version(db: sqlite3.Connection) -> None:
+    """Hub and `control` may open an old file in the same moment: whoever comes second finds nothing left to do."""
+    with transaction(db):
+        [version] = db.execute("PRAGMA user_version").fetchone()
+        if version == 1:
+            db.execute(_NODES_OF_HOMES)
+            db.execute(f"PRAGMA user_version = {_VERSION}")
 
 
 def _unusable(path: Path, error: sqlite3.DatabaseError) -> FirstbellError:

@@ -18,6 +18,7 @@ from firstbell.errors import EngineUnavailable
 from firstbell.hub import starting, tokens
 from firstbell.hub.asked import asked
 from firstbell.hub.causes import NO_ROOM, Cause
+from firstbell.hub.cluster import server_address, server_port
 from firstbell.hub.context import SETTING, HubContext
 from firstbell.hub.pages import room_full
 from firstbell.hub.ready import READY_PATH
@@ -26,7 +27,6 @@ from firstbell.hub.start_log import Outcome
 from firstbell.hub.start_queue import GivenUp
 from firstbell.hub.starting import ServerFailed, Times, Wanted
 from firstbell.model.observed import ContainerState, Phase
-from firstbell.model.runtime import listening_port
 from firstbell.plan.server import container_names
 
 LOG = logging.getLogger("firstbell.spawner")
@@ -53,6 +53,10 @@ class FirstbellSpawner(Spawner):
     """The containers that run; none while none does. Saved, so that a cut start is told from a finished one."""
     token_id = 0
     """The running server's token, by its number in the database. Saved: the token itself is not."""
+    node = ""
+    """The node of a cluster on which the server runs. Saved."""
+    is_given_up = False
+    """Whether the server counts as ended, though its node does not say so: its lease is over."""
     _engine_was_away = False
     _is_spawning = False
 
@@ -107,16 +111,20 @@ class FirstbellSpawner(Spawner):
         super().load_state(state)
         self._started = tuple(state.get("containers", ()))
         self.token_id = state.get("token", 0)
+        self.node = state.get("node", "")
 
     def get_state(self) -> dict[str, Any]:
         """What a later hub needs."""
         state: dict[str, Any] = super().get_state()
-        return state | ({"containers": list(self._started), "token": self.token_id} if self._started else {})
+        if not self._started:
+            return state
+        known = {"containers": list(self._started), "token": self.token_id}
+        return state | known | ({"node": self.node} if self.node else {})
 
     def clear_state(self) -> None:
         """Nothing runs any more."""
         super().clear_state()
-        self._started, self.token_id = (), 0
+        self._started, self.token_id, self.node, self.is_given_up = (), 0, "", False
 
     def options_from_query(self, query_data: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - JupyterHub's signature
         """A link may carry anything; none of it changes the server."""
@@ -162,7 +170,7 @@ class FirstbellSpawner(Spawner):
         )
         try:
             with context.presence.waits(user) if origin.clicked else nullcontext():
-                address = await starting.start_server(context, wanted, self._stages, times)
+                started = await starting.start_server(context, wanted, self._stages, times)
         except GivenUp:
             LOG.info("The start of %s was given up: its page was left while it waited (%s)", user, times)
             context.start_log.note(origin.lane, Outcome.GIVEN_UP, times.done)
@@ -179,10 +187,13 @@ class FirstbellSpawner(Spawner):
         context.bells.is_ready(user)
         context.start_log.note(origin.lane, Outcome.READY, times.done)
         self._started, self.token_id = self.containers, tokens.token_id(self.user, self.api_token)
-        return f"http://{address}:{listening_port(context.course.server.port)}"
+        self.node = started.node
+        return f"http://{started.address}:{server_port(context.course, context.runtime)}"
 
     async def poll(self) -> int | None:
         """None while the server runs, is frozen, or cannot be asked about; else its exit code. Never raises."""
+        if self.is_given_up:
+            return 1
         try:
             async with asyncio.timeout(_POLL_DEADLINE):
                 states = [await self.context.engine.state(name) for name in self.containers]
@@ -194,7 +205,11 @@ class FirstbellSpawner(Spawner):
 
     async def stop(self, now: bool = False) -> None:
         """End the containers: kernels get some seconds to end by themselves, unless `now`."""
-        await starting.end(self.context, *self.containers, grace=0 if now else _STOP_GRACE)
+        try:
+            await starting.end(self.context, *self.containers, grace=0 if now else _STOP_GRACE)
+        except EngineUnavailable:
+            if not self.is_given_up:
+                raise
         self._started = ()
 
     async def run_post_stop_hook(self) -> None:
@@ -209,7 +224,7 @@ class FirstbellSpawner(Spawner):
             state = await self.context.engine.state(self.container)
         except EngineUnavailable:
             return known
-        return url_of(state, known)
+        return url_of(server_address(self.context.cluster, state), known)
 
     def _engine_away(self, error: Exception) -> None:
         if not self._engine_was_away:
@@ -229,12 +244,12 @@ def ended_one(states: Sequence[ContainerState]) -> ContainerState:
     return next((state for state in states if exit_status(state) is not None), states[0])
 
 
-def url_of(state: ContainerState, known: str) -> str:
-    """The server's URL after its container's present address, where it has one."""
-    if not state.address:
+def url_of(address: str, known: str) -> str:
+    """The server's URL after its present address, where it has one."""
+    if not address:
         return known
     parts = urlsplit(known)
-    return f"http://{state.address}:{parts.port}{parts.path}"
+    return f"http://{address}:{parts.port}{parts.path}"
 
 
 def as_spawn_exception(cause: Cause) -> SpawnException:

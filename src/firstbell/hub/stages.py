@@ -13,6 +13,7 @@ _REFRESH = 2.0
 """Seconds after which a place in the queue is told again."""
 
 _STAGES = {
+    "lease": (5, "Waiting until it is certain that nothing else writes your files"),
     "home": (15, "Opening your files"),
     "create": (25, "Making your server"),
     "files": (35, "Making your server"),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import IntEnum
 
+from firstbell.hub.node_room import NodeSlots
 from firstbell.hub.pace import Pace, waits
 
 PATIENCE = 10.0
@@ -41,7 +42,10 @@ class _Ticket:
 
     user: str
     lane: Lane
-    called: asyncio.Future[None] = field(repr=False)
+    called: asyncio.Future[str] = field(repr=False)
+    """Ends with the node of the start; on one machine with nothing."""
+    pin: str = ""
+    """The only node on which it can be made; empty for any."""
 
 
 def slots_for(cpus: int) -> int:
@@ -55,28 +59,47 @@ class StartQueue:
     A start holds a slot until it is done, or for its patience at most. The limit keeps a slow image or a hanging
     start from holding up everybody else: it goes on, but beside the queue rather than in it. Bell starts get slots for
     which no person waits, and never the last one: a click that comes in the middle of them does not wait for any.
+
+    On a cluster each of its `nodes` has slots of its own. Whoever is first in line and has a node with a free one is
+    called; nobody waits behind somebody whose only node is busy.
     """
 
-    def __init__(self, slots: int, *, later: Later | None = None, clock: Callable[[], float] = time.monotonic) -> None:
-        self.slots = slots
-        self._bell_slots = max(1, slots - 1)
-        self._held = dict.fromkeys(Lane, 0)
+    def __init__(
+        self,
+        slots: int,
+        *,
+        later: Later | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        nodes: NodeSlots | None = None,
+    ) -> None:
+        self._slots = slots
+        self._nodes = nodes
+        self._held: Counter[tuple[str, Lane]] = Counter()
         self._waiting: OrderedDict[str, _Ticket] = OrderedDict()
-        self._since: dict[_Slot, float] = {}
+        self._since: dict[_Slot, tuple[float, str]] = {}
         self._forecast: tuple[float, dict[str, float]] = (float("-inf"), {})
         self.pace = Pace()
         self._later = later or _later
         self._clock = clock
 
+    @property
+    def slots(self) -> int:
+        """How many starts may be under way at once; on a cluster on all nodes together."""
+        return sum(self._nodes.slots().values()) if self._nodes else self._slots
+
     @asynccontextmanager
-    async def turn(self, user: str, lane: Lane = Lane.PERSON) -> AsyncIterator[None]:
-        """Wait for a slot and hold it. Whoever is cancelled while waiting leaves the queue. Raises GivenUp."""
-        lane = await self._wait(user, lane)
-        slot = _Slot(lambda: self._release(slot, lane))
-        self._since[slot] = began = self._clock()
+    async def turn(self, user: str, lane: Lane = Lane.PERSON) -> AsyncIterator[str]:
+        """Wait for a slot and hold it; its node. Whoever is cancelled while waiting leaves the queue. Raises GivenUp.
+
+        The node is empty on one machine, and for a start that no node takes: it is called to say why.
+        """
+        lane, node = await self._wait(user, lane)
+        slot = _Slot(lambda: self._release(slot, lane, node))
+        began = self._clock()
+        self._since[slot] = (began, node)
         forget = self._later(self.patience(), slot.release)
         try:
-            yield
+            yield node
             self.pace.finished(self._clock() - began)
         finally:
             forget()
@@ -101,7 +124,8 @@ class StartQueue:
 
     def place(self, user: str) -> int:
         """0 for somebody who does not wait, 1 for the next in line."""
-        return next((n for n, ticket in enumerate(self._line(), 1) if ticket.user == user), 0)
+        ticket = self._waiting.get(user)
+        return self._rivals(ticket.pin).index(ticket) + 1 if ticket else 0
 
     @property
     def waiting(self) -> int:
@@ -114,7 +138,11 @@ class StartQueue:
 
     def held_by(self, lane: Lane) -> int:
         """How many slots that lane's starts hold."""
-        return self._held[lane]
+        return sum(count for (_, of), count in self._held.items() if of is lane)
+
+    def call_again(self) -> None:
+        """Nodes have changed: somebody may go who could not before."""
+        self._call()
 
     def patience(self) -> float:
         """Seconds for which a start that begins now may hold its slot."""
@@ -133,54 +161,88 @@ class StartQueue:
         now = self._clock()
         made, forecast = self._forecast
         if now - made >= _FORECAST_HOLDS or forecast.keys() != self._waiting.keys():
-            line = self._line()
-            forecast = {t.user: seconds for t, seconds in zip(line, self._waits(len(line)), strict=True)}
+            forecast = {}
+            for pin in {ticket.pin for ticket in self._waiting.values()}:
+                rivals = self._rivals(pin)
+                seconds = self._waits(len(rivals), pin)
+                forecast |= {t.user: wait for t, wait in zip(rivals, seconds, strict=False) if t.pin == pin}
             self._forecast = (now, forecast)
         return forecast
 
-    def _waits(self, line: int) -> Iterator[float]:
+    def _waits(self, line: int, node: str = "") -> Iterator[float]:
+        """For so many who wait; where they can only be on one node, for its slots."""
         now = self._clock()
-        ages = [now - since for since in self._since.values()]
-        return waits(line, ages, max(0, self.slots - len(ages)), self.pace.hold(), self.patience())
+        ages = [now - since for since, of in self._since.values() if not node or of == node]
+        slots = self._nodes.slots().get(node, 0) if self._nodes and node else self.slots
+        return waits(line, ages, max(0, slots - len(ages)), self.pace.hold(), self.patience())
 
-    async def _wait(self, user: str, lane: Lane) -> Lane:
-        """Wait for a slot; the lane it was given to."""
-        ticket = _Ticket(user, lane, asyncio.get_running_loop().create_future())
+    async def _wait(self, user: str, lane: Lane) -> tuple[Lane, str]:
+        """Wait for a slot; the lane it was given to, and its node."""
+        pin = self._nodes.pin(user) if self._nodes else ""
+        ticket = _Ticket(user, lane, asyncio.get_running_loop().create_future(), pin)
         self._waiting[user] = ticket
         self._call()
         try:
-            await ticket.called
+            node = await ticket.called
         except asyncio.CancelledError:
             if ticket.called.done() and not ticket.called.cancelled():
-                self._give_back(ticket.lane)  # the slot came in the same instant as the cancellation
+                # The slot came in the same instant as the cancellation.
+                self._give_back(ticket.lane, ticket.called.result())
             raise
         finally:
             if self._waiting.get(user) is ticket:
                 del self._waiting[user]
-        return ticket.lane
+        return ticket.lane, node
 
-    def _release(self, slot: _Slot, lane: Lane) -> None:
-        crowded = sum(self._held.values()) >= self.slots
-        self.pace.took(self._clock() - self._since.pop(slot), crowded=crowded)
-        self._give_back(lane)
+    def _release(self, slot: _Slot, lane: Lane, node: str) -> None:
+        crowded = self._free(node) <= 0
+        self.pace.took(self._clock() - self._since.pop(slot)[0], crowded=crowded)
+        self._give_back(lane, node)
 
-    def _give_back(self, lane: Lane) -> None:
-        self._held[lane] -= 1
+    def _give_back(self, lane: Lane, node: str) -> None:
+        self._held[node, lane] -= 1
         self._call()
 
     def _call(self) -> None:
         """Give out the slots that may be given."""
+        if self._is_full():
+            return
         for ticket in self._line():
-            if not self._may_go(ticket.lane):
+            node = self._node_for(ticket)
+            if node is None and self._nodes is None:
                 return
+            if node is None:
+                continue
             del self._waiting[ticket.user]
             if not ticket.called.done():
-                self._held[ticket.lane] += 1
-                ticket.called.set_result(None)
+                self._held[node, ticket.lane] += 1
+                ticket.called.set_result(node)
 
-    def _may_go(self, lane: Lane) -> bool:
-        free = self.slots - sum(self._held.values())
-        return free > 0 and (lane is Lane.PERSON or self._held[Lane.BELL] < self._bell_slots)
+    def _node_for(self, ticket: _Ticket) -> str | None:
+        """Where a start may go now; None for nowhere."""
+        if self._nodes is None:
+            return "" if self._may_go("", ticket.lane) else None
+        if self._width(ticket.pin) and not self._may_go(ticket.pin, ticket.lane):
+            return None
+        return self._nodes.choose(ticket.user, lambda node: self._may_go(node, ticket.lane))
+
+    def _may_go(self, node: str, lane: Lane) -> bool:
+        bells = max(1, self._width(node) - 1)
+        return self._free(node) > 0 and (lane is Lane.PERSON or self._held[node, Lane.BELL] < bells)
+
+    def _is_full(self) -> bool:
+        widths = self._nodes.slots() if self._nodes else {"": self._slots}
+        return bool(widths) and all(self._free(node) <= 0 for node in widths)
+
+    def _width(self, node: str) -> int:
+        return self._nodes.slots().get(node, 0) if self._nodes else self._slots
+
+    def _free(self, node: str) -> int:
+        return self._width(node) - sum(self._held[node, lane] for lane in Lane)
+
+    def _rivals(self, pin: str) -> list[_Ticket]:
+        """Those of the line who may take the slots of that node; with no node, everybody."""
+        return [ticket for ticket in self._line() if not pin or ticket.pin in {pin, ""}]
 
     def _line(self) -> list[_Ticket]:
         """Who waits, in the order in which they are called."""

@@ -6,13 +6,14 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from firstbell.errors import EngineUnavailable, HomeMissing, StartFailed
 from firstbell.hub import causes
 from firstbell.hub.causes import Cause
+from firstbell.hub.cluster import server_address
 from firstbell.hub.context import HubContext
 from firstbell.hub.stages import Stages
 from firstbell.hub.start_queue import GivenUp, Lane
@@ -26,6 +27,7 @@ from firstbell.plan.server import ServerInputs, Who, app_name, container_names
 LOOK_EVERY = 5.0
 """Seconds between looks at a starting container, for the case that no event told of its end."""
 _LOOK_DEADLINE = 10.0
+_AGAIN = 1.0
 _HOME_DEADLINE = 60.0
 _LOG_DEADLINE = 5.0
 _ALIVE = {Phase.CREATED, Phase.RUNNING, Phase.PAUSED, Phase.UNKNOWN}
@@ -81,17 +83,29 @@ class Times:
         return f"queue {self.queued:.2f} s, home {self.home:.2f} s, engine {self.engine:.2f} s, boot {self.boot:.2f} s"
 
 
-async def start_server(context: HubContext, wanted: Wanted, stages: Stages, times: Times) -> str:
-    """The address of the started server. Raises ServerFailed; whatever was made is gone then, but for the home.
+@dataclass(frozen=True, slots=True)
+class Started:
+    """Where a server that was started is."""
+
+    address: str
+    """At which hub and proxy reach it."""
+    node: str = ""
+    """Of a cluster."""
+
+
+async def start_server(context: HubContext, wanted: Wanted, stages: Stages, times: Times) -> Started:
+    """The started server. Raises ServerFailed; whatever was made is gone then, but for the home.
 
     Raises GivenUp where its person left before its turn had come; nothing was made then.
     """
     containers = container_names(context.course, wanted.user)
     start = context.starts.begin(wanted.user, containers, wanted.token)
     try:
+        await _home_is_near(context, wanted.user)
+        await _only_writer(context, wanted.user, stages)
         async with context.queue.turn(wanted.user, wanted.lane):
             times.queued = times.lap()
-            _have_room(context)
+            _have_room(context, start)
             return await _start(context, wanted, start, stages, times)
     except GivenUp:
         raise
@@ -138,11 +152,11 @@ def who_is(context: HubContext, user: str) -> Who:
     return Who(user, uid, gid)
 
 
-async def _start(context: HubContext, wanted: Wanted, start: Start, stages: Stages, times: Times) -> str:
+async def _start(context: HubContext, wanted: Wanted, start: Start, stages: Stages, times: Times) -> Started:
     who = who_is(context, wanted.user)
     stages("home")
     accounts = await context.parts.accounts()
-    await _have_home(context, who)
+    await _have_home(context, who, start.node)
     times.home = times.lap()
     specs = server_specs(
         ServerInputs(
@@ -160,6 +174,8 @@ async def _start(context: HubContext, wanted: Wanted, start: Start, stages: Stag
             kernel_at_start=wanted.kernel_at_start,
         )
     )
+    if start.node:
+        specs = tuple(replace(spec, node=start.node) for spec in specs)
     state = await context.engine.start(specs[0], stages)
     for spec in specs[1:]:
         await context.engine.start(spec)
@@ -168,46 +184,76 @@ async def _start(context: HubContext, wanted: Wanted, start: Start, stages: Stag
     await _ready(context, start)
     times.boot = times.lap()
     stages("ready")
-    return state.address or (await context.engine.state(specs[0].name)).address
+    address = server_address(context.cluster, state)
+    return Started(address or server_address(context.cluster, await context.engine.state(specs[0].name)), start.node)
 
 
-def _have_room(context: HubContext) -> None:
+async def _home_is_near(context: HubContext, user: str) -> None:
+    """See that the node of the home can be had, before anybody waits in a queue for it. Raises HomeMissing."""
+    if context.cluster and context.cluster.homes:
+        async with asyncio.timeout(_LOOK_DEADLINE):
+            await context.cluster.homes.check(user)
+
+
+async def _only_writer(context: HubContext, user: str, stages: Stages) -> None:
+    """Of a home that every node can mount: wait until an earlier server of this user has ended for certain."""
+    leases = context.cluster.leases if context.cluster else None
+    while leases and (left := leases.left(user)) > 0 and not await _is_nowhere(context, user):
+        stages("lease")
+        await asyncio.sleep(min(left, _AGAIN))
+
+
+async def _is_nowhere(context: HubContext, user: str) -> bool:
+    """Whether all nodes can be asked, and none has a server of this user, nor had time to come back with one."""
+    cluster = context.cluster
+    if cluster is None or cluster.leases is None or not cluster.nodes.all_there_for(cluster.leases.seconds):
+        return False
+    states = [await context.engine.state(name) for name in container_names(context.course, user)]
+    return all(state.phase in {Phase.MISSING, Phase.EXITED} for state in states)
+
+
+def _have_room(context: HubContext, start: Start) -> None:
     """Refuse rather than let the kernel end somebody's work. Raises ServerFailed where the memory is full."""
+    if context.cluster:
+        if not start.node:
+            raise ServerFailed(causes.of_no_place(context.cluster.room.refusal(start.user)))
+        return
     memory, limit = context.machine.memory(), context.course.server.memory
     others = len(context.starts) - context.queue.waiting - 1
     if room_for_more(memory, limit, coming=max(0, others)) == 0:
         raise ServerFailed(causes.of_full_memory(full_words(memory, limit, context.machine.running())))
 
 
-async def _have_home(context: HubContext, who: Who) -> None:
+async def _have_home(context: HubContext, who: Who, node: str) -> None:
     """See that the home exists. Raises HomeMissing where it did once and does not now: never an empty one instead."""
     had = context.store.has_home(who.user)
     async with asyncio.timeout(_HOME_DEADLINE):
         if context.course.homes.directory:
-            await _have_directory(context, who, had=had)
+            await _have_directory(context, who, node, had=had)
         else:
-            await _have_volume(context, who, had=had)
+            await _have_volume(context, who, node, had=had)
     if not had:
-        context.store.record_home(who.user)
+        context.store.record_home(who.user, "" if context.course.homes.directory else node)
 
 
-async def _have_volume(context: HubContext, who: Who, *, had: bool) -> None:
-    volume = home_volume(context.course, who.user)
+async def _have_volume(context: HubContext, who: Who, node: str, *, had: bool) -> None:
+    volume = replace(home_volume(context.course, who.user), node=node)
+    if node and had:
+        return  # the engine looks for it on the node, and refuses the start where it is not there
     made = await context.engine.ensure_volume(volume)
     if made and had:
         await context.engine.remove_volume(volume.name)
         raise _missing(f"the volume {volume.name} is gone", who.user)
 
 
-async def _have_directory(context: HubContext, who: Who, *, had: bool) -> None:
+async def _have_directory(context: HubContext, who: Who, node: str, *, had: bool) -> None:
     folder = Path(home_directory(context.course, who.user))
     if await asyncio.to_thread(folder.is_dir):
         return
     if had:
         raise _missing(f"the folder {folder} is gone", who.user)
-    result = await context.engine.run(
-        directory_helper(context.course, who.user, context.runtime.image, who.uid, who.gid), deadline=_HOME_DEADLINE
-    )
+    helper = directory_helper(context.course, who.user, context.runtime.image, who.uid, who.gid)
+    result = await context.engine.run(replace(helper, node=node) if node else helper, deadline=_HOME_DEADLINE)
     if result.exit_code and not await asyncio.to_thread(folder.is_dir):
         raise HomeMissing(f"the folder {folder} could not be made", where=str(folder), evidence=result.lines)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+from collections import Counter
 from dataclasses import dataclass, field
 
 
@@ -16,6 +17,8 @@ class Start:
     token: str = field(repr=False)
     ready: asyncio.Future[None]
     stirred: asyncio.Event = field(default_factory=asyncio.Event)
+    node: str = ""
+    """The node of a cluster on which it is made, as soon as that is decided."""
 
 
 class Starts:
@@ -30,6 +33,20 @@ class Starts:
         self._by_user[user] = start
         return start
 
+    def goes_to(self, user: str, node: str) -> None:
+        """Where the start of that user is made."""
+        if start := self._by_user.get(user):
+            start.node = node
+
+    def by_node(self, but: str = "") -> Counter[str]:
+        """How many are made on each node, without that of the user `but`."""
+        return Counter(start.node for start in self._by_user.values() if start.node and start.user != but)
+
+    def holds(self, user: str, token: str) -> bool:
+        """Whether that is the token of the user's server that is being started."""
+        start = self._by_user.get(user)
+        return bool(start and start.token and hmac.compare_digest(start.token.encode(), token.encode()))
+
     def end(self, start: Start) -> None:
         """Nobody waits any more."""
         if self._by_user.get(start.user) is start:
@@ -38,7 +55,7 @@ class Starts:
     def report_ready(self, user: str, token: str) -> bool:
         """The server of `user` says that it serves; whether somebody waited for it and the token is that server's."""
         start = self._by_user.get(user)
-        if start is None or not start.token or not hmac.compare_digest(start.token.encode(), token.encode()):
+        if start is None or not self.holds(user, token):
             return False
         if not start.ready.done():
             start.ready.set_result(None)

@@ -12,6 +12,7 @@ from jupyterhub import orm
 
 from firstbell.errors import EngineUnavailable
 from firstbell.hub import starting, tokens
+from firstbell.hub.cluster import server_address
 from firstbell.hub.context import HubContext
 from firstbell.hub.spawner import as_spawn_exception, ended_one, exit_status, url_of
 from firstbell.model.names import Role
@@ -48,15 +49,16 @@ class ContainerWatch:
             except Exception:
                 LOG.exception("Following the engine's events failed, trying again")
             await asyncio.sleep(_AGAIN)
-            await self._look_safely()
+            await self.look_safely()
 
     async def keep_looking(self) -> None:
         """Look at everything now and then, until cancelled."""
         while True:
-            await self._look_safely()
+            await self.look_safely()
             await asyncio.sleep(LOOK_EVERY)
 
-    async def _look_safely(self) -> None:
+    async def look_safely(self) -> None:
+        """Look at everything now. No failure leaves it."""
         try:
             await self.look()
         except EngineUnavailable as error:
@@ -80,11 +82,16 @@ class ContainerWatch:
         """Compare all containers of the course with the hub. Raises EngineUnavailable before anything is touched."""
         async with asyncio.timeout(_OBSERVE_DEADLINE):
             observed = await self._context.engine.observe(self._context.course.name)
+        cluster = self._context.cluster
+        if cluster and cluster.homes:
+            cluster.homes.learn(observed)
         known = self._known()
         for name, spawner in known.items():
             if spawner.ready:
                 await self._settle(spawner, observed.container(name))
         for state in strangers(observed, set(known) | self._context.starts.containers()):
+            if cluster and cluster.nodes.is_away(state.node):
+                continue  # it cannot be ended now; its node's return brings the next look
             if state.name not in self._known():
                 LOG.warning(
                     "Removing %s (%s): no server of this hub; the files of %s stay", state.name, state.phase, state.user
@@ -104,11 +111,11 @@ class ContainerWatch:
         cause = await starting.cause_of_end(self._context, spawner.user.name, now)
         LOG.warning("The server of %s ended: %s", spawner.user.name, cause.text)
         if status:
-            spawner._spawn_future = _failed(as_spawn_exception(cause))  # noqa: SLF001 - where JupyterHub's pages look
+            spawner._spawn_future = failed(as_spawn_exception(cause))  # noqa: SLF001 - where JupyterHub's pages look
         await spawner.poll_and_notify()
 
     def _correct_address(self, spawner: Any, state: ContainerState) -> None:
-        url = url_of(state, spawner.server.url)
+        url = url_of(server_address(self._context.cluster, state), spawner.server.url)
         if url != spawner.server.url:
             LOG.warning("The server of %s has moved to %s", spawner.user.name, state.address)
             spawner.server.ip = urlsplit(url).hostname
@@ -123,6 +130,11 @@ class ContainerWatch:
             if spawner.active
             for name in reversed(spawner.containers)
         }
+
+
+def nodes_of_servers(users: Any) -> dict[str, str]:
+    """The node of each server that runs, by user, of JupyterHub's `UserDict`."""
+    return {user.name: spawner.node for user in users.values() for spawner in user.spawners.values() if spawner.ready}
 
 
 def running_containers(users: Any) -> list[str]:
@@ -144,7 +156,8 @@ def strangers(observed: Observed, known: set[str]) -> list[ContainerState]:
     return servers + [c for c in helpers if c.phase is not Phase.RUNNING]
 
 
-def _failed(error: Exception) -> asyncio.Future[None]:
+def failed(error: Exception) -> asyncio.Future[None]:
+    """What JupyterHub's pages take for a start that ended with that error."""
     future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     future.set_exception(error)
     future.exception()  # retrieved: nobody has to await it
@@ -200,7 +213,9 @@ async def _adopt(app: Any, spawner: Any, observed: Observed | None) -> None:
     states = [_state_of(observed, name) for name in spawner.containers]
     if spawner.was_started and exit_status(ended_one(states)) is None:
         state = states[0]
-        spawner.server.ip = urlsplit(url_of(state, spawner.server.url)).hostname
+        address = server_address(app.context.cluster, state)
+        spawner.server.ip = urlsplit(url_of(address, spawner.server.url)).hostname
+        spawner.node = spawner.node or state.node
         app.db.commit()
 
         async def ended() -> None:

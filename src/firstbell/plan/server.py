@@ -24,6 +24,7 @@ from firstbell.model.runtime import (
 )
 from firstbell.plan.accounts import GROUP, PASSWD, Accounts, with_person
 from firstbell.plan.home import home_mount, owned_home
+from firstbell.plan.lease import LEASE_PATH, lease_seconds
 from firstbell.plan.mirrors import mirror_files, mirror_variables
 
 _CA_VARIABLES = (
@@ -157,7 +158,14 @@ def server_settings(inputs: ServerInputs) -> dict[str, Any]:
         "title": inputs.course.shown_title,
         **({"static": dict(inputs.static)} if inputs.static else {}),
         "warm_kernels": warm_kernels(server, inputs.kernel_at_start),
+        **_lease(inputs),
     }
+
+
+def _lease(inputs: ServerInputs) -> dict[str, Any]:
+    seconds = lease_seconds(inputs.course)
+    hub = inputs.runtime.hub_url + inputs.course.base_url + "hub/"
+    return {"lease": seconds, "lease_url": hub + LEASE_PATH} if seconds else {}
 
 
 def warm_kernels(server: Server, at_start: bool) -> str:

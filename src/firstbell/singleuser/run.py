@@ -37,6 +37,10 @@ def _run(began: float) -> int:
         raise Stop(EX_CONFIG, "a server must not run as root; the course's image or settings start it as root")
     _need_jupyter_server()
     home = _home()
+    if isinstance(told, settings.Settings) and told.lease > 0:
+        from . import lease
+
+        lease.begin(told)
     listener = None if by_start else _listen(told.ip, told.port)
     for line in content.deliver(told.project, home).lines():
         print(f"firstbell: {line}", file=sys.stderr)

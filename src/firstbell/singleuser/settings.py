@@ -22,7 +22,7 @@ _NEEDED = (
     "JUPYTERHUB_CLIENT_ID",
     "JUPYTERHUB_SERVICE_PREFIX",
 )
-_OWN = ("ready_url", "hub_version", "open", "interface", "project", "title", "warm_kernels")
+_OWN = ("ready_url", "lease_url", "hub_version", "open", "interface", "project", "title", "warm_kernels")
 _OWN_ALONE = ("ip", "open", "interface", "project", "title", "warm_kernels")
 
 
@@ -59,6 +59,8 @@ class Settings:
     warm_kernels: str = "no"  #: when one is made ready: "no", "page" (once a page is shown), "start" (at once)
     static: Mapping[str, Any] = field(default_factory=dict)  #: page files at the edge, see ``static_files``
     allow_root: bool = False
+    lease: float = 0.0  #: seconds for which the server goes on without a word of its hub; 0 is for ever
+    lease_url: str = ""
 
     @property
     def hub_prefix(self) -> str:
@@ -142,6 +144,7 @@ def parse(raw: Any, path: str) -> Settings:
             ip=str(raw.get("ip") or "0.0.0.0"),  # noqa: S104
             allow_root=raw.get("allow_root") is True,
             static=raw["static"] if isinstance(raw.get("static"), dict) else {},
+            lease=float(raw.get("lease") or 0),
             **_from_env(env),
             **own,
         )

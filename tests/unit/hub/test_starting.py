@@ -49,7 +49,7 @@ class Hub:
             self.stages.append(stage)
             stages(stage)
 
-        return await start_server(self.context, wanted, told, Times())  # type: ignore[arg-type]
+        return (await start_server(self.context, wanted, told, Times())).address  # type: ignore[arg-type]
 
     def name(self, user: str = "ada") -> str:
         return container_name(self.context.course, user)

@@ -86,6 +86,23 @@ if (room) {
   });
 }
 
+// The machine of a server is away: look whether this address is served again.
+if (one("[data-away]")) {
+  const look = async () => {
+    const answer = await fetch(location.href, { cache: "no-store", redirect: "manual" }).catch(() => null);
+    if (answer && (answer.ok || answer.type === "opaqueredirect" || answer.status < 500)) return location.reload();
+    setTimeout(look, 3000 * (0.8 + 0.4 * Math.random()));
+  };
+  setTimeout(look, 3000);
+}
+
+// Once in a minute, should what it leads to end here again.
+const onwards = one("[data-follow-at-once]");
+if (onwards && Date.now() - Number(sessionStorage.getItem("followed") || 0) > 60_000) {
+  sessionStorage.setItem("followed", String(Date.now()));
+  location.replace(onwards.href);
+}
+
 // A starting server: show each stage as the hub tells it. A ready one is opened straight away, at the address that the
 // hub gives; where this page has a "next" of its own, or something went wrong, the page itself is asked again.
 const start = one("[data-progress]");
