@@ -6,6 +6,7 @@ import argparse
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from tests.support.cluster import place
 from tests.support.cluster.swarm import Cluster, attached, bring_down, bring_up
@@ -84,7 +85,7 @@ def _load(made: Cluster, arguments: argparse.Namespace) -> int:
 
 
 def _run(made: Cluster, arguments: argparse.Namespace) -> int:
-    words = made.node(arguments.node).inside(*arguments.words)
+    words = made.node(arguments.node).inside(*arguments.words, cwd=Path.cwd())
     return subprocess.run(words, check=False).returncode
 
 

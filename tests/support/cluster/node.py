@@ -108,7 +108,7 @@ class Node:
         """The command that runs `words` on that machine, for whoever starts the process themselves."""
         assert self.pid, f"{self.name} is off"
         spaces = ("--net", "--mount", "--uts", "--pid")
-        return ["nsenter", f"--target={self.pid}", *spaces, *([f"--wd={cwd}"] if cwd else []), "--", *words]
+        return ["nsenter", f"--target={self.pid}", *spaces, *([f"--wdns={cwd}"] if cwd else []), "--", *words]
 
     def boot(self) -> None:
         """Switch it on, without waiting for its daemon."""
