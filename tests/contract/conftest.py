@@ -11,7 +11,7 @@ import subprocess
 import tarfile
 import tempfile
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ from firstbell.engine import docker_config
 from firstbell.engine.base import Engine
 from firstbell.engine.docker import DockerEngine
 from firstbell.engine.fake import FakeEngine
+from firstbell.engine.swarm import SwarmEngine
+from firstbell.engine.swarm_nodes import NodesByName
 from firstbell.engine.waiting import until
 from firstbell.errors import EngineUnavailable
 from firstbell.model import names
@@ -29,6 +31,8 @@ from firstbell.model.container import MIB, ContainerSpec, Limits, NetworkSpec, V
 from firstbell.model.image import BuildSpec
 from firstbell.model.names import Role
 from firstbell.model.observed import ContainerState, ImageState, Phase
+from tests.support.cluster import Cluster, attached
+from tests.support.cluster import cluster as new_cluster
 
 ROOT = "firstbell-test/busybox-root:1"
 IMAGE = "firstbell-test/busybox:1"
@@ -59,10 +63,19 @@ class Lab:
     engine: Engine
     course: str = field(default_factory=lambda: f"contract-{uuid.uuid4().hex[:8]}")
     image: str = IMAGE
+    cluster: Cluster | None = None
 
     @property
     def is_docker(self) -> bool:
         return isinstance(self.engine, DockerEngine)
+
+    @property
+    def is_swarm(self) -> bool:
+        return isinstance(self.engine, SwarmEngine)
+
+    @property
+    def is_real(self) -> bool:
+        return not isinstance(self.engine, FakeEngine)
 
     def spec(self, *command: str, name: str = "a", **more: Any) -> ContainerSpec:
         spec = ContainerSpec(
@@ -89,6 +102,11 @@ class Lab:
         """What a start leaves that was killed after its create."""
         if isinstance(self.engine, FakeEngine):
             self.engine.orphan(spec)
+        elif isinstance(self.engine, SwarmEngine):
+            # Given to the Swarm by somebody who wanted it on a node that is not there.
+            labels = [f"--label={key}={value}" for key, value in docker_config.labels(spec).items()]
+            nowhere = ["--detach", "--constraint=node.hostname==nowhere"]
+            self.docker("service", "create", "--name", spec.name, *nowhere, *labels, spec.image, *spec.command)
         else:
             labels = [f"--label={key}={value}" for key, value in docker_config.labels(spec).items()]
             await docker("create", "--name", spec.name, *labels, spec.image, *spec.command)
@@ -97,8 +115,15 @@ class Lab:
         """A container that somebody else made."""
         if isinstance(self.engine, FakeEngine):
             self.engine.plant(spec)
+        elif isinstance(self.engine, SwarmEngine):
+            self.docker("service", "create", "--detach", "--name", spec.name, spec.image, *spec.command)
         else:
             await docker("create", "--name", spec.name, spec.image, *spec.command)
+
+    def docker(self, *words: str) -> str:
+        """The docker client's output, of the daemon of the lab."""
+        assert self.cluster
+        return self.cluster.manager.docker(*words)
 
     async def clean(self) -> None:
         seen = await self.engine.observe(self.course)
@@ -106,6 +131,8 @@ class Lab:
         await asyncio.gather(*(self.engine.remove_volume(v.name) for v in seen.volumes))
         await asyncio.gather(*(self.engine.remove_network(n.name) for n in seen.networks))
         await self.engine.remove_image(f"firstbell-test/{self.course}:1")
+        if isinstance(self.engine, SwarmEngine):
+            await self.engine.sweep(self.course)
 
 
 async def docker(*words: str) -> str:
@@ -130,7 +157,7 @@ async def ended(engine: Engine, name: str) -> ContainerState:
 
     async def look() -> ContainerState | None:
         state = await engine.state(name)
-        return None if state.phase in {Phase.RUNNING, Phase.CREATED} else state
+        return None if state.phase in {Phase.RUNNING, Phase.CREATED, Phase.PENDING} else state
 
     return await until(look, deadline=20)
 
@@ -190,9 +217,30 @@ def _fake() -> FakeEngine:
     return engine
 
 
-@pytest.fixture(params=["fake", pytest.param("docker", marks=pytest.mark.docker)])
+@pytest.fixture(scope="session")
+def contract_cluster() -> Iterator[Cluster]:
+    """A Swarm of three nodes that all have the test image. FIRSTBELL_CLUSTER=dev: one that `swarm up` has made."""
+    if name := os.environ.get("FIRSTBELL_CLUSTER"):
+        yield attached(name)
+    else:
+        with new_cluster("contract") as made:
+            yield made
+
+
+@pytest.fixture(params=["fake", pytest.param("docker", marks=pytest.mark.docker), "swarm"])
 async def lab(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Lab]:
-    async for made in fake_lab() if request.param == "fake" else docker_labs(tmp_path):
+    if request.param == "swarm":
+        labs = swarm_labs(request.getfixturevalue("contract_cluster"), tmp_path)
+    else:
+        labs = fake_lab() if request.param == "fake" else docker_labs(tmp_path)
+    async for made in labs:
+        yield made
+
+
+@pytest.fixture
+async def swarm_lab(contract_cluster: Cluster, tmp_path: Path) -> AsyncIterator[Lab]:
+    """For what only a Swarm shows."""
+    async for made in swarm_labs(contract_cluster, tmp_path):
         yield made
 
 
@@ -208,6 +256,26 @@ async def fake_lab() -> AsyncIterator[Lab]:
     engine = _fake()
     yield Lab(engine)
     await engine.close()
+
+
+async def swarm_labs(cluster: Cluster, log_folder: Path) -> AsyncIterator[Lab]:
+    """One lab on a Swarm, its nodes reached by their sockets; cleaned up after its test."""
+    async with DockerEngine() as here:
+        await _test_image(here)
+    if not cluster.manager.docker("images", "-q", IMAGE):
+        cluster.load(IMAGE)
+    hosts = {node.name: node.host for node in cluster.nodes}
+    engine = SwarmEngine(DockerEngine(cluster.manager.host, log_folder=log_folder), NodesByName(hosts))
+    for node in await engine.nodes():
+        if not node.prepared:
+            number = node.name.removeprefix("node")
+            await engine.label_node(node.name, {names.NODE_READY: "true", names.NODE_NUMBER: number})
+    made = Lab(engine, cluster=cluster)
+    try:
+        yield made
+    finally:
+        await made.clean()
+        await engine.close()
 
 
 async def docker_labs(log_folder: Path, *, classic: bool = False) -> AsyncIterator[Lab]:

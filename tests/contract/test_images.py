@@ -37,7 +37,7 @@ async def test_read_image_files(lab: Lab) -> None:
 
 async def test_pull_of_what_does_not_exist(lab: Lab) -> None:
     """A pull that cannot succeed names the image and its registry, and the registry's words."""
-    with pytest.raises(BuildFailed, match="127.0.0.1:9/none:1" if lab.is_docker else "none:1") as caught:
+    with pytest.raises(BuildFailed, match="127.0.0.1:9/none:1" if lab.is_real else "none:1") as caught:
         await lab.engine.pull("127.0.0.1:9/none:1")
     assert caught.value.next_step
 
@@ -57,7 +57,7 @@ async def test_import(lab: Lab) -> None:
     try:
         made = await lab.engine.import_image(ref, chunks())
         assert made == await lab.engine.image(ref)
-        if lab.is_docker:
+        if lab.is_real:
             assert await lab.engine.read_image_files(ref, ["/hello"]) == {"/hello": b"hi"}
     finally:
         await lab.engine.remove_image(ref)

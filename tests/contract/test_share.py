@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -14,6 +15,7 @@ from firstbell.model.names import LABEL_COURSE
 from firstbell.model.registry import Credentials
 from firstbell.model.secret import Secret
 from tests.support.cut import Cut
+from tests.support.machine import Machine
 from tests.support.registry import Registry, registry
 
 from .conftest import IMAGE, Lab
@@ -36,7 +38,11 @@ def locked_registry() -> Iterator[Registry]:
 @pytest.fixture
 def place(lab: Lab, request: pytest.FixtureRequest) -> str:
     """The address of a registry that is open to all."""
-    return request.getfixturevalue("open_registry").address if lab.is_docker else "registry.test:5000"
+    if not lab.is_real:
+        return "registry.test:5000"
+    found: Registry = request.getfixturevalue("open_registry")
+    carry(lab, found)
+    return found.address
 
 
 @pytest.fixture
@@ -46,7 +52,15 @@ def locked_place(lab: Lab, request: pytest.FixtureRequest) -> str:
         lab.engine.logins["registry.test:5001"] = (USER, PASSWORD)
         return "registry.test:5001"
     found: Registry = request.getfixturevalue("locked_registry")
+    carry(lab, found)
     return found.address
+
+
+def carry(lab: Lab, found: Registry) -> None:
+    """A Swarm's images are its manager's, which is another machine: let it have the registry at its loopback, too."""
+    if lab.cluster is not None:
+        with contextlib.suppress(OSError):  # another test has done so
+            Machine(lab.cluster.manager.pid).share(found.port)
 
 
 def login(place: str, password: str = PASSWORD) -> Credentials:

@@ -29,7 +29,7 @@ async def test_run_is_given_input_environment_and_files(lab: Lab) -> None:
     assert (await lab.engine.run(lab.spec("cat"), b"one\ntwo\n")).stdout == b"one\ntwo\n"
     assert (await lab.engine.run(lab.spec("sh", "-c", "echo $WORD", env=frozen({"WORD": "w"})))).stdout == b"w\n"
     assert (await lab.engine.run(lab.spec("cat", "/opt/f", files=(File("/opt/f", b"in"),)))).stdout == b"in\n".replace(
-        b"\n", b"" if lab.is_docker else b"\n"
+        b"\n", b"" if lab.is_real else b"\n"
     )
 
 

@@ -205,14 +205,12 @@ async def _make(body: dict[str, Any], engine: DockerEngine) -> None:
 
 
 async def _made(engine: DockerEngine, body: dict[str, Any], name: str) -> dict[str, Any]:
-    present = await _found(engine, body["Name"])
+    with understood(name):
+        entries = await _listed(engine)
+        present = next((entry for entry in entries if entry["Name"] == body["Name"]), None)
+        if present is None:
+            _check_free(body, entries, name)
     if present is None:
-        wanted = [ip_network(entry["Subnet"]) for entry in body["IPAM"]["Config"]]
-        taken = [ip_network(subnet) for subnet in await _subnets(engine)]
-        for subnet in wanted:
-            if any(other.version == subnet.version and subnet.overlaps(other) for other in taken):
-                # Docker itself would say so only when the first server starts.
-                raise swarm_failure.of_network(Answer(403, "Pool overlaps with other one on this address space"), name)
         try:
             await engine.api.json("POST", "networks/create", body=body)
         except Answer as answer:
@@ -222,6 +220,14 @@ async def _made(engine: DockerEngine, body: dict[str, Any], name: str) -> dict[s
         else:
             present = await engine.api.json("GET", f"networks/{body['Name']}")
     return dict(present or {})
+
+
+def _check_free(body: dict[str, Any], entries: list[dict[str, Any]], name: str) -> None:
+    """Docker itself would say that addresses are taken only when the first server starts."""
+    taken = [ip_network(subnet) for entry in entries for subnet in docker_read.subnets(entry)]
+    for subnet in (ip_network(config["Subnet"]) for config in body["IPAM"]["Config"]):
+        if any(other.version == subnet.version and subnet.overlaps(other) for other in taken):
+            raise swarm_failure.of_network(Answer(403, "Pool overlaps with other one on this address space"), name)
 
 
 async def _removed(engine: DockerEngine, name: str) -> None:

@@ -15,6 +15,7 @@ from firstbell.engine.swarm_networks import networks_of
 from firstbell.engine.swarm_read import LABEL_SERVICE, Task
 from firstbell.engine.swarm_state import LABEL_BESIDE, States, as_recorded
 from firstbell.engine.waiting import together
+from firstbell.model.container import frozen
 from firstbell.model.names import LABEL_COURSE, LABEL_SPEC
 from firstbell.model.observed import (
     ContainerState,
@@ -102,7 +103,9 @@ async def _containers(
             continue
         if not current:
             found.append(await states.of_record(name, service))
-        found += [await _of_task(task, here, by_id, {node.id for node in seen}, states) for task in current]
+        for task in current:
+            state = await _of_task(task, here, by_id, {node.id for node in seen}, states)
+            found.append(replace(state, name=name, labels=state.labels or frozen(service["Spec"]["Labels"])))
     for container, node in here.values():
         if LABEL_SERVICE in container.labels:
             continue

@@ -53,12 +53,12 @@ class States:
         states: list[ContainerState] = await together(*map(self.of_task, tasks))
         if not states:
             return await self._of_service(name)
-        return min(states, key=lambda one: _ORDER.index(one.phase))
+        return replace(min(states, key=lambda one: _ORDER.index(one.phase)), name=name)
 
     async def everywhere(self, name: str) -> tuple[ContainerState, ...]:
         """The container of each task, by node."""
         states = await together(*map(self.of_task, await self.tasks(name) or ()))
-        return tuple(sorted(states, key=lambda one: one.node))
+        return tuple(sorted((replace(one, name=name) for one in states), key=lambda one: one.node))
 
     async def tasks(self, name: str) -> tuple[Task, ...] | None:
         """The current tasks of a service, the manager's own node's first; None where there is no such service."""
