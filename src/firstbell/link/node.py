@@ -25,7 +25,7 @@ from firstbell.link.forward import Forwarder, Way
 from firstbell.link.keys import KEY_FILE, RoleKeys
 from firstbell.link.links import CONNECT, Links
 from firstbell.link.pipe import End, join, steady
-from firstbell.link.program import drop_privileges, log, raise_file_limit, run
+from firstbell.link.program import drop_privileges, log, raise_file_limit, run, spare_memory
 from firstbell.model.cluster import LINK_PORT, KeyRole, Purpose
 from firstbell.model.proc import parse_meminfo, parse_pressure
 from firstbell.model.pulse import NodeList, NodePulse
@@ -229,6 +229,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     links = Links(keys, port=chosen.port)
     links.prepare(Purpose.HUB, Purpose.REGISTRY)
     raise_file_limit()
+    spare_memory()
     drop_privileges(chosen.socket)
 
     async def work() -> None:

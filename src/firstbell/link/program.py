@@ -8,12 +8,15 @@ import os
 import resource
 import signal
 import time
+from asyncio import sslproto
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
 from firstbell.model.runtime import HUB_UID
 
+_TLS_BUFFER = 32 * 1024
+"""Bytes; two records of TLS."""
 _BURST = 20
 """Lines about one subject in _WINDOW seconds; whoever knocks in vain fills no disk."""
 _WINDOW = 10.0
@@ -33,6 +36,14 @@ def log(subject: str, words: str) -> None:
         print(f"{subject}: {words}", flush=True)  # noqa: T201
 
 
+def spare_memory() -> None:
+    """Let each TLS connection have a small buffer: most are silent web sockets, and asyncio's 256 KiB are for few.
+
+    Of this whole process, which is one of ours.
+    """
+    sslproto.SSLProtocol.max_size = _TLS_BUFFER
+
+
 def raise_file_limit() -> None:
     """As many connections as this machine lets us have."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -47,6 +58,7 @@ def drop_privileges(for_socket: str = "") -> None:
     """
     if os.geteuid() != 0:
         return
+    "firstbell".encode("idna")  # what TLS needs later is loaded now: the hub's user may not be able to read it
     groups = []
     if for_socket:
         with contextlib.suppress(OSError):

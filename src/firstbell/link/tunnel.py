@@ -18,7 +18,7 @@ from pathlib import Path
 from firstbell.link.forward import Forwarder, Way
 from firstbell.link.keys import KEY_FILE, RoleKeys
 from firstbell.link.links import Links
-from firstbell.link.program import drop_privileges, log, raise_file_limit, run
+from firstbell.link.program import drop_privileges, log, raise_file_limit, run, spare_memory
 from firstbell.model.cluster import LINK_PORT, KeyRole, Purpose, tunnel_port, tunnel_target
 from firstbell.model.pulse import NodeList
 from firstbell.model.runtime import SERVER_PORT
@@ -115,6 +115,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     links = Links(RoleKeys.load(KeyRole.TUNNEL, chosen.keys), port=chosen.link_port)
     links.prepare(Purpose.SERVER, Purpose.NODES)
     raise_file_limit()
+    spare_memory()
     port = tunnel_port(chosen.subnet)
     try:
         sock = listening(port)
