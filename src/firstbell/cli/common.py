@@ -45,6 +45,16 @@ async def engine_of(course: Course | None) -> AsyncIterator[Engine]:
         await engine.close()
 
 
+@contextlib.asynccontextmanager
+async def cluster_here() -> AsyncIterator[Engine]:
+    """The Swarm that this machine manages, closed in the end."""
+    engine = await connect("swarm", "")
+    try:
+        yield engine
+    finally:
+        await engine.close()
+
+
 def asking(terminal: Terminal, *, yes: bool) -> Ask:
     """Asks at the terminal, unless the answer is yes already."""
 

@@ -10,10 +10,11 @@ from typing import Annotated
 
 import typer
 
-from firstbell.cli.common import JsonOption, engine_of
+from firstbell.cli.common import JsonOption, cluster_here, engine_of
 from firstbell.cli.show import Terminal, levels, plural
 from firstbell.config.reader import FILE_NAME, read_course
-from firstbell.errors import CourseFileError, UnhealthyError
+from firstbell.engine.base import Engine
+from firstbell.errors import CourseFileError, EngineUnavailable, UnhealthyError
 from firstbell.model.course import Course
 from firstbell.plan.doctor_facts import Finding, Level
 from firstbell.work.doctor import examine
@@ -26,7 +27,7 @@ def doctor(
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Look at this machine, and at what the course needs of it. Exit code 7 if something stands in the way."""
+    """Look at this machine or Swarm, and at what the course needs. Exit code 7 if something stands in the way."""
     terminal = Terminal(json=json)
     read, wrong = _read(course)
     found = (*wrong, *asyncio.run(_examine(read)))
@@ -51,7 +52,18 @@ def _read(path: Path | None) -> tuple[Course | None, tuple[Finding, ...]]:
 
 async def _examine(course: Course | None) -> tuple[Finding, ...]:
     async with engine_of(course) as engine:
+        if course is None and await _is_manager(engine):
+            async with cluster_here() as cluster:
+                return await examine(cluster, None)
         return await examine(engine, course)
+
+
+async def _is_manager(engine: Engine) -> bool:
+    """Whether this machine manages a Swarm, all of which is looked at then."""
+    try:
+        return (await engine.facts()).swarm_state == "active"
+    except EngineUnavailable:
+        return False
 
 
 def _show(terminal: Terminal, found: tuple[Finding, ...]) -> None:

@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from firstbell.engine.base import Engine
+from firstbell.engine.cluster import Cluster
 from firstbell.errors import FirstbellError
 from firstbell.model import names
 from firstbell.model.course import CertificateFiles, Course
@@ -30,7 +31,9 @@ from firstbell.plan.doctor import findings
 from firstbell.plan.doctor_course import is_local
 from firstbell.plan.doctor_facts import Disk, Finding, MachineFacts, Reach
 from firstbell.work.certificate import judge
+from firstbell.work.cluster import refuse_no_manager
 from firstbell.work.lock import lock_folder
+from firstbell.work.node_look import look_at_all
 
 _DEADLINE = 8.0
 
@@ -38,8 +41,11 @@ _DEADLINE = 8.0
 async def examine(engine: Engine, course: Course | None) -> tuple[Finding, ...]:
     """All findings on this machine, and with a course on what it needs. An engine that is down is a finding."""
     refusal: FirstbellError | None = None
-    facts, observed = None, None
+    facts, observed, cluster = None, None, None
     try:
+        if isinstance(engine, Cluster):
+            await refuse_no_manager(engine)
+            cluster = await look_at_all(engine, ports=True)
         facts = await engine.facts()
         observed = await engine.observe("")
     except FirstbellError as error:
@@ -48,13 +54,27 @@ async def examine(engine: Engine, course: Course | None) -> tuple[Finding, ...]:
     has_base, has_image = await _images(engine, course, facts)
     machine = replace(
         machine,
-        engine=facts,
+        engine=_together(facts) if facts and not refusal else None,
         engine_refusal=refusal.what if refusal else "",
-        engine_remedy="firstbell up installs and starts one, as root on Debian or Ubuntu" if refusal else "",
+        engine_remedy=_remedy(engine, refusal) if refusal else "",
         has_base=has_base,
         has_image=has_image,
     )
-    return findings(course, machine, observed)
+    return findings(course, machine, observed, cluster)
+
+
+def _together(facts: EngineFacts) -> EngineFacts:
+    """Of a cluster, the memory and cores that its nodes have for servers; of one machine its own."""
+    usable = [node for node in facts.nodes if node.usable]
+    if not usable:
+        return facts
+    return replace(facts, memory=sum(node.memory for node in usable), cpus=sum(node.cpus for node in usable))
+
+
+def _remedy(engine: Engine, refusal: FirstbellError) -> str:
+    if isinstance(engine, Cluster):
+        return refusal.next_step
+    return "firstbell up installs and starts one, as root on Debian or Ubuntu"
 
 
 async def _images(engine: Engine, course: Course | None, facts: EngineFacts | None) -> tuple[bool, bool]:
