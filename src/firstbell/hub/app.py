@@ -177,7 +177,7 @@ class FirstbellHub(JupyterHub):
         cluster = None
         if nodes:
             on_nodes = partial(nodes_of_servers, self)
-            cluster = make_cluster(course, runtime, engine, store, starts, machine, nodes, on_nodes)
+            cluster = make_cluster(course, engine, store, starts, machine, nodes, on_nodes)
         queue = StartQueue(slots_for(runtime.cpus or os.cpu_count() or 1), nodes=cluster.room if cluster else None)
         if nodes:
             nodes.looked.append(queue.call_again)

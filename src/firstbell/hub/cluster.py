@@ -1,4 +1,4 @@
-"""What a hub has beside the rest where its servers are on a cluster, and how it reaches them there."""
+"""What a hub has beside the rest where its servers are on a cluster."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ from firstbell.hub.nodes_watch import NodesWatch
 from firstbell.hub.people import PeopleStore
 from firstbell.hub.start_queue import slots_for
 from firstbell.hub.starts import Starts
-from firstbell.model.cluster import tunnel_address, tunnel_port
+from firstbell.model.cluster import tunnel_port
 from firstbell.model.course import Course
-from firstbell.model.observed import ContainerState
 from firstbell.model.runtime import Runtime, listening_port
 from firstbell.plan.lease import lease_seconds
 
@@ -31,19 +30,10 @@ class Cluster:
     """Where each home is; None where every node can mount all of them."""
     leases: Leases | None
     """Who may write such a home; None where homes are on one node each."""
-    subnet: str
-
-    def address(self, state: ContainerState) -> str:
-        """Where the hub and the proxy reach a server; empty for one whose address or node is not known."""
-        node = self.nodes.node(state.node)
-        if node is None or not node.number or not state.address:
-            return ""
-        return tunnel_address(node.number, state.address, self.subnet)
 
 
 def make_cluster(  # noqa: PLR0917 - the parts of a hub, once
     course: Course,
-    runtime: Runtime,
     engine: Engine,
     store: PeopleStore,
     starts: Starts,
@@ -52,16 +42,11 @@ def make_cluster(  # noqa: PLR0917 - the parts of a hub, once
     on_nodes: Callable[[], Mapping[str, str]],
 ) -> Cluster:
     """The parts that one machine does not have."""
-    ledger = None if course.homes.directory else HomeLedger(engine, course.name, store, nodes)
+    ledger = None if course.homes.store != "volume" else HomeLedger(engine, course.name, store, nodes)
     homes: Callable[[str], str] = ledger.node_of if ledger else lambda _: ""
     room = NodeRoom(nodes, starts, machine, course.server.memory, slots_for, homes, on_nodes)
     lease = lease_seconds(course)
-    return Cluster(nodes, room, ledger, Leases(lease) if lease else None, runtime.subnet)
-
-
-def server_address(cluster: Cluster | None, state: ContainerState) -> str:
-    """Where a server is reached; empty where that is not known at present."""
-    return cluster.address(state) if cluster else state.address
+    return Cluster(nodes, room, ledger, Leases(lease) if lease else None)
 
 
 def server_port(course: Course, runtime: Runtime) -> int:

@@ -18,7 +18,7 @@ from firstbell.errors import EngineUnavailable
 from firstbell.hub import starting, tokens
 from firstbell.hub.asked import asked
 from firstbell.hub.causes import NO_ROOM, Cause
-from firstbell.hub.cluster import server_address, server_port
+from firstbell.hub.cluster import server_port
 from firstbell.hub.context import SETTING, HubContext
 from firstbell.hub.pages import room_full
 from firstbell.hub.ready import READY_PATH
@@ -224,7 +224,7 @@ class FirstbellSpawner(Spawner):
             state = await self.context.engine.state(self.container)
         except EngineUnavailable:
             return known
-        return url_of(server_address(self.context.cluster, state), known)
+        return url_of(state.address, known)
 
     def _engine_away(self, error: Exception) -> None:
         if not self._engine_was_away:

@@ -13,14 +13,14 @@ from typing import Any
 from firstbell.errors import EngineUnavailable, HomeMissing, StartFailed
 from firstbell.hub import causes
 from firstbell.hub.causes import Cause
-from firstbell.hub.cluster import server_address
 from firstbell.hub.context import HubContext
 from firstbell.hub.stages import Stages
 from firstbell.hub.start_queue import GivenUp, Lane
 from firstbell.hub.starts import Start
+from firstbell.model.course import Course
 from firstbell.model.observed import ContainerState, Phase
 from firstbell.plan.app import SIDECAR_LIMITS, server_specs
-from firstbell.plan.home import directory_helper, home_directory, home_volume
+from firstbell.plan.home import directory_helper, home_directory, home_volume, store_volume
 from firstbell.plan.memory_room import full_words, room_for_more
 from firstbell.plan.server import ServerInputs, Who, app_name, container_names
 
@@ -184,8 +184,7 @@ async def _start(context: HubContext, wanted: Wanted, start: Start, stages: Stag
     await _ready(context, start)
     times.boot = times.lap()
     stages("ready")
-    address = server_address(context.cluster, state)
-    return Started(address or server_address(context.cluster, await context.engine.state(specs[0].name)), start.node)
+    return Started(state.address or (await context.engine.state(specs[0].name)).address, start.node)
 
 
 async def _home_is_near(context: HubContext, user: str) -> None:
@@ -230,14 +229,26 @@ async def _have_home(context: HubContext, who: Who, node: str) -> None:
     async with asyncio.timeout(_HOME_DEADLINE):
         if context.course.homes.directory:
             await _have_directory(context, who, node, had=had)
+        elif context.course.homes.nfs:
+            await _have_folder(context, who, node, had=had)
         else:
             await _have_volume(context, who, node, had=had)
     if not had:
-        context.store.record_home(who.user, "" if context.course.homes.directory else node)
+        context.store.record_home(who.user, node if context.course.homes.store == "volume" else "")
+
+
+async def _have_folder(context: HubContext, who: Who, node: str, *, had: bool) -> None:
+    """On a file server. Of a folder that is gone the engine says so, as it cannot mount it."""
+    if not had:
+        for way in (store_volume(context.course, node), home_volume(context.course, who.user, node)):
+            if way:
+                await context.engine.ensure_volume(way)
+        await _make_folder(context, who, node)
+    await context.engine.ensure_volume(home_volume(context.course, who.user, node))
 
 
 async def _have_volume(context: HubContext, who: Who, node: str, *, had: bool) -> None:
-    volume = replace(home_volume(context.course, who.user), node=node)
+    volume = home_volume(context.course, who.user, node)
     if node and had:
         return  # the engine looks for it on the node, and refuses the start where it is not there
     made = await context.engine.ensure_volume(volume)
@@ -252,10 +263,20 @@ async def _have_directory(context: HubContext, who: Who, node: str, *, had: bool
         return
     if had:
         raise _missing(f"the folder {folder} is gone", who.user)
-    helper = directory_helper(context.course, who.user, context.runtime.image, who.uid, who.gid)
-    result = await context.engine.run(replace(helper, node=node) if node else helper, deadline=_HOME_DEADLINE)
-    if result.exit_code and not await asyncio.to_thread(folder.is_dir):
-        raise HomeMissing(f"the folder {folder} could not be made", where=str(folder), evidence=result.lines)
+    await _make_folder(context, who, node)
+
+
+async def _make_folder(context: HubContext, who: Who, node: str) -> None:
+    course, marker = context.course, context.runtime.homes_marker
+    helper = directory_helper(course, who.user, context.runtime.image, who.uid, who.gid, node=node, marker=marker)
+    result = await context.engine.run(helper, deadline=_HOME_DEADLINE)
+    if result.exit_code and not (course.homes.directory and await _is_there(course, who.user)):
+        where = course.homes.store
+        raise HomeMissing(f"the folder of {who.user} could not be made in {where}", where=where, evidence=result.lines)
+
+
+async def _is_there(course: Course, user: str) -> bool:
+    return await asyncio.to_thread(Path(home_directory(course, user)).is_dir)
 
 
 def _missing(what: str, user: str) -> HomeMissing:

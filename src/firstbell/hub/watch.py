@@ -12,7 +12,6 @@ from jupyterhub import orm
 
 from firstbell.errors import EngineUnavailable
 from firstbell.hub import starting, tokens
-from firstbell.hub.cluster import server_address
 from firstbell.hub.context import HubContext
 from firstbell.hub.spawner import as_spawn_exception, ended_one, exit_status, url_of
 from firstbell.model.names import Role
@@ -115,7 +114,7 @@ class ContainerWatch:
         await spawner.poll_and_notify()
 
     def _correct_address(self, spawner: Any, state: ContainerState) -> None:
-        url = url_of(server_address(self._context.cluster, state), spawner.server.url)
+        url = url_of(state.address, spawner.server.url)
         if url != spawner.server.url:
             LOG.warning("The server of %s has moved to %s", spawner.user.name, state.address)
             spawner.server.ip = urlsplit(url).hostname
@@ -213,8 +212,7 @@ async def _adopt(app: Any, spawner: Any, observed: Observed | None) -> None:
     states = [_state_of(observed, name) for name in spawner.containers]
     if spawner.was_started and exit_status(ended_one(states)) is None:
         state = states[0]
-        address = server_address(app.context.cluster, state)
-        spawner.server.ip = urlsplit(url_of(address, spawner.server.url)).hostname
+        spawner.server.ip = urlsplit(url_of(state.address, spawner.server.url)).hostname
         spawner.node = spawner.node or state.node
         app.db.commit()
 

@@ -52,6 +52,7 @@ def course_runtime(inputs: Inputs, observed: Observed) -> Runtime:
         image=inputs.ref(inputs.server_image),
         network=names.network(course.name),
         gateway=(existing.gateway if existing else "") or network.gateway_of(servers_subnet(course, observed)),
+        subnet=servers_subnet(course, observed) if inputs.cluster else "",
         engine_kind=course.engine.kind,
         cpus=observed.engine.cpus,
         memory=observed.engine.memory,

@@ -26,7 +26,7 @@ from firstbell.hub.stages import Stages
 from firstbell.hub.start_queue import StartQueue
 from firstbell.hub.starting import ServerFailed, Started, Times, Wanted, start_server
 from firstbell.hub.starts import Starts
-from firstbell.model.cluster import LEASE_MARGIN, LEASE_SECONDS, tunnel_target
+from firstbell.model.cluster import LEASE_MARGIN, LEASE_SECONDS
 from firstbell.model.container import GIB, NetworkSpec, VolumeSpec
 from firstbell.model.course import Course
 from firstbell.model.names import Role, home, labels
@@ -98,7 +98,7 @@ async def made(tmp_path: Path, course: Course, **node: Any) -> Hub:
     machine = Machine(engine, "demo", nodes=nodes)
     runtime = Runtime("demo", IMAGE, "servers", "172.20.0.1", subnet=SUBNET, engine_kind="swarm")
     on_nodes: dict[str, str] = {}
-    cluster = make_cluster(course, runtime, engine, store, starts, machine, nodes, lambda: on_nodes)
+    cluster = make_cluster(course, engine, store, starts, machine, nodes, lambda: on_nodes)
     await nodes.look()
     context = HubContext(
         course=course,
@@ -156,14 +156,6 @@ async def test_people_are_spread_over_all_nodes(hub):
     started = await asyncio.gather(*(hub.start(f"u{n}") for n in range(9)))
     assert sorted(s.node for s in started) == sorted(NODES * 3)
     assert await hub.volumes() == sorted((f"u{n}", s.node) for n, s in enumerate(started))
-
-
-async def test_a_server_is_reached_through_the_tunnel(hub):
-    """The address names the node's number and the server's address there."""
-    started = await hub.start()
-    state = await hub.engine.state(container_name(hub.context.course, "ada"))
-    number = hub.cluster.nodes.node(started.node).number
-    assert tunnel_target(started.address, SUBNET) == (number, state.address)
 
 
 async def test_a_server_goes_where_its_home_is(hub):
