@@ -153,9 +153,9 @@ class StartQueue:
         return self._forecasts().get(user, 0.0) + self.pace.own()
 
     def estimate_for_next(self) -> float:
-        """The same for somebody who clicks now."""
+        """The same for somebody who clicks now; a guess while no node can start anything."""
         ahead = self.waiting_in(Lane.PERSON) + 1
-        return list(self._waits(ahead))[-1] + self.pace.own()
+        return max(self._waits(ahead), default=self.patience()) + self.pace.own()
 
     def _forecasts(self) -> dict[str, float]:
         now = self._clock()

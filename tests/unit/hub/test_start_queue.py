@@ -236,3 +236,8 @@ class TestLanes:
         assert starter.began == ["b1"]
         await starter.end("b1")
         assert starter.began == ["b1", "ada"]
+
+
+async def test_while_nothing_can_start_a_wait_is_a_guess() -> None:
+    """With no slot at all, as on a cluster whose nodes are not known yet, an estimate is still a number."""
+    assert StartQueue(0).estimate_for_next() >= PATIENCE
