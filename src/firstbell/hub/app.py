@@ -143,6 +143,8 @@ class FirstbellHub(JupyterHub):
         await super().start()
         context = self.context
         assert context is not None
+        if context.cluster and context.cluster.leases:
+            context.cluster.leases.begin()
         watch = ContainerWatch(self, context)
         self._beside(RouteWatch(self).run())
         self._beside(watch.listen())

@@ -11,8 +11,8 @@ from firstbell.model.cluster import LEASE_MARGIN
 class Leases:
     """When each user's server last had the hub's word that it is the one.
 
-    A hub that has just started does not know what the one before it has said: for every user it is as if it had said
-    yes in the moment of its own start.
+    A hub that has just started does not know what the one before it has said, and servers have taken its absence for a
+    yes: for every user it is as if it had said yes in the moment in which it began to listen.
     """
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -20,6 +20,10 @@ class Leases:
         self._clock = clock
         self._began = clock()
         self._granted: dict[str, float] = {}
+
+    def begin(self) -> None:
+        """From now on the hub can be asked."""
+        self._began = self._clock()
 
     def grant(self, user: str) -> None:
         """That user's server goes on for another while."""

@@ -54,6 +54,8 @@ class NodesWatch:
         self._zone = ZoneInfo(zone)
         self._nodes: dict[str, _Known] = {}
         self._cannot_ask = False
+        self.own = ""
+        """The hub's own node."""
         self.gone: list[Told] = []
         """Called when a node is found to be away."""
         self.back: list[Told] = []
@@ -115,6 +117,7 @@ class NodesWatch:
         """One look. Raises EngineUnavailable."""
         facts = await self._engine.facts()
         now = self._clock()
+        self.own = facts.own_node.name if facts.own_node else ""
         present = {node.name for node in facts.nodes if node.prepared}
         for name in set(self._nodes) - present:
             del self._nodes[name]

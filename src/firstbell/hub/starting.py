@@ -172,6 +172,7 @@ async def _start(context: HubContext, wanted: Wanted, start: Start, stages: Stag
             sidecar=context.parts.sidecar,
             static=context.parts.static(),
             kernel_at_start=wanted.kernel_at_start,
+            beside_hub=bool(context.cluster and context.cluster.nodes.own == start.node),
         )
     )
     if start.node:

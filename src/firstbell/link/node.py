@@ -34,6 +34,9 @@ from firstbell.model.runtime import SOCKET
 _RETRY = 3.0
 """Seconds between two tries to hear from the daemon, or to listen where something else does."""
 _NODES_KEPT = 1.0
+NO_HUB = b"HTTP/1.1 503 No Hub\r\nX-Firstbell-Hub: away\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+"""What servers hear for a hub that does not listen on its node: it is not there, which is more than that it is silent
+(singleuser/lease.py)."""
 _IP_FREEBIND = 15
 """Linux's ip(7): listen at an address that this machine does not have yet; a gateway comes with its bridge."""
 
@@ -91,6 +94,12 @@ class NodeLink:
                         return
                     transport, _ = await loop.create_connection(lambda: far, *there)
                     steady(transport)
+        except ConnectionRefusedError as error:
+            if purpose is Purpose.HUB:
+                _answer(stream, NO_HUB)
+            else:
+                stream.fail(error.strerror or "refused")
+            return
         except (OSError, TimeoutError) as error:
             stream.fail(getattr(error, "strerror", None) or str(error) or "no answer")
             return

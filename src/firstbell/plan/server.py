@@ -66,6 +66,8 @@ class ServerInputs:
     """The side-car's program, where the server is a web application."""
     kernel_at_start: bool = False
     """Whether the waiting kernel is made as soon as the server runs, as before a bell, not once its page is shown."""
+    beside_hub: bool = False
+    """Whether it runs on the hub's own node of a cluster."""
 
 
 def container_name(course: Course, user: str) -> str:
@@ -165,7 +167,9 @@ def server_settings(inputs: ServerInputs) -> dict[str, Any]:
 def _lease(inputs: ServerInputs) -> dict[str, Any]:
     seconds = lease_seconds(inputs.course)
     hub = inputs.runtime.hub_url + inputs.course.base_url + "hub/"
-    return {"lease": seconds, "lease_url": hub + LEASE_PATH} if seconds else {}
+    if not seconds:
+        return {}
+    return {"lease": seconds, "lease_url": hub + LEASE_PATH, "beside_hub": inputs.beside_hub}
 
 
 def warm_kernels(server: Server, at_start: bool) -> str:

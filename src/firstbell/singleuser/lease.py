@@ -11,6 +11,7 @@ from __future__ import annotations
 import http.client
 import os
 import signal
+import sys
 import threading
 import time
 from typing import Callable
@@ -21,6 +22,7 @@ from .settings import Settings
 ASKED_PER_LEASE = 5  #: times within a lease: four answers may be lost
 EX_LEASE = 75  #: sysexits.h: EX_TEMPFAIL
 _NO = 403
+_NO_HUB = 503
 _EARLIEST = 0.2
 _PATIENCE = 0.8
 """Share of the time between two questions for which an answer is waited for."""
@@ -77,10 +79,15 @@ class Lease:
 
 
 class Question:
-    """Asks over one connection that is kept; a broken one is made anew."""
+    """Asks over one connection that is kept; a broken one is made anew.
 
-    def __init__(self, url: str, token: str) -> None:
+    A hub that is not there gives the home to nobody, and once it is back it waits for longer than a lease before it
+    does so: that it is away, said by its own node, is as good as a yes. So no hub's restart ends a class.
+    """
+
+    def __init__(self, url: str, token: str, beside_hub: bool = False) -> None:
         parts = urlsplit(url)
+        self._beside_hub = beside_hub
         self._host = parts.hostname or ""
         self._port = parts.port or 80
         self._path = parts.path
@@ -99,10 +106,14 @@ class Question:
             answer.read()
         except BaseException:
             line.close()
+            if self._beside_hub and isinstance(sys.exc_info()[1], ConnectionRefusedError):
+                return  # the same, said by this machine's own kernel
             raise
         self._line = line
         if answer.status == _NO:
             raise Superseded
+        if answer.status == _NO_HUB and answer.headers.get("X-Firstbell-Hub") == "away":
+            return
         if not 200 <= answer.status < 300:
             raise OSError("the hub answered %i" % answer.status)
 
@@ -129,7 +140,7 @@ def _kill_others() -> None:
 
 def begin(settings: Settings) -> threading.Thread:
     """Keeps the lease beside everything else, from before the first file is written."""
-    lease = Lease(settings.lease, Question(settings.lease_url, settings.token), end_all)
+    lease = Lease(settings.lease, Question(settings.lease_url, settings.token, settings.beside_hub), end_all)
     thread = threading.Thread(target=lease.keep, name="firstbell-lease", daemon=True)
     thread.start()
     return thread

@@ -61,6 +61,7 @@ class Settings:
     allow_root: bool = False
     lease: float = 0.0  #: seconds for which the server goes on without a word of its hub; 0 is for ever
     lease_url: str = ""
+    beside_hub: bool = False  #: whether the hub is on the same machine
 
     @property
     def hub_prefix(self) -> str:
@@ -145,6 +146,7 @@ def parse(raw: Any, path: str) -> Settings:
             allow_root=raw.get("allow_root") is True,
             static=raw["static"] if isinstance(raw.get("static"), dict) else {},
             lease=float(raw.get("lease") or 0),
+            beside_hub=raw.get("beside_hub") is True,
             **_from_env(env),
             **own,
         )

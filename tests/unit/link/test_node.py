@@ -125,6 +125,14 @@ async def test_only_what_is_on_the_node_is_reached() -> None:
         assert await ask(links, Purpose.SERVER, f"{SERVER} {SERVER_PORT}") == b"hello"
 
 
+async def test_a_hub_that_does_not_listen_is_said_to_be_away() -> None:
+    """Servers are told so by its node: that is more than silence, and no reason to end."""
+    async with world(hub_node="127.0.0.1") as w:
+        answer = await ask(w.links(KeyRole.NODE), Purpose.HUB, f"{GATEWAY} {HUB_PORT}")
+        assert answer.startswith(b"HTTP/1.1 503 ")
+        assert b"X-Firstbell-Hub: away" in answer
+
+
 async def test_hub_and_registry_are_reached_where_they_are() -> None:
     """From other nodes a course's hub and the cluster's registry are reached on the node that has them."""
     async with world(hub_node="127.0.0.1") as w:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -84,13 +85,15 @@ def hub():
             server.asked.append((self.client_address[1], self.headers["Authorization"]))
             self.send_response(server.says)
             self.send_header("Content-Length", "0")
+            if server.away:
+                self.send_header("X-Firstbell-Hub", "away")
             self.end_headers()
 
         def log_message(self, *_: Any) -> None:
             pass
 
     server: Any = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.asked, server.says = [], 204
+    server.asked, server.says, server.away = [], 204, False
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
     server.shutdown()
@@ -110,6 +113,19 @@ def test_questions_share_a_connection(hub):
     hub.says = 503
     with pytest.raises(OSError, match="503"):
         ask(5)
+
+
+def test_a_hub_that_is_certainly_away_is_as_good_as_a_yes(hub):
+    """Said by its own node's link, or, beside it, by the machine itself; anybody else's refusal says nothing."""
+    ask = Question(f"http://127.0.0.1:{hub.server_port}/lease", "t0ken")
+    hub.says, hub.away = 503, True
+    ask(5)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}/lease"
+        Question(url, "t0ken", beside_hub=True)(5)
+        with pytest.raises(ConnectionRefusedError):
+            Question(url, "t0ken")(5)
 
 
 _PROGRAM = textwrap.dedent(
