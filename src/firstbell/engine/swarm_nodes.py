@@ -42,6 +42,7 @@ class LinkedNodes:
     def __init__(self, load: Callable[[], Awaitable[RoleKeys | None]]) -> None:
         self._load = load
         self._keys: RoleKeys | None = None
+        self._pinger: swarm_link.Pinger | None = None
         self._engines: dict[str, DockerEngine] = {}
 
     async def ready(self) -> None:
@@ -58,12 +59,16 @@ class LinkedNodes:
     async def pulse(self, node: NodeState) -> NodePulse:
         if not node.prepared or self._keys is None:
             raise no_way(node)
-        return await swarm_link.ping(node.address, self._keys, deadline=PULSE_DEADLINE)
+        self._pinger = self._pinger or swarm_link.Pinger(self._keys)
+        return await self._pinger.ping(node.address, PULSE_DEADLINE)
 
     async def close(self) -> None:
         engines, self._engines = self._engines, {}
+        pinger, self._pinger = self._pinger, None
         for engine in engines.values():
             await engine.close()
+        if pinger is not None:
+            await pinger.close()
 
 
 class NodesByName:

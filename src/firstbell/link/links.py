@@ -32,6 +32,7 @@ class Links:
         self._contexts: dict[Purpose, ssl.SSLContext] = {}
         self._free: defaultdict[tuple[str, Purpose], dict[Carrier, asyncio.TimerHandle]] = defaultdict(dict)
         self._all: set[Carrier] = set()
+        self._making: dict[tuple[str, Purpose], asyncio.Task[None]] = {}
         self._shaking: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(_SHAKING))
 
     def prepare(self, *purposes: Purpose) -> None:
@@ -63,10 +64,15 @@ class Links:
             return stream or (await self._connect(address, purpose)).open(target, protocol)
 
     async def ask(self, address: str, purpose: Purpose, deadline: float) -> bytes:
-        """What the link answers. Raises OSError, TimeoutError."""
-        answer = _Answer()
+        """What the link answers. Raises OSError, TimeoutError.
+
+        A connection that is not made within the deadline is waited for all the same, so that the next question finds
+        it: on a bad line a handshake takes longer than an answer may.
+        """
         async with asyncio.timeout(deadline):
-            stream = await self.open(address, purpose, "", answer)
+            answer = _Answer()
+            while (stream := self.open_now(address, purpose, "", answer)) is None:
+                await asyncio.shield(self._ready(address, purpose))
             try:
                 stream.write_eof()
                 return await answer.whole
@@ -74,8 +80,24 @@ class Links:
                 stream.abort()  # a link that did not answer is not asked again over this connection
                 raise
 
+    def _ready(self, address: str, purpose: Purpose) -> asyncio.Task[None]:
+        """A free connection, in the making once at a time."""
+        where = (address, purpose)
+
+        async def make() -> None:
+            async with asyncio.timeout(CONNECT):
+                carrier = await self._connect(address, purpose)
+            self._keep(where, carrier)
+
+        if where not in self._making:
+            task = self._making[where] = asyncio.get_running_loop().create_task(make())
+            task.add_done_callback(lambda done: (self._making.pop(where, None), done.cancelled() or done.exception()))
+        return self._making[where]
+
     async def close(self) -> None:
         """End every connection."""
+        for task in tuple(self._making.values()):
+            task.cancel()
         for free in self._free.values():
             for timer in free.values():
                 timer.cancel()

@@ -45,6 +45,36 @@ async def test_a_node_tells_how_it_is() -> None:
         await pinger.close()
 
 
+async def test_a_handshake_slower_than_the_deadline_serves_the_next_ping() -> None:
+    """On a bad line the connection is made in spite of a ping's deadline, once, and the next ping finds it."""
+    async with world() as w:
+        slow = asyncio.Event()
+        made = 0
+
+        async def late(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal made
+            made += 1
+            await slow.wait()
+            to, out = await asyncio.open_connection("127.0.0.1", w.port)
+
+            async def copy(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+                while data := await source.read(65536):
+                    sink.write(data)
+
+            await asyncio.gather(copy(reader, out), copy(to, writer))
+
+        way = await asyncio.start_server(late, "127.0.0.1", 0)
+        pinger = Pinger(keys().of(KeyRole.HUB), port=way.sockets[0].getsockname()[1])
+        for _ in range(3):
+            with pytest.raises(EngineUnavailable, match="in time"):
+                await pinger.ping("127.0.0.1", 0.05)
+        slow.set()
+        assert (await pinger.ping("127.0.0.1", DEADLINE)).cores
+        assert made == 1
+        await pinger.close()
+        way.close()
+
+
 async def test_no_link_is_said_in_words() -> None:
     """A node whose link is away, or silent, is told as an engine that is not available, within the deadline."""
     with pytest.raises(EngineUnavailable, match="does not answer"):
