@@ -6,7 +6,6 @@ import asyncio
 import logging
 import os
 from collections.abc import Coroutine
-from functools import partial
 from typing import Any
 
 from jupyterhub.app import JupyterHub
@@ -178,8 +177,7 @@ class FirstbellHub(JupyterHub):
         machine = Machine(engine, course.name, lambda: running_containers(self.users), nodes=nodes)
         cluster = None
         if nodes:
-            on_nodes = partial(nodes_of_servers, self)
-            cluster = make_cluster(course, engine, store, starts, machine, nodes, on_nodes)
+            cluster = make_cluster(course, engine, store, starts, machine, nodes, lambda: nodes_of_servers(self.users))
         queue = StartQueue(slots_for(runtime.cpus or os.cpu_count() or 1), nodes=cluster.room if cluster else None)
         if nodes:
             nodes.looked.append(queue.call_again)
