@@ -3,26 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
 
-from firstbell.cli.common import HERE, CourseArgument, JsonOption, YesOption, engine_of, load
+from firstbell.cli.common import (
+    HERE,
+    CourseArgument,
+    DryRunOption,
+    JsonOption,
+    YesOption,
+    asking,
+    engine_of,
+    load,
+    names_and_course,
+)
 from firstbell.cli.show import Terminal, plural, size
 from firstbell.config.roster import normalise_username
 from firstbell.engine.base import Engine
+from firstbell.engine.cluster import Cluster
 from firstbell.errors import CourseFileError, FirstbellError, HomeMissing
 from firstbell.model import names
 from firstbell.model.course import Course
 from firstbell.model.home import Home, Transfer
 from firstbell.model.names import Role
 from firstbell.model.observed import Phase
+from firstbell.plan.home_moves import Move
 from firstbell.plan.place import Place, course_place
+from firstbell.work import home_move, people, runs
 from firstbell.work import homes as work
-from firstbell.work import people, runs
+from firstbell.work.cluster import as_cluster
 from firstbell.work.roster_file import read_roster
 
 app = typer.Typer(
@@ -147,6 +160,68 @@ def copy(
 
     begin, end, made = _told(act, target)
     terminal.say(f"Copied {plural(made.files, 'file')}, {size(made.size)}, from {begin.words} into {end.words}.")
+
+
+@app.command("move")
+def move(
+    words: Annotated[
+        list[str], typer.Argument(metavar="USER NODE [COURSE]", help="Whose home, and where to; with --all: where to.")
+    ] = [],  # noqa: B006 - typer reads it once
+    everybody: Annotated[
+        str, typer.Option("--all", metavar="FROM", help="All homes of that node; without NODE, spread over the others.")
+    ] = "",
+    dry_run: DryRunOption = False,
+    json: JsonOption = False,
+    yes: YesOption = False,
+) -> None:
+    """Move homes to another node of a cluster: copied, compared, and only then removed from the old one.
+
+    Idle servers are stopped; where somebody is at work it asks. Killed at any time, run it again.
+    """
+    given, path = names_and_course(words, None)
+    if len(given) != 2 and not (everybody and len(given) < 2):
+        raise typer.BadParameter("name whose home and the node: homes move USER NODE; or --all FROM [NODE]")
+    terminal = Terminal(json=json)
+    asyncio.run(_move(load(path), given, everybody, terminal, dry_run=dry_run, yes=yes))
+
+
+async def _move(
+    course: Course, given: list[str], everybody: str, terminal: Terminal, *, dry_run: bool, yes: bool
+) -> None:
+    if course.engine.kind != "swarm":
+        raise CourseFileError(
+            "this course runs on one machine", where="[engine] kind", next_step="Homes move only on a Swarm."
+        )
+    async with engine_of(course) as engine:
+        cluster = as_cluster(engine)
+        if everybody:
+            moves = await home_move.plan_moves(cluster, course, everybody, given[0] if given else "")
+        else:
+            moves = await home_move.plan_move(cluster, course, *given)
+        if dry_run or not moves:
+            terminal.data([asdict(m) for m in moves]) if terminal.is_json else show_moves(terminal, moves)
+            return
+        if busy := [m.user for m in moves if m.is_busy]:
+            asking(terminal, yes=yes)(
+                f"{', '.join(busy)} {'is' if len(busy) == 1 else 'are'} at work now, and would be interrupted. Go on?",
+                "Add --yes.",
+            )
+        for each in moves:
+            await _move_one(cluster, course, each, terminal)
+    if terminal.is_json:
+        terminal.data([asdict(m) for m in moves])
+
+
+async def _move_one(cluster: Cluster, course: Course, each: Move, terminal: Terminal) -> None:
+    made = await home_move.move_home(cluster, course, each)
+    terminal.note(f"Moved {plural(made.files, 'file')}, {size(made.size)}, of {each.user} to {each.target}.")
+
+
+def show_moves(terminal: Terminal, moves: Sequence[Move]) -> None:
+    """What would be moved, for --dry-run."""
+    for each in moves:
+        terminal.say(f"would {each}")
+    terminal.note(f"{plural(len(moves), 'home')}; nothing was done." if moves else "Nothing to move.")
 
 
 @app.command("delete")

@@ -12,7 +12,8 @@ Prints JSON. A refusal is `{"error": {"what": …, "next_step": …}}` with the 
 | `active` | | the user names whose servers run |
 | `figures` | | how the queue, the starts of the last minutes and the memory are; see `figures.py` |
 
-Those of a rehearsal are in `rehearsal_control.py`; bells have a program of their own, `bell_control.py`.
+Those of a rehearsal are in `rehearsal_control.py`, those of homes that move in
+`home_control.py`; bells have a program of their own, `bell_control.py`.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from typing import Any
 from firstbell.config.wire import from_wire, runtime_from_wire
 from firstbell.engine.waiting import until
 from firstbell.errors import CourseFileError, StartFailed
-from firstbell.hub import bell_tables, rehearsal_control
+from firstbell.hub import bell_tables, home_control, rehearsal_control
 from firstbell.hub.bell_book import BellBook
 from firstbell.hub.bell_values import WAITING, At
 from firstbell.hub.control_io import control_arguments, print_answer
@@ -247,6 +248,8 @@ def answer(hub: Hub, verb: str, names: Sequence[str]) -> Any:
             return forget_home(hub, names)
         case rehearse if rehearse in rehearsal_control.VERBS:
             return rehearsal_control.answer(hub.course, hub.store, hub.state, verb, names)
+        case moving if moving in home_control.VERBS:
+            return home_control.answer(hub.store, verb, names)
         case "stop":
             return stop(hub, names)
         case "figures":
@@ -257,7 +260,9 @@ def answer(hub: Hub, verb: str, names: Sequence[str]) -> Any:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit code 0, or that of the error."""
-    arguments = control_arguments("firstbell.hub.control", [*_VERBS, *rehearsal_control.VERBS]).parse_args(argv)
+    arguments = control_arguments(
+        "firstbell.hub.control", [*_VERBS, *rehearsal_control.VERBS, *home_control.VERBS]
+    ).parse_args(argv)
 
     def ask_hub() -> Any:
         course = from_wire(arguments.course.read_bytes(), arguments.secrets.read_bytes())

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-
 from firstbell.engine.base import Engine
 from firstbell.errors import HomeMissing
 from firstbell.hub.nodes_watch import NodesWatch
 from firstbell.hub.people import PeopleStore
-from firstbell.model.names import Role
 from firstbell.model.observed import Observed
+from firstbell.plan.home_moves import homes_found
 
 _SEARCHED = "homes-of-node:"
 """Beginning of a name under which is kept that the homes of a node are in the record."""
@@ -27,11 +25,7 @@ class HomeLedger:
 
     def learn(self, observed: Observed) -> None:
         """Take in what a look at all nodes has found: homes that the record does not know, or knows elsewhere."""
-        found: dict[str, set[str]] = defaultdict(set)
-        for volume in observed.volumes:
-            if volume.role == Role.HOME.value and volume.user and volume.node:
-                found[volume.user].add(volume.node)
-        self._seen = {user: frozenset(nodes) for user, nodes in found.items()}
+        self._seen = found = homes_found(observed)
         answered = {node.name for node in observed.engine.nodes if node.linked}
         recorded = self._store.home_nodes()
         for user, nodes in found.items():

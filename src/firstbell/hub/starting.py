@@ -14,6 +14,7 @@ from firstbell.errors import EngineUnavailable, HomeMissing, StartFailed
 from firstbell.hub import causes
 from firstbell.hub.causes import Cause
 from firstbell.hub.context import HubContext
+from firstbell.hub.home_control import refuse_while_moving
 from firstbell.hub.stages import Stages
 from firstbell.hub.start_queue import GivenUp, Lane
 from firstbell.hub.starts import Start
@@ -226,6 +227,7 @@ def _have_room(context: HubContext, start: Start) -> None:
 
 async def _have_home(context: HubContext, who: Who, node: str) -> None:
     """See that the home exists. Raises HomeMissing where it did once and does not now: never an empty one instead."""
+    refuse_while_moving(context.store, who.user)
     had = context.store.has_home(who.user)
     async with asyncio.timeout(_HOME_DEADLINE):
         if context.course.homes.directory:

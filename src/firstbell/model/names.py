@@ -62,6 +62,8 @@ class Role(StrEnum):
     RUN = "run"
     HELPER = "helper"
     HOME = "home"
+    MOVING = "moving"
+    """An empty volume beside a home on the same node: not to be used, it is a copy that a move makes or leaves."""
     HOME_WAY = "homes"
     """A volume without files of its own: an engine's way to a home, or all of them, on a file server."""
     STATE = "state"
