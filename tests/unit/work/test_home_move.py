@@ -131,7 +131,7 @@ async def machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
 
 
 async def moved(machines: Machines) -> Transfer:
-    return await home_move.move_home(machines, COURSE, MOVE)
+    return await home_move.move_home(machines, COURSE, MOVE)  # type: ignore[arg-type]
 
 
 async def is_only_on(machines: Machines, node: str) -> bool:
