@@ -36,6 +36,10 @@ class FakeMembers:
         await self._machine._enter("begin", advertise)  # noqa: SLF001
         self._machine.member = replace(self._machine.member, state="active", is_manager=True)
 
+    async def registry_images(self, registry: str) -> tuple[str, ...]:
+        digests = (digest for image in self._machine.images.values() for digest in image.digests)
+        return tuple(sorted({digest for digest in digests if digest.startswith(registry)}))
+
     async def join(self, token: str, managers: tuple[str, ...], advertise: str) -> None:
         await self._machine._enter("join", advertise)  # noqa: SLF001
         if token != "token" or not managers or self._machine.future is None:  # noqa: S105

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
 from datetime import datetime
@@ -11,6 +12,8 @@ from firstbell.engine.docker_api import Answer, Api, understood
 from firstbell.errors import EngineUnavailable, FirstbellError
 from firstbell.model.membership import ManagerState, Membership
 
+_DEPTH = 6
+"""Parts that an image's name has behind its registry, at most: `ghcr.io/org/team/name` has four."""
 _JOIN_DEADLINE = 60.0
 """Seconds; the daemon itself goes on in the background after 20."""
 
@@ -56,6 +59,15 @@ class Members:
                 next_step="docker swarm init --advertise-addr ADDRESS, with the address at which the other machines "
                 "reach this one; then run the command again.",
             ) from answer
+
+    async def registry_images(self, registry: str) -> tuple[str, ...]:
+        """Of each image name in that registry the newest that this daemon has, as `NAME@sha256:…`."""
+        patterns = {"reference": [f"{registry}/{'/'.join('*' * depth)}" for depth in range(1, _DEPTH + 1)]}
+        entries = await self._api.json("GET", "images/json", params={"filters": json.dumps(patterns)})
+        with understood("images"):
+            dated = [(entry["Created"], digest) for entry in entries for digest in entry.get("RepoDigests") or ()]
+        newest = {digest.partition("@")[0]: digest for _, digest in sorted(dated)}
+        return tuple(digest for name, digest in sorted(newest.items()) if name.startswith(f"{registry}/"))
 
     async def join(self, token: str, managers: tuple[str, ...], advertise: str) -> None:
         """Make this daemon's machine a worker of the Swarm. Raises FirstbellError with the daemon's words."""

@@ -121,15 +121,11 @@ def _refuse_names(facts: PrepareFacts, machine: Membership) -> None:
         )
     taken = next((n for n in facts.nodes if n.name == machine.name and n.id != machine.node_id), None)
     if taken is not None:
-        is_old = not taken.ready
         raise FirstbellError(
-            f"the Swarm has a node called {machine.name} already, at {taken.address}"
-            + (", which is away" if is_old else ""),
+            f"the Swarm has a node called {machine.name} already, at {taken.address}",
             where=machine.name,
-            next_step=(
-                f"If it is this machine from before: firstbell nodes remove {machine.name}. Or n" if is_old else "N"
-            )
-            + "ame this one anew: hostnamectl set-hostname NAME; systemctl restart docker",
+            next_step=f"If that was this machine before: firstbell nodes remove {machine.name}. If not, name this one "
+            "anew: hostnamectl set-hostname NAME; systemctl restart docker",
         )
 
 

@@ -8,23 +8,21 @@ from dataclasses import replace
 from firstbell.engine.cluster import Cluster, Machine
 from firstbell.engine.waiting import together
 from firstbell.errors import FirstbellError
-from firstbell.model.cluster import LINK_PORT, REGISTRY_PORT
+from firstbell.model.cluster import LINK_PORT
 from firstbell.model.membership import Membership
 from firstbell.model.names import LABEL_COURSE, Role
-from firstbell.model.observed import ContainerState, ImageState, NodeState, Observed, Phase, VolumeState
+from firstbell.model.observed import ContainerState, NodeState, Observed, Phase, VolumeState
+from firstbell.plan.cluster import REGISTRY
 from firstbell.plan.node_facts import GOSSIP_PORT, SWARM_PORT, ClusterFacts, CourseAddresses, NodeLook
 from firstbell.work.node_probe import Target, probe
-
-_REGISTRY = f"localhost:{REGISTRY_PORT}/"
 
 
 async def look_at_all(cluster: Cluster, *, ports: bool) -> ClusterFacts:
     """Every node; `ports` tries those of each from each. Only an engine of the manager that is away raises."""
-    managers, own, observed = await together(
-        cluster.members.managers(), cluster.members.membership(), cluster.observe("")
+    managers, own, observed, wanted = await together(
+        cluster.members.managers(), cluster.members.membership(), cluster.observe(""), wanted_images(cluster)
     )
     nodes = observed.engine.nodes
-    wanted = wanted_images(observed)
 
     async def one(node: NodeState) -> NodeLook:
         targets = targets_of(node, nodes) if ports else ()
@@ -115,15 +113,9 @@ def targets_of(node: NodeState, nodes: Sequence[NodeState]) -> tuple[Target, ...
     )
 
 
-def wanted_images(observed: Observed) -> tuple[str, ...]:
-    """What every node should have: of each name in the cluster's registry the newest, by digest."""
-    newest: dict[str, ImageState] = {}
-    for image in observed.images:
-        for digest in image.digests:
-            name = digest.partition("@")[0]
-            if name.startswith(_REGISTRY) and image.created_at >= getattr(newest.get(name), "created_at", ""):
-                newest[name] = image
-    return tuple(next(d for d in image.digests if d.startswith(f"{name}@")) for name, image in sorted(newest.items()))
+async def wanted_images(cluster: Cluster) -> tuple[str, ...]:
+    """What every node should have: of each name in the cluster's registry the manager's newest, by digest."""
+    return await cluster.members.registry_images(REGISTRY)
 
 
 def _servers(observed: Observed, course: str) -> int:

@@ -52,9 +52,11 @@ async def prepare(cluster: Cluster, wanted: str, host: Machine | None, show: Sho
 
 async def plan(cluster: Cluster, wanted: str, host: Machine | None) -> Preparation:
     """See what is missing. Raises FirstbellError for a machine that cannot be a node."""
-    manager, observed = await together(cluster.members.membership(), cluster.observe(""))
+    manager, observed, images = await together(
+        cluster.members.membership(), cluster.observe(""), wanted_images(cluster)
+    )
     nodes: tuple[NodeState, ...] = observed.engine.nodes
-    facts = PrepareFacts(wanted, nodes, manager, await _link_image(cluster, observed), images=wanted_images(observed))
+    facts = PrepareFacts(wanted, nodes, manager, await _link_image(cluster, observed), images=images)
     machine = host or await _known(cluster, nodes, manager, wanted)
     if machine is not None:
         facts = await _with_machine(facts, machine, by_host=host is not None)
