@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import http.client
 import os
 import socket
@@ -142,9 +141,9 @@ def linked(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             stack.enter_context(program(node, log, "courses: ", "-m", "firstbell.link.node", *words))
             server = (Path(__file__).with_name("page_server.py"), SERVER, str(SERVER_PORT))
             stack.enter_context(program(node, made.folder / f"server-{node.number}.log", "ready", *server))
-        words = ("--subnet", SUBNET, "--keys", made.folder / "tunnel.pem")
-        log = made.folder / "tunnel.log"
-        stack.enter_context(program(manager, log, "nodes: 1", "-m", "firstbell.link.tunnel", *words))
+        keys = made.folder / "tunnel.pem"
+        tunnel = ("-m", "firstbell.link.tunnel", "--subnet", SUBNET, "--keys", keys)
+        stack.enter_context(program(manager, made.folder / "tunnel.log", "nodes: 1", *tunnel))
         yield made
 
 
@@ -179,12 +178,9 @@ async def test_each_daemon_is_an_ordinary_engine(linked: Linked, busybox: str) -
                 lines = engine.logs(talker.name, follow=True)
                 assert [await asyncio.wait_for(anext(lines), PATIENCE) for _ in range(3)] == ["tick"] * 3
                 await lines.aclose()
-                big = os.urandom(100 * MIB)
+                big = os.urandom((100 if node.number == 2 else 1) * MIB)
                 await engine.put(talker.name, [File("/tmp/big", big, 0o644)])
-                back = b"".join([piece async for piece in engine.get(talker.name, "/tmp/big")])
-                assert (
-                    hashlib.sha256(big).digest() == hashlib.sha256(back[512 : 512 + len(big)]).digest() or big in back
-                )
+                assert big in b"".join([piece async for piece in engine.get(talker.name, "/tmp/big")])
             finally:
                 await events.aclose()
                 await engine.stop(talker.name, 0)
@@ -224,9 +220,7 @@ def _serve_once(node: Node, address: str, port: int, answer: bytes) -> threading
 
 
 @pytest.mark.parametrize(("address", "port"), [(GATEWAY, HUB_PORT), ("127.0.0.1", REGISTRY_PORT)])
-def test_hub_and_registry_of_the_first_node_are_at_their_address_on_all(
-    linked: Linked, address: str, port: int
-) -> None:
+def test_hub_and_registry_of_the_first_node_are_on_all(linked: Linked, address: str, port: int) -> None:
     """A worker reaches the hub at its own gateway and the registry at its own loopback; on the first node they are."""
     for node in linked.cluster.workers:
         serving = _serve_once(linked.cluster.manager, address, port, b"here I am")
@@ -371,12 +365,8 @@ def _pids(folder: str) -> list[int]:
     found = []
     for entry in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
-            words = entry.read_bytes().split(b"\0")
-            if (
-                folder.encode() in b" ".join(words)
-                and b"firstbell.link" in b" ".join(words)
-                and b"nsenter" not in words
-            ):
+            words = entry.read_bytes().decode().replace("\0", " ")
+            if folder in words and "firstbell.link" in words and not words.startswith("nsenter"):
                 found.append(int(entry.parent.name))
     return found
 
