@@ -31,6 +31,7 @@ from firstbell.hub.figures_ask import PATH as FIGURES_PATH
 from firstbell.hub.lease_page import lease_handlers
 from firstbell.hub.machine import Machine
 from firstbell.hub.no_options import PlainServerHandler
+from firstbell.hub.node_figures import keep_written
 from firstbell.hub.nodes_watch import NodesWatch
 from firstbell.hub.people import open_store
 from firstbell.hub.places import Places
@@ -156,6 +157,8 @@ class FirstbellHub(JupyterHub):
         self._beside(self._warm_up(context))
         if context.cluster:
             self._beside(context.cluster.nodes.run())
+            self._beside(context.cluster.images.run())
+            self._beside(keep_written(self._places.state, context.cluster.room))
             self._beside(AwayCare(self, context.cluster, watch).run())
         self._beside(StaticCare(self._places.static, context).run())
 
@@ -177,7 +180,9 @@ class FirstbellHub(JupyterHub):
         machine = Machine(engine, course.name, lambda: running_containers(self.users), nodes=nodes)
         cluster = None
         if nodes:
-            cluster = make_cluster(course, engine, store, starts, machine, nodes, lambda: nodes_of_servers(self.users))
+            cluster = make_cluster(
+                course, runtime.image, engine, store, starts, machine, nodes, lambda: nodes_of_servers(self.users)
+            )
         queue = StartQueue(slots_for(runtime.cpus or os.cpu_count() or 1), nodes=cluster.room if cluster else None)
         if nodes:
             nodes.looked.append(queue.call_again)

@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -27,7 +28,7 @@ from firstbell.config.wire import from_wire, runtime_from_wire
 from firstbell.errors import CourseFileError, StartFailed
 from firstbell.hub import bell_tables
 from firstbell.hub.bell_book import BellBook
-from firstbell.hub.bell_hub import ApiHub, People
+from firstbell.hub.bell_hub import ApiHub, People, cluster_now
 from firstbell.hub.bell_report import Reporter
 from firstbell.hub.bell_values import NOW, Ring
 from firstbell.hub.control_io import control_arguments, print_answer
@@ -46,7 +47,14 @@ def reporter(course: Course, store: PeopleStore, state: Path, runtime: Path) -> 
     """The reporter of a hub whose files these are."""
     made = runtime_from_wire(runtime.read_bytes())
     hub = ApiHub("", "", state)
-    return Reporter(course, made, BellBook(state / bell_tables.FILE), People(course, store), hub.servers)
+    return Reporter(
+        course,
+        made,
+        BellBook(state / bell_tables.FILE),
+        People(course, store),
+        hub.servers,
+        partial(cluster_now, state),
+    )
 
 
 def answer(of: Reporter, verb: str, words: Sequence[str], sleep: Callable[[float], None] = time.sleep) -> Any:

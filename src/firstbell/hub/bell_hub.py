@@ -12,13 +12,14 @@ from typing import Any, Protocol
 from urllib.parse import quote
 
 from firstbell.config.roster import parse_roster
+from firstbell.hub.node_figures import read_nodes
 from firstbell.hub.people import PeopleStore
 from firstbell.hub.rehearsal_book import RehearsalBook
 from firstbell.model.course import Course
 from firstbell.model.proc import parse_meminfo
 from firstbell.plan.bell_forecast import Pressure
 from firstbell.plan.bells import Occurrence
-from firstbell.plan.memory_room import MachineMemory
+from firstbell.plan.memory_room import MachineMemory, room_for_more, room_on_all, together
 
 HUB_DATABASE = "jupyterhub.sqlite"
 _DEADLINE = 30.0
@@ -172,6 +173,16 @@ class MachineNow:
 
     memory: MachineMemory
     pressure: Pressure
+    nodes: tuple[MachineMemory, ...] = ()
+    """Of a cluster, those that can be used; `memory` is then theirs together."""
+    slots: int = 0
+    """How many starts those take at once; 0 on one machine."""
+
+    def fits(self, limit: int, coming: int) -> int | None:
+        """How many more servers of that limit there is memory for, beside `coming`."""
+        if self.nodes:
+            return room_on_all(self.nodes, limit, coming)
+        return room_for_more(self.memory, limit, coming)
 
 
 def machine_now(server_use: float = 0.0, proc: Path = Path("/proc")) -> MachineNow:
@@ -184,6 +195,15 @@ def machine_now(server_use: float = 0.0, proc: Path = Path("/proc")) -> MachineN
         servers_use=int(server_use),
     )
     return MachineNow(memory, Pressure(_waited(proc / "pressure" / "cpu"), _waited(proc / "pressure" / "memory")))
+
+
+def cluster_now(state: Path, server_use: float = 0.0) -> MachineNow:
+    """The same, of a cluster's nodes where the hub of that state folder has written what they have."""
+    here, found = machine_now(server_use), read_nodes(state)
+    if not found.memories:
+        return here
+    # The pressure is this node's own: of the others the hub's queue takes care.
+    return MachineNow(together(found.memories), here.pressure, found.memories, found.slots)
 
 
 def _waited(path: Path) -> float:

@@ -76,11 +76,14 @@ class Reporter:
 
     def _conditions(self) -> Conditions:
         book, runtime = self.book, self.runtime
+        machine = self.machine(book.kept(SERVER_USE, 0.0))
+        slots = machine.slots or slots_for(runtime.cpus or 1)
         return Conditions(
             now=self._moment(),
-            memory=self.machine(book.kept(SERVER_USE, 0.0)).memory,
+            memory=machine.memory,
+            nodes=machine.nodes,
             limit=self.course.server.memory,
-            seconds_each=book.kept(SECONDS_EACH, FIRST_GUESS / slots_for(runtime.cpus or 1)),
+            seconds_each=book.kept(SECONDS_EACH, FIRST_GUESS / slots),
             capacity=self.course.access.capacity,
             has_image=not book.kept(IMAGE_MISSING, 0.0),
             image=runtime.image,

@@ -20,7 +20,6 @@ from firstbell.model.bell import Bell
 from firstbell.model.course import Course
 from firstbell.plan.bell_forecast import FIRST_GUESS, starts_at_once
 from firstbell.plan.bells import Occurrence, due, rings, seats_wanted
-from firstbell.plan.memory_room import room_for_more
 
 LOG = logging.getLogger("firstbell.bells")
 
@@ -61,7 +60,7 @@ class Ringer:
         self._hub = hub
         self._people = people
         self._machine = machine
-        self._slots = slots
+        self._slots_here = slots
         self._now = now
 
     async def look(self) -> float:
@@ -104,6 +103,11 @@ class Ringer:
             if begins > now:
                 return
             yield ring, begins
+
+    @property
+    def _slots(self) -> int:
+        """Starts at once: of this machine, or of all nodes of its cluster."""
+        return self._machine().slots or self._slots_here
 
     @property
     def seconds_each(self) -> float:
@@ -173,9 +177,9 @@ class Ringer:
             return
         ordered, ready = len(self._book.places(At.ORDERED)), len(self._book.places(At.READY))
         at_work, machine = len(self._at_work(seen)), self._machine()
-        fits = room_for_more(machine.memory, self._course.server.memory, coming=ordered)
+        fits = machine.fits(self._course.server.memory, ordered)
         new = min(
-            starts_at_once(self._slots, machine.pressure, at_work) - ordered,
+            starts_at_once(machine.slots or self._slots_here, machine.pressure, at_work) - ordered,
             self._course.access.capacity - at_work - ordered - ready,
             len(wanted) if fits is None else fits,
         )

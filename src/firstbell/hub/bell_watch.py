@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from firstbell.errors import EngineUnavailable
-from firstbell.hub.bell_hub import ApiHub, People
+from firstbell.hub.bell_hub import ApiHub, People, cluster_now
 from firstbell.hub.bell_report import IMAGE_MISSING, SERVER_USE, Reporter
 from firstbell.hub.context import HubContext
 from firstbell.plan.bell_report import BellReport, new_warnings, warning_mark
@@ -22,7 +23,7 @@ _DEADLINE = 15.0
 def reporter(context: HubContext, state: Path) -> Reporter:
     """The reporter of this hub; its database and book are asked as every other process asks them."""
     hub, people = ApiHub("", "", state), People(context.course, context.store)
-    return Reporter(context.course, context.runtime, context.bells, people, hub.servers)
+    return Reporter(context.course, context.runtime, context.bells, people, hub.servers, partial(cluster_now, state))
 
 
 class BellWatch:
@@ -54,9 +55,15 @@ class BellWatch:
         book, memory = self._context.bells, self._context.machine.memory()
         if memory.servers:
             _keep(book, SERVER_USE, round(memory.servers_use / memory.servers))
+        _keep(book, IMAGE_MISSING, int(not await self._has_image()))
+
+    async def _has_image(self) -> bool:
+        """Of a cluster: whether any node has it that can be used."""
+        cluster = self._context.cluster
+        if cluster and cluster.images.have is not None:
+            return bool(cluster.images.have)
         async with asyncio.timeout(_DEADLINE):
-            image = await self._context.engine.image(self._context.runtime.image)
-        _keep(book, IMAGE_MISSING, int(image is None))
+            return await self._context.engine.image(self._context.runtime.image) is not None
 
     def _say(self, report: BellReport) -> None:
         for line in new_warnings(report, self._told):

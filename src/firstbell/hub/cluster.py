@@ -9,6 +9,7 @@ from firstbell.engine.base import Engine
 from firstbell.hub.home_ledger import HomeLedger
 from firstbell.hub.leases import Leases
 from firstbell.hub.machine import Machine
+from firstbell.hub.node_images import NodeImages
 from firstbell.hub.node_room import NodeRoom
 from firstbell.hub.nodes_watch import NodesWatch
 from firstbell.hub.people import PeopleStore
@@ -28,12 +29,14 @@ class Cluster:
     room: NodeRoom
     homes: HomeLedger | None
     """Where each home is; None where every node can mount all of them."""
+    images: NodeImages
     leases: Leases | None
     """Who may write such a home; None where homes are on one node each."""
 
 
 def make_cluster(  # noqa: PLR0917 - the parts of a hub, once
     course: Course,
+    image: str,
     engine: Engine,
     store: PeopleStore,
     starts: Starts,
@@ -44,9 +47,10 @@ def make_cluster(  # noqa: PLR0917 - the parts of a hub, once
     """The parts that one machine does not have."""
     ledger = None if course.homes.store != "volume" else HomeLedger(engine, course.name, store, nodes)
     homes: Callable[[str], str] = ledger.node_of if ledger else lambda _: ""
-    room = NodeRoom(nodes, starts, machine, course.server.memory, slots_for, homes, on_nodes)
+    images = NodeImages(engine, image, nodes)
+    room = NodeRoom(nodes, starts, machine, course.server.memory, slots_for, homes, on_nodes, lambda: images.have)
     lease = lease_seconds(course)
-    return Cluster(nodes, room, ledger, Leases(lease) if lease else None)
+    return Cluster(nodes, room, ledger, images, Leases(lease) if lease else None)
 
 
 def server_port(course: Course, runtime: Runtime) -> int:

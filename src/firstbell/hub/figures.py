@@ -16,9 +16,11 @@ from prometheus_client.registry import Collector
 
 from firstbell.hub.bell_values import At
 from firstbell.hub.context import HubContext
+from firstbell.hub.node_figures import node_lines
 from firstbell.hub.start_log import STAGES, Ended
 from firstbell.hub.start_queue import Lane
 from firstbell.plan.memory_room import reserve, room_for_more
+from firstbell.plan.placement import fits_on_all
 
 _BUCKETS = (0.1, 0.25, 0.5, 1, 2, 3, 5, 8, 13, 20, 30, 60, 120, 300, 900)
 """Seconds. A start takes one or two on an idle machine, minutes in the queue of a crowd."""
@@ -74,7 +76,13 @@ class Figures(Collector):
             "room_for": self._room(),
             "warm_seats": self._warm_seats(),
             "recent": context.start_log.summary(RECENT),
-        }
+        } | self._nodes()
+
+    def _nodes(self) -> dict[str, Any]:
+        context = self._context
+        if context.cluster is None:
+            return {}
+        return {"nodes": node_lines(context.cluster.room.candidates(), context.course.server.memory)}
 
     def _warm_seats(self) -> int | None:
         """Servers that a bell has started and nobody has taken; None where the course has no bells."""
@@ -83,6 +91,8 @@ class Figures(Collector):
 
     def _room(self) -> int | None:
         context = self._context
+        if context.cluster:
+            return fits_on_all(context.cluster.room.candidates(), context.course.server.memory)
         coming = max(0, len(context.starts) - context.queue.waiting)
         return room_for_more(context.machine.memory(), context.course.server.memory, coming)
 

@@ -15,7 +15,7 @@ import sqlite3
 from firstbell.config.wire import from_wire, runtime_from_wire
 from firstbell.hub import bell_tables, idle
 from firstbell.hub.bell_book import BellBook
-from firstbell.hub.bell_hub import ApiHub, HubAway, People, machine_now
+from firstbell.hub.bell_hub import ApiHub, HubAway, People, cluster_now
 from firstbell.hub.bell_report import SERVER_USE
 from firstbell.hub.bell_ringer import CALM, Ringer
 from firstbell.hub.people import open_store
@@ -34,7 +34,7 @@ def ringer_of(places: Places, book: BellBook, url: str, token: str) -> Ringer:
         book,
         ApiHub(url, token, places.state),
         People(course, open_store(places.state)),
-        machine=lambda: machine_now(book.kept(SERVER_USE, 0.0)),
+        machine=lambda: cluster_now(places.state, book.kept(SERVER_USE, 0.0)),
         slots=slots_for(runtime.cpus or os.cpu_count() or 1),
     )
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from firstbell.plan.bells import Occurrence
-from firstbell.plan.memory_room import MachineMemory, need_of_one, reserve, room_for_more, size_words
+from firstbell.plan.memory_room import MachineMemory, need_of_one, reserve, room_for_more, room_on_all, size_words
 
 FIRST_GUESS = 3.0
 """Seconds of one start on one of the queue's slots, as long as none was measured."""
@@ -53,6 +53,12 @@ class Conditions:
     """People who are in and for whom the bell is not."""
     has_image: bool = True
     image: str = ""
+    nodes: tuple[MachineMemory, ...] = ()
+    """Of a cluster, what each node has; `memory` is then all of them together."""
+
+    def fits(self) -> int | None:
+        """How many more servers the memory holds; None where it is not known."""
+        return room_on_all(self.nodes, self.limit) if self.nodes else room_for_more(self.memory, self.limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +115,7 @@ def _reasons(ring: Occurrence, wanted: int, running: int, done: dt.datetime, now
     if missing and not now.has_image:
         words = f"The image {now.image} is not on this machine: none can start. Bring it with: firstbell up"
         yield Reason(Hindrance.IMAGE, running, words)
-    fits = room_for_more(now.memory, now.limit)
+    fits = now.fits()
     if fits is not None and missing > fits:
         yield Reason(Hindrance.MEMORY, running + fits, _memory_words(missing, fits, now))
     if missing and done > ring.at:
@@ -122,10 +128,12 @@ def _reasons(ring: Occurrence, wanted: int, running: int, done: dt.datetime, now
 
 def _memory_words(missing: int, fits: int, now: Conditions) -> str:
     each, total = need_of_one(now.memory, now.limit), now.memory.total
+    kept = sum(reserve(node.total) for node in now.nodes) or reserve(total)
+    where = f" on {len(now.nodes)} nodes" if now.nodes else ""
     return (
         f"{_servers(missing)} of about {size_words(each)} need {size_words(missing * each)}; "
-        f"{size_words(now.memory.available)} of {size_words(total)} are left, of which "
-        f"{size_words(reserve(total))} are kept for people at work: {fits} fit."
+        f"{size_words(now.memory.available)} of {size_words(total)} are left{where}, of which "
+        f"{size_words(kept)} are kept for people at work: {fits} fit."
     )
 
 

@@ -6,6 +6,7 @@ server counts as what those that run use on average, and a part of the machine i
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from firstbell.model.container import GIB, MIB
@@ -52,6 +53,19 @@ def room_for_more(memory: MachineMemory, limit: int, coming: int = 0) -> int | N
         return None
     free = memory.available - reserve(memory.total)
     return max(0, free // need_of_one(memory, limit) - coming)
+
+
+def room_on_all(memories: Iterable[MachineMemory], limit: int, coming: int = 0) -> int | None:
+    """The same for several machines: what is left over on each does not add up to another server."""
+    each = [room_for_more(memory, limit) for memory in memories]
+    return None if not each or None in each else max(0, sum(fits or 0 for fits in each) - coming)
+
+
+def together(memories: Sequence[MachineMemory]) -> MachineMemory:
+    """Several machines as one, for sums; what servers use was measured over all of them."""
+    first = memories[0] if memories else MachineMemory(0, 0)
+    total, available = sum(m.total for m in memories), sum(m.available for m in memories)
+    return MachineMemory(total, available, first.servers, first.servers_use)
 
 
 def capacity_for(total: int, each: int, others: int = 0) -> int:

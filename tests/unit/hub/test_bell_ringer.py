@@ -198,7 +198,7 @@ async def test_a_section_is_rung_alone(tmp_path: Path):
 async def test_hub_and_service_killed_anywhere_in_the_middle(tmp_path: Path, kill_after: int):
     """All are ready in the end, and no server was started while it ran."""
     world = World(tmp_path, {})
-    world.ringer._slots = 1  # one after the other, so that there are many middles
+    world.ringer._slots_here = 1  # one after the other, so that there are many middles
     await world.until(f"08:55:{kill_after:02}")
     world.hub.kill()
     ready = set(world.hub.running)

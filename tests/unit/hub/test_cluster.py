@@ -98,7 +98,7 @@ async def made(tmp_path: Path, course: Course, **node: Any) -> Hub:
     machine = Machine(engine, "demo", nodes=nodes)
     runtime = Runtime("demo", IMAGE, "servers", "172.20.0.1", subnet=SUBNET, engine_kind="swarm")
     on_nodes: dict[str, str] = {}
-    cluster = make_cluster(course, engine, store, starts, machine, nodes, lambda: on_nodes)
+    cluster = make_cluster(course, IMAGE, engine, store, starts, machine, nodes, lambda: on_nodes)
     await nodes.look()
     context = HubContext(
         course=course,

@@ -44,6 +44,7 @@ def clock():
 def context(tmp_path: Path, clock: Clock) -> Any:
     (tmp_path / "meminfo").write_text(MEMINFO)
     return SimpleNamespace(
+        cluster=None,
         course=Course(name="demo", server={"image": "x"}),
         queue=StartQueue(3),
         starts=Starts(),
