@@ -13,6 +13,7 @@ import typer
 from firstbell.cli.show import Terminal, plural
 from firstbell.config.reader import FILE_NAME, read_course
 from firstbell.engine.base import Engine
+from firstbell.engine.cluster import Cluster
 from firstbell.engine.connect import connect
 from firstbell.errors import CourseFileError
 from firstbell.model.course import Course
@@ -50,6 +51,25 @@ async def cluster_here() -> AsyncIterator[Engine]:
     """The Swarm that this machine manages, closed in the end."""
     engine = await connect("swarm", "")
     try:
+        yield engine
+    finally:
+        await engine.close()
+
+
+@contextlib.asynccontextmanager
+async def cluster_of(course: Path | None) -> AsyncIterator[Cluster]:
+    """The Swarm that the course is on, or whose manager this machine is; closed in the end."""
+    read = load(course) if course is not None else load(Path()) if is_course(Path()) else None
+    if read is not None and read.engine.kind != "swarm":
+        raise CourseFileError(
+            f"the course “{read.name}” is on one machine with Docker, which has no nodes",
+            where="[engine] kind",
+            next_step='Write kind = "swarm"; docs/how-to/three-machines.md goes through all of it.',
+        )
+    engine = await connect("swarm", read.engine.host if read else "")
+    try:
+        if not isinstance(engine, Cluster):
+            raise TypeError("a Swarm's engine lacks verbs of a cluster")
         yield engine
     finally:
         await engine.close()

@@ -12,11 +12,12 @@ from typing import Annotated, cast
 import typer
 from rich.text import Text
 
-from firstbell.cli.common import DryRunOption, JsonOption, is_course, load, show_plan
+from firstbell.cli import nodes_leave
+from firstbell.cli.common import DryRunOption, JsonOption, cluster_of, show_plan
+from firstbell.cli.nodes_leave import OfCourse
 from firstbell.cli.show import Terminal, size
-from firstbell.engine.cluster import Cluster, Machine
+from firstbell.engine.cluster import Machine
 from firstbell.engine.connect import connect
-from firstbell.errors import CourseFileError
 from firstbell.model.steps import Step
 from firstbell.plan.node_facts import ClusterFacts, NodeLook
 from firstbell.work import node_prepare
@@ -27,31 +28,9 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-OfCourse = Annotated[
-    Path | None,
-    typer.Option(
-        "--course", metavar="COURSE", help="A course of the cluster; without one here, this machine's own Swarm."
-    ),
-]
-
-
-@contextlib.asynccontextmanager
-async def cluster_of(course: Path | None) -> AsyncIterator[Cluster]:
-    """The Swarm that the course is on, or whose manager this machine is; closed in the end."""
-    read = load(course) if course is not None else load(Path()) if is_course(Path()) else None
-    if read is not None and read.engine.kind != "swarm":
-        raise CourseFileError(
-            f"the course “{read.name}” is on one machine with Docker, which has no nodes",
-            where="[engine] kind",
-            next_step='Write kind = "swarm"; docs/how-to/three-machines.md goes through all of it.',
-        )
-    engine = await connect("swarm", read.engine.host if read else "")
-    try:
-        if not isinstance(engine, Cluster):
-            raise TypeError("a Swarm's engine lacks verbs of a cluster")
-        yield engine
-    finally:
-        await engine.close()
+app.command("drain")(nodes_leave.drain)
+app.command("undrain")(nodes_leave.undrain)
+app.command("remove")(nodes_leave.remove)
 
 
 @app.command("list")

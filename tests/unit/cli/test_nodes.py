@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from firstbell.cli import nodes
+from firstbell.cli import common, nodes
 from firstbell.engine.fake_cluster import FakeCluster, FakeMachine
 from firstbell.engine.fake_process import Process, Program
 from firstbell.errors import EngineUnavailable
@@ -49,6 +49,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> FakeCluster:
         return made
 
     monkeypatch.setattr(nodes, "connect", connect)
+    monkeypatch.setattr(common, "connect", connect)
     return made
 
 
@@ -108,6 +109,7 @@ def machine(cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> FakeMachin
         return cluster if kind == "swarm" else made
 
     monkeypatch.setattr(nodes, "connect", connect)
+    monkeypatch.setattr(common, "connect", connect)
     return made
 
 
