@@ -125,6 +125,18 @@ class Lab:
         assert self.cluster
         return self.cluster.manager.docker(*words)
 
+    @property
+    def socket(self) -> str:
+        """That of the daemon which the engine speaks to."""
+        return str(self.cluster.manager.socket) if self.cluster else "/var/run/docker.sock"
+
+    def again(self, host: str, deadline: float) -> DockerEngine | SwarmEngine:
+        """Another engine for the same daemons, but the one it speaks to is at `host`."""
+        daemon = DockerEngine(host, deadline=deadline)
+        if not self.cluster:
+            return daemon
+        return SwarmEngine(daemon, NodesByName({node.name: node.host for node in self.cluster.nodes}))
+
     async def clean(self) -> None:
         seen = await self.engine.observe(self.course)
         await asyncio.gather(*(self.engine.stop(c.name, 0) for c in seen.containers))
@@ -233,6 +245,17 @@ async def lab(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[L
         labs = swarm_labs(request.getfixturevalue("contract_cluster"), tmp_path)
     else:
         labs = fake_lab() if request.param == "fake" else docker_labs(tmp_path)
+    async for made in labs:
+        yield made
+
+
+@pytest.fixture(params=["docker", "swarm"])
+async def real_lab(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Lab]:
+    """For what only real daemons show."""
+    if request.param == "swarm":
+        labs = swarm_labs(request.getfixturevalue("contract_cluster"), tmp_path)
+    else:
+        labs = docker_labs(tmp_path)
     async for made in labs:
         yield made
 

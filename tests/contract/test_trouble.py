@@ -65,11 +65,11 @@ NOT_CUT = {"stop", "tag", "remove_network", "remove_volume", "put", "events"}
 
 
 @pytest.mark.parametrize("mood", [mood for mood in Mood if mood is not Mood.PASS])
-async def test_no_verb_believes_a_broken_daemon(docker_lab: Lab, tmp_path: Path, mood: Mood) -> None:
+async def test_no_verb_believes_a_broken_daemon(real_lab: Lab, tmp_path: Path, mood: Mood) -> None:
     """Whatever the daemon does, every verb says EngineUnavailable in its time, and the container runs on."""
-    started = await docker_lab.engine.start(docker_lab.spec())
+    started = await real_lab.engine.start(real_lab.spec())
     wrong = {}
-    async with Chaos(tmp_path) as chaos, DockerEngine(chaos.host, deadline=DEADLINE) as engine:
+    async with Chaos(tmp_path, real_lab.socket) as chaos, real_lab.again(chaos.host, DEADLINE) as engine:
         await engine.facts()
         chaos.mood = mood
         for name, verb in VERBS.items():
@@ -78,7 +78,7 @@ async def test_no_verb_believes_a_broken_daemon(docker_lab: Lab, tmp_path: Path,
             began = time.monotonic()
             try:
                 async with asyncio.timeout(30):
-                    wrong[name] = f"answered {await verb(engine, docker_lab)!r}"
+                    wrong[name] = f"answered {await verb(engine, real_lab)!r}"
             except EngineUnavailable as error:
                 took = time.monotonic() - began
                 if took > DEADLINE * 4 * 3 or not error.next_step:
@@ -86,7 +86,7 @@ async def test_no_verb_believes_a_broken_daemon(docker_lab: Lab, tmp_path: Path,
             except Exception as error:
                 wrong[name] = repr(error)
     assert wrong == {}
-    assert (await docker_lab.engine.state(started.name)).id == started.id
+    assert (await real_lab.engine.state(started.name)).id == started.id
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -116,7 +116,7 @@ async def test_a_lost_connection_is_repeated(docker_lab: Lab, tmp_path: Path) ->
 async def test_daemon_goes_away_during_a_start(docker_lab: Lab, tmp_path: Path, step: str, mood: Mood) -> None:
     """A start during which the daemon fails leaves nothing that the next start does not put right."""
     spec = docker_lab.spec(files=(File("/tmp/x", b"x"),))
-    async with Chaos(tmp_path) as chaos, DockerEngine(chaos.host, deadline=DEADLINE) as engine:
+    async with Chaos(tmp_path) as chaos, docker_lab.again(chaos.host, DEADLINE) as engine:
         await engine.facts()
         chaos.mood = mood
         chaos.only = lambda line: line.split("?")[0].split(" HTTP")[0].endswith(f"/{step}")
@@ -127,12 +127,27 @@ async def test_daemon_goes_away_during_a_start(docker_lab: Lab, tmp_path: Path, 
         assert (await engine.start(spec)).phase is Phase.RUNNING
 
 
-async def test_events_end_when_the_daemon_goes_away(docker_lab: Lab, tmp_path: Path) -> None:
+@pytest.mark.parametrize("mood", [Mood.EOF, Mood.ERROR, Mood.HANG])
+@pytest.mark.parametrize("step", ["configs/create", "services/create", "tasks"])
+async def test_manager_goes_away_during_a_start(swarm_lab: Lab, tmp_path: Path, step: str, mood: Mood) -> None:
+    """On a Swarm, too, a start during which the manager fails leaves nothing that the next does not put right."""
+    spec = swarm_lab.spec(files=(File("/tmp/x", swarm_lab.course.encode()),))
+    async with Chaos(tmp_path, swarm_lab.socket) as chaos, swarm_lab.again(chaos.host, 4 * DEADLINE) as engine:
+        await engine.facts()
+        chaos.mood = mood
+        chaos.only = lambda line: line.split("?")[0].split(" HTTP")[0].endswith(f"/{step}")
+        with pytest.raises(EngineUnavailable):
+            await engine.start(spec)
+        chaos.mood = Mood.PASS
+        assert (await engine.start(spec)).phase is Phase.RUNNING
+
+
+async def test_events_end_when_the_daemon_goes_away(real_lab: Lab, tmp_path: Path) -> None:
     """A stream of events ends when its connection does; whoever listens asks again."""
-    chaos = Chaos(tmp_path)
-    async with DockerEngine(chaos.host) as engine:
+    chaos = Chaos(tmp_path, real_lab.socket)
+    async with real_lab.again(chaos.host, 30) as engine:
         async with chaos:
-            listening = asyncio.ensure_future(_drain(engine.events(docker_lab.course)))
+            listening = asyncio.ensure_future(_drain(engine.events(real_lab.course)))
 
             async def listens() -> bool:
                 return any("/events" in line for line in chaos.seen)
