@@ -210,13 +210,16 @@ class SwarmEngine:
 
     async def exec(self, name: str, argv: Iterable[str], stdin: bytes = b"", deadline: float = 60) -> RunResult:
         place = await self._states.running(name)
-        return await place.engine.exec(place.ref, argv, stdin, deadline)
+        with self._states.asking(place):
+            return await place.engine.exec(place.ref, argv, stdin, deadline)
 
     async def logs(
         self, name: str, tail: int = 200, follow: bool = False, timestamps: bool = False
     ) -> AsyncGenerator[str, None]:
         place = await self._states.place(name)
-        if place is not None:
+        if place is None:
+            return
+        with self._states.asking(place):
             async with contextlib.aclosing(place.engine.logs(place.ref, tail, follow, timestamps)) as lines:
                 async for line in lines:
                     yield line
@@ -231,15 +234,17 @@ class SwarmEngine:
 
     async def put(self, name: str, files: Iterable[File]) -> None:
         place = await self._states.running(name)
-        await place.engine.put(place.ref, files)
+        with self._states.asking(place):
+            await place.engine.put(place.ref, files)
 
     async def get(self, name: str, path: str) -> AsyncGenerator[bytes, None]:
         place = await self._states.place(name)
         if place is None:
             raise FileNotFoundError(f"{name}:{path}: there is no such container")
-        async with contextlib.aclosing(place.engine.get(place.ref, path)) as chunks:
-            async for chunk in chunks:
-                yield chunk
+        with self._states.asking(place):
+            async with contextlib.aclosing(place.engine.get(place.ref, path)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
 
     # networks and volumes
 

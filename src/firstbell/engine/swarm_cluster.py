@@ -132,16 +132,16 @@ class Cluster:
             return await call(self.manager)
         since, why = self._away.get(node.id, (0.0, ""))
         if why and time.monotonic() - since < _REMEMBERED:
-            raise _away(node, why)
+            raise away(node, why)
         try:
             async with asyncio.timeout(deadline):
                 answer = await call(self.engine(node))
         except Answer as error:
-            raise _away(node, error.what) from error
+            raise away(node, error.what) from error
         except (EngineUnavailable, TimeoutError) as error:
             why = error.what if isinstance(error, EngineUnavailable) else f"no answer within {deadline:g} s"
             self._away[node.id] = (time.monotonic(), why)
-            raise _away(node, why) from error
+            raise away(node, why) from error
         self._away.pop(node.id, None)
         return answer
 
@@ -173,7 +173,8 @@ class Cluster:
         return dict(answer for answer in answers if answer is not None)
 
 
-def _away(node: NodeState, why: str) -> NodeAway:
+def away(node: NodeState, why: str) -> NodeAway:
+    """What to raise for a node that did not answer."""
     return NodeAway(
         f"the node {node.name} does not answer: {why}",
         where=node.address or node.name,

@@ -96,7 +96,7 @@ async def _containers(
     found: list[ContainerState] = []
     records: dict[str, Json] = {}
     for service in services:
-        current = [one for one in swarm_read.current(tasks.get(service["ID"], ())) if one.is_current or one.slot]
+        current = [one for one in swarm_read.current(tasks.get(service["ID"], ())) if one.counts]
         name = service["Spec"]["Labels"].get(LABEL_NAME, service["Spec"]["Name"])
         if LABEL_BESIDE in service["Spec"]["Labels"]:
             records[name] = service

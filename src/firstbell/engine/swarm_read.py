@@ -57,6 +57,11 @@ class Task:
         return self.desired in {"running", "ready", "accepted"}
 
     @property
+    def counts(self) -> bool:
+        """Whether it says how its service is: it is wanted, the only one of its slot, or has ended by itself."""
+        return self.is_current or bool(self.slot) or self.state in {"failed", "complete", "rejected"}
+
+    @property
     def name(self) -> str:
         """What we call its container."""
         return self.labels.get(LABEL_NAME, "")

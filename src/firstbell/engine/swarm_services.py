@@ -26,7 +26,7 @@ from firstbell.engine.swarm_read import Task
 from firstbell.engine.swarm_state import LABEL_BESIDE, Place, States, as_recorded, is_ours
 from firstbell.engine.waiting import together, until
 from firstbell.errors import EngineUnavailable, FirstbellError, StartFailed
-from firstbell.model.container import NO_NETWORK, ContainerSpec, MountKind, network_of
+from firstbell.model.container import NO_NETWORK, ContainerSpec, MountKind, Restart, network_of
 from firstbell.model.names import LABEL_SPEC
 from firstbell.model.observed import ContainerState, NodeState, Phase
 
@@ -276,7 +276,8 @@ class Services:
             for task in tasks:
                 if task.node_id in names:
                     _check(task, spec, names[task.node_id])
-            return names.keys() <= {task.node_id for task in tasks if task.state == "running"}
+            has_begun = {task.node_id for task in tasks if task.state == "running" or _is_over(task, spec)}
+            return names.keys() <= has_begun
 
         await until(all_run, deadline=self._cluster.manager.api.change_deadline, first=0.1)
         return await self._states.state(spec.name)
@@ -420,6 +421,11 @@ def _check(task: Task, spec: ContainerSpec, node: NodeState) -> None:
     """Raises what a task that was refused stands for."""
     if task.is_refused:
         raise swarm_failure.of_task(task.words, spec, node.name)
+
+
+def _is_over(task: Task, spec: ContainerSpec) -> bool:
+    """Whether it has run, and nobody starts it again."""
+    return task.has_ended and spec.restart is Restart.NO
 
 
 def _without_first(stage: Stage) -> Stage:

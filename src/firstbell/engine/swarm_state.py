@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from firstbell.engine import docker_containers, swarm_read
 from firstbell.engine.docker import DockerEngine
 from firstbell.engine.docker_api import understood
 from firstbell.engine.swarm_api import Json
-from firstbell.engine.swarm_cluster import Cluster, NodeAway
+from firstbell.engine.swarm_cluster import Cluster, NodeAway, away
 from firstbell.engine.swarm_config import LABEL_NAME, service_name
 from firstbell.engine.swarm_networks import Networks
 from firstbell.engine.swarm_read import Task
@@ -69,8 +70,7 @@ class States:
         with understood(name):
             own = await self._cluster.own_id()
             tasks = swarm_read.current(map(swarm_read.task, entries))
-        # A task that the Swarm no longer wants is history where a newer one has taken its place.
-        wanted = [one for one in tasks if one.is_current or one.slot]
+        wanted = [one for one in tasks if one.counts]
         return tuple(sorted(wanted, key=lambda one: one.node_id != own))
 
     async def of_task(self, task: Task) -> ContainerState:
@@ -165,6 +165,18 @@ class States:
         if node is None or state.phase is Phase.MISSING:
             return None
         return Place(self._cluster.engine(node), node, name)
+
+    @contextlib.contextmanager
+    def asking(self, place: Place) -> Iterator[None]:
+        """What the place's daemon does not answer is said to be that node's, where it is not the manager's."""
+        try:
+            yield
+        except NodeAway:
+            raise
+        except EngineUnavailable as error:
+            if self._cluster.is_own(place.node):
+                raise
+            raise away(place.node, error.what) from error
 
     async def running(self, name: str) -> Place:
         """The same. Raises StartFailed if there is none."""
