@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 
 from firstbell.engine.base import Engine, Report, ignore
 from firstbell.model.membership import ManagerState, Membership
-from firstbell.model.observed import ImageState, RunResult
+from firstbell.model.observed import ContainerState, ImageState, RunResult
 
 
 class MembersOf(Protocol):
@@ -43,6 +43,8 @@ class Cluster(Engine, Protocol):
     def members(self) -> MembersOf: ...
 
     async def on(self, node: str) -> Machine: ...
+
+    async def everywhere(self, name: str) -> tuple[ContainerState, ...]: ...
 
     async def exec_everywhere(self, name: str, argv: Iterable[str], deadline: float = 60) -> dict[str, RunResult]: ...
 

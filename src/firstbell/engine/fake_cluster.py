@@ -11,7 +11,7 @@ from firstbell.errors import FirstbellError
 from firstbell.model.image import Progress
 from firstbell.model.membership import ManagerState, Membership
 from firstbell.model.names import NODE_NUMBER, NODE_READY
-from firstbell.model.observed import ImageState, RunResult
+from firstbell.model.observed import ContainerState, ImageState, RunResult
 
 
 class FakeMembers:
@@ -90,6 +90,9 @@ class FakeCluster(FakeMachine):
         if node != self.member.name and not (node in self.nodes and self.nodes[node].linked):
             raise self._no_answer(node)
         return self.machines.setdefault(node, FakeMachine(node))
+
+    async def everywhere(self, name: str) -> tuple[ContainerState, ...]:
+        return (await self.state(name),)
 
     async def exec_everywhere(self, name: str, argv: Iterable[str], deadline: float = 60) -> dict[str, RunResult]:
         return {self.member.name: await self.exec(name, argv, deadline=deadline)}

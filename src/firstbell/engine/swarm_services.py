@@ -11,7 +11,7 @@ from typing import Any
 
 import aiohttp
 
-from firstbell.engine import swarm_config, swarm_failure
+from firstbell.engine import swarm_config, swarm_everywhere, swarm_failure
 from firstbell.engine.base import Stage, ignore
 from firstbell.engine.docker import DockerEngine
 from firstbell.engine.docker_api import Answer, understood
@@ -26,7 +26,7 @@ from firstbell.engine.swarm_read import Task
 from firstbell.engine.swarm_state import LABEL_BESIDE, Place, States, as_recorded, is_ours
 from firstbell.engine.waiting import together, until
 from firstbell.errors import EngineUnavailable, FirstbellError, StartFailed
-from firstbell.model.container import NO_NETWORK, ContainerSpec, MountKind, Restart, network_of
+from firstbell.model.container import NO_NETWORK, ContainerSpec, MountKind, network_of
 from firstbell.model.names import LABEL_SPEC
 from firstbell.model.observed import ContainerState, NodeState, Phase
 
@@ -58,8 +58,10 @@ class Services:
             raise error
         parts = layout(spec)
         found = await self._states.state(spec.name)
-        if _is_as_wanted(found, spec):
+        if _is_as_wanted(found, spec) and not spec.every_node:
             return found
+        if spec.every_node:
+            return await self._start_everywhere(spec, parts, stage)
         for last in (False, False, True):
             await self._make_way(spec, found)
             stage("create")
@@ -73,13 +75,25 @@ class Services:
                     return found
         raise AssertionError  # the last round returns or raises
 
+    async def _start_everywhere(self, spec: ContainerSpec, parts: Layout, stage: Stage) -> ContainerState:
+        self._cluster.forget()
+        nodes = await self._nodes_for(spec)
+        # A node that cannot be asked, or lacks the image, says so when its task is refused.
+        await asyncio.gather(*(self._prepare(node, spec, parts) for node in nodes), return_exceptions=True)
+        stage("files")
+        references = await self._files.references(course_of(spec), parts.kept)
+        stage("start")
+        mounts = (*spec.mounts, *(program.mount for program in parts.programs))
+        body = swarm_config.service_body(spec, nodes=nodes, references=references, mounts=mounts)
+        return await swarm_everywhere.start(self._cluster, self._states, spec, body, nodes)
+
     async def _begin(self, spec: ContainerSpec, parts: Layout, stage: Stage) -> ContainerState:
         if spec.network_owner:
             return await self._start_beside(spec, stage)
         nodes = await self._nodes_for(spec)
         if spec.network == NO_NETWORK:
             await self._networks.ensure_alone()
-        await together(*(self._prepare_if_there(node, spec, parts) for node in nodes))
+        await together(*(self._prepare(node, spec, parts) for node in nodes))
         if spec.files:
             stage("files")
         references = await self._files.references(course_of(spec), parts.kept)
@@ -140,14 +154,6 @@ class Services:
             fit.sort(key=lambda node: not has.get(node, False))
         return fit[0]
 
-    async def _prepare_if_there(self, node: NodeState, spec: ContainerSpec, parts: Layout) -> None:
-        try:
-            await self._prepare(node, spec, parts)
-        except EngineUnavailable:
-            # What is to run everywhere may be the very link by which the node will be reached.
-            if not spec.every_node or parts.programs or parts.mounted:
-                raise
-
     async def _prepare(self, node: NodeState, spec: ContainerSpec, parts: Layout) -> None:
         await self._ensure_image(node, spec)
         await self._filler.prepare(node, spec, parts)
@@ -192,10 +198,9 @@ class Services:
         """Until it runs, or has run; woken by the node's own events, and by what the manager says of its tasks."""
         deadline = self._cluster.manager.api.change_deadline
         seen: list[Task] = []
-        waiting = self._everywhere(spec, nodes, seen) if spec.every_node else self._on_one(spec, nodes[0], seen)
         try:
             async with asyncio.timeout(deadline):
-                return await waiting
+                return await self._on_one(spec, nodes[0], seen)
         except TimeoutError:
             states = sorted({task.state for task in seen}) or ["new"]
             raise StartFailed(
@@ -266,21 +271,6 @@ class Services:
         except NodeAway:
             return None
         return await self._states.named(found, node) if found and found.phase is not Phase.MISSING else None
-
-    async def _everywhere(self, spec: ContainerSpec, nodes: tuple[NodeState, ...], seen: list[Task]) -> ContainerState:
-        names = {node.id: node for node in nodes}
-
-        async def all_run() -> bool:
-            tasks = await self._states.tasks(spec.name) or ()
-            seen[:] = tasks
-            for task in tasks:
-                if task.node_id in names:
-                    _check(task, spec, names[task.node_id])
-            has_begun = {task.node_id for task in tasks if task.state == "running" or _is_over(task, spec)}
-            return names.keys() <= has_begun
-
-        await until(all_run, deadline=self._cluster.manager.api.change_deadline, first=0.1)
-        return await self._states.state(spec.name)
 
     # beside another
 
@@ -421,11 +411,6 @@ def _check(task: Task, spec: ContainerSpec, node: NodeState) -> None:
     """Raises what a task that was refused stands for."""
     if task.is_refused:
         raise swarm_failure.of_task(task.words, spec, node.name)
-
-
-def _is_over(task: Task, spec: ContainerSpec) -> bool:
-    """Whether it has run, and nobody starts it again."""
-    return task.has_ended and spec.restart is Restart.NO
 
 
 def _without_first(stage: Stage) -> Stage:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from importlib.resources import files
 
 from firstbell.link.keys import KEY_FILE, ClusterKeys
 from firstbell.model import names
@@ -122,11 +124,17 @@ def link_spec(cluster: ClusterInputs, hub_image: str, shared: Observed) -> Conta
     """
     keys = cluster.keys.of(KeyRole.NODE).bundle if cluster.keys and KeyRole.NODE in cluster.keys.pairs else b""
     keeper = registry_node(shared)
+    program = link_program()
+    running = shared.container(names.link()).labels
+    # A new link cuts every connection through the old one: an image whose link is the same program is no reason.
+    same = running.get(names.LABEL_HASH) == program
+    image = running.get(names.LABEL_SOURCE, "") if same else cluster.ids.get(hub_image, hub_image)
+    marks = {names.LABEL_HASH: program, names.LABEL_SOURCE: image}
     return ContainerSpec(
         name=names.link(),
-        image=cluster.ids.get(hub_image, hub_image),
+        image=image,
         command=(PYTHON, "-m", "firstbell.link.node", *(["--registry", keeper.address] if keeper else [])),
-        labels=frozen(names.labels(CLUSTER, Role.LINK)),
+        labels=frozen(names.labels(CLUSTER, Role.LINK) | marks),
         user="0:0",
         network=HOST_NETWORK,
         mounts=(Mount(MountKind.BIND, NODE_SOCKET, SOCKET),),
@@ -136,6 +144,18 @@ def link_spec(cluster: ClusterInputs, hub_image: str, shared: Observed) -> Conta
         restart=Restart.ALWAYS,
         every_node=True,
     )
+
+
+def link_program() -> str:
+    """A digest of all that the link's program is made of."""
+    ours = files("firstbell")
+    folders = ((ours / "link", None), (ours / "model", ("cluster.py", "names.py", "proc.py", "pulse.py", "runtime.py")))
+    digest = hashlib.sha256()
+    for folder, wanted in folders:
+        for file in sorted(folder.iterdir(), key=lambda file: file.name):
+            if file.name in wanted if wanted else file.name.endswith(".py"):
+                digest.update(file.read_bytes())
+    return digest.hexdigest()[:20]
 
 
 def registry_spec(cluster: ClusterInputs, node: NodeState | None) -> ContainerSpec:

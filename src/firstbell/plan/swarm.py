@@ -58,7 +58,9 @@ class Stage(IntEnum):
     SHARED = 2
     PUSH = 3
     SPREAD = 4
-    COURSE = 5
+    LINK = 5
+    """A link that is there already is what images travel by, so it is changed after them."""
+    COURSE = 6
 
 
 def stage(step: Step) -> Stage:
@@ -68,6 +70,8 @@ def stage(step: Step) -> Stage:
             return Stage.IMAGES
         case PrepareNode() | MakeKeys():
             return Stage.KEYS
+        case StartContainer(spec=spec, why="changed") if spec.name == names.link():
+            return Stage.LINK
         case StartContainer(spec=spec) | EnsureVolume(spec=spec) if spec.labels.get(LABEL_COURSE) == CLUSTER:
             return Stage.SHARED
         case PushImage():

@@ -35,6 +35,9 @@ from firstbell.work.show import Show
 DEADLINE = 90.0
 """Seconds a part of the course may take to answer before `up` gives up; a hub takes about three."""
 
+_ENDS = 3
+"""Containers of one part that may end on a cluster before it has failed."""
+
 
 async def act(engine: Engine, course: Course, step: Step, show: Show) -> None:
     """Do one step. Raises a FirstbellError that says what stood in the way."""
@@ -51,9 +54,12 @@ async def act(engine: Engine, course: Course, step: Step, show: Show) -> None:
             await engine.ensure_volume(spec)
         case LayOutFiles():
             await static_files.lay_out(engine, course, step, show.on_progress)
+        case StartContainer(spec=spec) if spec.every_node:
+            await cluster.start_everywhere(cluster.as_cluster(engine), spec, show.on_progress)
+            await _settled(engine, course, spec, show)
         case StartContainer(spec=spec):
             await engine.start(spec)
-            await _settled(engine, spec, show)
+            await _settled(engine, course, spec, show)
         case StopContainer(name=name, grace=grace):
             await engine.stop(name, grace)
         case RunHelper(spec=spec, what=what):
@@ -82,7 +88,7 @@ async def _act_on_cluster(engine: Cluster, step: Step, show: Show) -> None:
             raise TypeError(f"{type(step).__name__} is no step of up or down")
 
 
-async def _settled(engine: Engine, spec: ContainerSpec, show: Show) -> None:
+async def _settled(engine: Engine, course: Course, spec: ContainerSpec, show: Show) -> None:
     """Wait until what was started does its work; a container that ends instead is reported with its log."""
     question = probe(spec)
     if not question:
@@ -90,14 +96,20 @@ async def _settled(engine: Engine, spec: ContainerSpec, show: Show) -> None:
     name = spec.name
     show.on_progress(Progress(f"waiting for {name}"))
 
+    ends: set[str] = set()
+
     async def answers() -> bool:
-        state = await engine.state(name)
-        if state.phase is not Phase.RUNNING:
-            raise StartFailed(f"{name} ended at once (exit code {state.exit_code})")
         if spec.every_node:
             results = await cluster.as_cluster(engine).exec_everywhere(name, question)
             return bool(results) and all(result.exit_code == 0 for result in results.values())
-        return (await engine.exec(name, question)).exit_code == 0
+        state = await engine.state(name)
+        if state.phase is Phase.RUNNING:
+            return (await engine.exec(name, question)).exit_code == 0
+        if course.engine.kind != "swarm" or len(ends | {state.id}) > _ENDS:
+            raise StartFailed(f"{name} ended at once (exit code {state.exit_code})")
+        if state.phase is Phase.EXITED:
+            ends.add(state.id)  # a Swarm starts another at once, and its nodes fail now and then for a moment
+        return False
 
     try:
         await until(answers, deadline=DEADLINE, first=0.1, longest=1.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -10,16 +11,16 @@ from datetime import UTC, datetime
 from firstbell.engine.base import Engine, Report
 from firstbell.engine.cluster import Cluster
 from firstbell.engine.swarm_keys import read_keys, write_keys
-from firstbell.engine.waiting import together
+from firstbell.engine.waiting import together, until
 from firstbell.errors import BuildFailed, EngineUnavailable, FirstbellError, StartFailed
 from firstbell.link import authority
 from firstbell.link.keys import ClusterKeys
 from firstbell.model import names
-from firstbell.model.container import frozen
+from firstbell.model.container import ContainerSpec, frozen
 from firstbell.model.course import Course
 from firstbell.model.image import Progress
 from firstbell.model.membership import Membership
-from firstbell.model.observed import ImageState, NodeState
+from firstbell.model.observed import ImageState, NodeState, Phase
 from firstbell.model.steps import MakeKeys, PrepareNode, PushImage, SpreadImage
 from firstbell.plan.cluster import ClusterInputs, registry_name
 from firstbell.plan.registry_image import registry_build
@@ -27,7 +28,19 @@ from firstbell.plan.services import Inputs
 from firstbell.work.machine import Ask
 from firstbell.work.project import read_ca_bundle
 
-__all__ = ["as_cluster", "gather_cluster", "make_keys", "prepare_node", "push_image", "refuse_no_manager", "spread"]
+_LINK_DEADLINE = 20.0
+"""Seconds for links to answer once they run."""
+
+__all__ = [
+    "as_cluster",
+    "gather_cluster",
+    "make_keys",
+    "prepare_node",
+    "push_image",
+    "refuse_no_manager",
+    "spread",
+    "start_everywhere",
+]
 
 
 def as_cluster(engine: Engine) -> Cluster:
@@ -153,6 +166,35 @@ async def make_keys(engine: Cluster, step: MakeKeys) -> ClusterKeys:
     keys = authority.renewed(there, now) if there else authority.make(now)
     await write_keys(daemon, keys, step.image)
     return keys
+
+
+async def start_everywhere(engine: Cluster, spec: ContainerSpec, report: Report) -> None:
+    """Start or change what runs on every node. Raises StartFailed where it is missing on a node that servers can be on.
+
+    A node that cannot be reached is told of, and is no reason to go without on the others.
+    """
+    try:
+        await engine.start(spec)
+    except StartFailed as error:
+        there = {state.node for state in await engine.everywhere(spec.name) if state.phase is Phase.RUNNING}
+        facts = await engine.facts()
+        needed = {node.name for node in facts.nodes if node.usable or node == facts.own_node}
+        if needed - there:
+            raise
+        report(Progress(f"{error.what}. The course goes on without; `firstbell nodes prepare` repairs a node."))
+    if spec.name == names.link():
+        await _answering(engine, spec.name)
+
+
+async def _answering(engine: Cluster, name: str) -> None:
+    """Wait until the nodes on which the link runs can be asked through it."""
+
+    async def answer() -> bool:
+        running = {state.node for state in await engine.everywhere(name) if state.phase is Phase.RUNNING}
+        return all(node.linked for node in (await engine.facts()).nodes if node.name in running)
+
+    with contextlib.suppress(TimeoutError):  # what then does not answer is left out, as any node that is away
+        await until(answer, deadline=_LINK_DEADLINE)
 
 
 async def push_image(engine: Cluster, step: PushImage, report: Report) -> None:
