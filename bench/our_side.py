@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bench.engine import Engine, wait_until
 from bench.side import ROOT, free_port, only, prefix
+from firstbell.model.names import is_standby
 
 FIRSTBELL = str(Path(sys.executable).parent / "firstbell")
 _SERVICES = ("hub", "proxy", "edge")
@@ -75,7 +76,8 @@ class OurSide:
 
     def servers(self) -> list[str]:
         """The containers of all servers."""
-        return self.engine.names(firstbell_course=self.course, firstbell_role="server")
+        found = self.engine.names(firstbell_course=self.course, firstbell_role="server")
+        return [name for name in found if not is_standby(self.course, name)]
 
 
 @contextmanager

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from firstbell.model.names import is_standby
+
 FIRSTBELL = Path(sys.executable).parent / "firstbell"
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PROJECT = Path(__file__).parent / "project"
@@ -55,9 +57,10 @@ class RunningCourse:
         return f"firstbell-{self.name}-{role}"
 
     def servers(self) -> list[dict[str, Any]]:
-        """`docker inspect` of every server, but for those that end in this moment."""
-        names = docker("ps", "-aq", "--filter", f"label=firstbell.course={self.name}", "--filter",
-                       "label=firstbell.role=server").split()  # fmt: skip
+        """`docker inspect` of every server, but for those that end in this moment, and those that wait for somebody."""
+        found = docker("ps", "-a", "--format", "{{.Names}}", "--filter", f"label=firstbell.course={self.name}",
+                       "--filter", "label=firstbell.role=server").split()  # fmt: skip
+        names = [name for name in found if not is_standby(self.name, name)]
         return json.loads(docker("inspect", *names, check=False)) if names else []
 
     def server_of(self, user: str) -> dict[str, Any]:

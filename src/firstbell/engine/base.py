@@ -62,6 +62,15 @@ class Engine(Protocol):
         """
         ...
 
+    async def prepare(self, name: str, spec: ContainerSpec) -> bool:
+        """Make the container beforehand, but for its late files, and let it wait under another name.
+
+        Its program runs, has its network, and waits for one line on its standard input. The next `start` of the same
+        specification, by this engine object, gives it the late file, and its own name, instead of making another one.
+        It ends when this object is closed or its process ends. False where the engine cannot. Raises as `start`.
+        """
+        ...
+
     async def stop(self, name: str, grace: int = 10) -> None:
         """SIGTERM, SIGKILL after `grace` seconds, remove. Nothing to do if there is none."""
         ...

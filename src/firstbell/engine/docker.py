@@ -20,6 +20,7 @@ from firstbell.engine import (
 from firstbell.engine.base import Report, Stage, ignore
 from firstbell.engine.docker_api import READ_DEADLINE, Api, Connect
 from firstbell.engine.docker_build import Builder
+from firstbell.engine.docker_standby import Standbys
 from firstbell.engine.swarm_members import Members
 from firstbell.model.container import ContainerSpec, File, NetworkSpec, VolumeSpec
 from firstbell.model.image import BuildSpec, Layer
@@ -55,6 +56,7 @@ class DockerEngine:
     ) -> None:
         self._api = Api(host, deadline=deadline, connector=connector)
         self._builder = Builder(self._api, log_folder, classic=classic)
+        self._standbys = Standbys(self._api)
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def __aenter__(self) -> Self:
@@ -64,6 +66,7 @@ class DockerEngine:
         await self.close()
 
     async def close(self) -> None:
+        await self._standbys.close()
         await self._api.close()
 
     @property
@@ -86,7 +89,12 @@ class DockerEngine:
 
     async def start(self, spec: ContainerSpec, stage: Stage = ignore) -> ContainerState:
         async with self._alone(spec.name):
-            return await docker_containers.start(self._api, spec, stage)
+            taken = await self._standbys.take(spec, stage)
+            return taken or await docker_containers.start(self._api, spec, stage)
+
+    async def prepare(self, name: str, spec: ContainerSpec) -> bool:
+        async with self._alone(spec.name):
+            return await self._standbys.prepare(name, spec)
 
     async def stop(self, name: str, grace: int = 10) -> None:
         await docker_containers.stop(self._api, name, grace)

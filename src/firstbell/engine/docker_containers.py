@@ -181,10 +181,10 @@ async def _fill_and_start(api: Api, identity: str, spec: ContainerSpec, stage: S
     stage("start")
     await api.json("POST", f"containers/{identity}/start")
     if spec.joins_late:
-        await _join(api, identity, spec.network)
+        await join(api, identity, spec.network)
 
 
-async def _join(api: Api, identity: str, network: str) -> None:
+async def join(api: Api, identity: str, network: str) -> None:
     """Put a running container that has no network into its own (see docs/decisions/0007)."""
     try:
         await api.json("POST", f"networks/{NO_NETWORK}/disconnect", body={"Container": identity, "Force": True})

@@ -61,6 +61,8 @@ class Containers(Nodes):
         """Entrypoint and command of images that have them."""
         self._containers: dict[str, Container] = {}
         self._volumes: dict[str, tuple[VolumeState, Files]] = {}
+        self._prepared: dict[str, str] = {}
+        """Containers that wait, by the names that they are for."""
         self._networks: dict[str, NetworkState] = {}
         self._listeners: list[tuple[str, asyncio.Queue[Event | None]]] = []
         self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -84,9 +86,13 @@ class Containers(Nodes):
         await self._enter("start", spec.name)
         async with self._locks[spec.name]:
             found = self._containers.get(spec.name)
-            if found and found.state.phase is Phase.RUNNING and found.state.spec_hash == spec.spec_hash:
+            if found and found.state.phase is Phase.RUNNING and found.spec.spec_hash == spec.spec_hash:
                 return found.state
             self._make_way(spec)
+            if (taken := self._take(spec)) is not None:
+                stage("start")
+                self._launch(taken)
+                return taken.state
             try:
                 stage("create")
                 await self._enter("start:create", spec.name)
@@ -103,6 +109,31 @@ class Containers(Nodes):
                 raise
         await asyncio.sleep(0)
         return container.state
+
+    async def prepare(self, name: str, spec: ContainerSpec) -> bool:
+        await self._enter("prepare", name)
+        async with self._locks[spec.name]:
+            waiting = replace(spec.prepared, name=name)
+            self._make_way(waiting)
+            container = self._make(waiting)
+            container.files.store(waiting.files)
+            container.state = replace(container.state, phase=Phase.RUNNING, started_at=_now())
+            self._emit(container, "start")
+            self._prepared[spec.name] = name
+            return True
+
+    def _take(self, spec: ContainerSpec) -> Container | None:
+        """What was prepared for this start, under its own name; None where there is nothing, or something else."""
+        container = self._containers.pop(self._prepared.pop(spec.name, ""), None)
+        if container is None:
+            return None
+        if replace(container.spec, name=spec.name) != spec.prepared or container.state.phase is not Phase.RUNNING:
+            self._emit(container, "destroy")
+            return None
+        container.spec, container.state = spec, replace(container.state, name=spec.name)
+        container.files.store(spec.files)
+        self._containers[spec.name] = container
+        return container
 
     def _make_way(self, spec: ContainerSpec) -> None:
         found = self._containers.get(spec.name)

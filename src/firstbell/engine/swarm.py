@@ -197,6 +197,11 @@ class SwarmEngine:
         async with self._alone(spec.name):
             return await self._services.start(spec, stage)
 
+    async def prepare(self, name: str, spec: ContainerSpec) -> bool:
+        """A task takes its standard input from nobody, and its name from its service."""
+        del name, spec
+        return False
+
     async def stop(self, name: str, grace: int = 10) -> None:
         await self._services.stop(name, grace)
         self._tidier.soon()

@@ -42,6 +42,7 @@ from firstbell.hub.roster_sync import PeopleWatch, RosterFile
 from firstbell.hub.routes import RouteWatch
 from firstbell.hub.server_parts import ServerParts
 from firstbell.hub.settings import Kept, settings
+from firstbell.hub.standby_care import StandbyCare
 from firstbell.hub.start_queue import StartQueue, slots_for
 from firstbell.hub.starts import Starts
 from firstbell.hub.static_files import StaticCare, StaticOffer
@@ -154,6 +155,7 @@ class FirstbellHub(JupyterHub):
         self._beside(BellWatch(context, self._places.state).run())
         self._beside(PeopleWatch(self, context.course, context.store, self._roster).run())
         self._beside(RehearsalWatch(self, context.store).run())
+        self._beside(StandbyCare(context).run())
         self._beside(self._warm_up(context))
         if context.cluster:
             self._beside(context.cluster.nodes.run())

@@ -13,6 +13,7 @@ from firstbell.hub.people import PeopleStore
 from firstbell.hub.presence import Presence
 from firstbell.hub.room import Room
 from firstbell.hub.server_parts import ServerParts
+from firstbell.hub.standbys import Standbys
 from firstbell.hub.start_log import StartLog
 from firstbell.hub.start_queue import StartQueue
 from firstbell.hub.starts import Starts
@@ -41,6 +42,7 @@ class HubContext:
     """Which starts bells have ordered, and which servers nobody has come for yet."""
     machine: Machine
     presence: Presence = field(default_factory=Presence)
+    standbys: Standbys = field(default_factory=Standbys)
     start_log: StartLog = field(default_factory=StartLog)
     cluster: Cluster | None = None
     """None on one machine."""

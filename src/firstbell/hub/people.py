@@ -83,6 +83,11 @@ def open_store(state_dir: Path) -> PeopleStore:
     return PeopleStore(state_dir / FILE, read_or_create(state_dir / KEY_FILE))
 
 
+def seat_name(number: int) -> str:
+    """The user name of a seat."""
+    return f"seat-{number:03d}"
+
+
 class PeopleStore:
     """The file. Every method is one short transaction; `OperationalError` (disk full, locked) reaches the caller."""
 
@@ -198,7 +203,7 @@ class PeopleStore:
                 last = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'seats'").fetchone()
                 number = (last[0] if last else 0) + 1
                 now = self._now()
-                seat = Seat(number, f"seat-{number:03d}", secrets.token_bytes(16), 1, now, now)
+                seat = Seat(number, seat_name(number), secrets.token_bytes(16), 1, now, now)
                 try:
                     row = (number, seat.username, seat.salt, 1, code_digest(seat), now, now)
                     db.execute("INSERT INTO seats VALUES (?, ?, ?, ?, ?, ?, ?)", row)

@@ -179,6 +179,7 @@ async def _start(context: HubContext, wanted: Wanted, start: Start, stages: Stag
     if start.node:
         specs = tuple(replace(spec, node=start.node) for spec in specs)
     state = await context.engine.start(specs[0], stages)
+    context.standbys.remove(who.user)
     for spec in specs[1:]:
         await context.engine.start(spec)
     times.engine = times.lap()

@@ -70,6 +70,10 @@ class Starts:
     def __len__(self) -> int:
         return len(self._by_user)
 
+    def users(self) -> frozenset[str]:
+        """Whose servers are being started."""
+        return frozenset(self._by_user)
+
     def containers(self) -> frozenset[str]:
         """Names of the containers that are being started."""
         return frozenset(name for start in self._by_user.values() for name in start.containers)

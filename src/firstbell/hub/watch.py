@@ -14,6 +14,7 @@ from firstbell.errors import EngineUnavailable
 from firstbell.hub import starting, tokens
 from firstbell.hub.context import HubContext
 from firstbell.hub.spawner import as_spawn_exception, ended_one, exit_status, url_of
+from firstbell.hub.standby_care import forget_old
 from firstbell.model.names import Role
 from firstbell.model.observed import ContainerState, Event, Observed, Phase
 from firstbell.plan.home import HELPER_SUFFIX, seats_with_homes
@@ -88,10 +89,10 @@ class ContainerWatch:
         for name, spawner in known.items():
             if spawner.ready:
                 await self._settle(spawner, observed.container(name))
-        for state in strangers(observed, set(known) | self._context.starts.containers()):
+        for state in strangers(observed, set(known) | self._expected()):
             if cluster and cluster.nodes.is_away(state.node):
                 continue  # it cannot be ended now; its node's return brings the next look
-            if state.name not in self._known():
+            if state.name not in set(self._known()) | self._expected():
                 LOG.warning(
                     "Removing %s (%s): no server of this hub; the files of %s stay", state.name, state.phase, state.user
                 )
@@ -119,6 +120,10 @@ class ContainerWatch:
             LOG.warning("The server of %s has moved to %s", spawner.user.name, state.address)
             spawner.server.ip = urlsplit(url).hostname
             self._app.db.commit()
+
+    def _expected(self) -> frozenset[str]:
+        """Names of containers that are somebody's soon."""
+        return self._context.starts.containers() | self._context.standbys.containers()
 
     def _known(self) -> dict[str, Any]:
         """The active spawners by their containers' names, the application's before that of its side-car."""
@@ -150,7 +155,8 @@ def running_containers(users: Any) -> list[str]:
 def strangers(observed: Observed, known: set[str]) -> list[ContainerState]:
     """Server containers that the hub does not know, and what is left of helpers that made homes."""
     roles = (Role.APP, Role.SERVER)
-    servers = [c for role in roles for c in observed.of_role(role.value) if c.name not in known]
+    servers = [c for role in roles for c in observed.of_role(role.value)]
+    servers = [c for c in (*servers, *observed.standbys) if c.name not in known]
     helpers = [c for c in observed.of_role(Role.HELPER.value) if c.name.endswith(HELPER_SUFFIX)]
     return servers + [c for c in helpers if c.phase is not Phase.RUNNING]
 
@@ -170,6 +176,7 @@ async def adopt(app: Any, context: HubContext) -> int:
     that computes, or is frozen, is alive. Without an answer of the engine nobody is taken for dead.
     """
     spawners = _spawners_with_a_server(app)
+    await forget_old(context)
     observed = await _observed(context)
     await asyncio.gather(*(_adopt(app, spawner, observed) for spawner in spawners))
     _forget_cut_starts(app)

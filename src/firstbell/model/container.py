@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
@@ -33,6 +33,9 @@ class File:
     gid: int = 0
     counted: bool = True
     """Whether a change of this file is a change of the container, which then is replaced."""
+    late: bool = False
+    """Whether a container that was prepared is given this file's content only when it is started, on its standard
+    input and as one line, instead of the file."""
 
     @property
     def digest(self) -> str:
@@ -144,6 +147,11 @@ class ContainerSpec:
     def spec_hash(self) -> str:
         """SHA-256 of the whole specification, files by their digests; the `firstbell.spec` label."""
         return hashlib.sha256(json.dumps(self._canonical(), sort_keys=True).encode()).hexdigest()[:20]
+
+    @property
+    def prepared(self) -> ContainerSpec:
+        """What of it can be made before its late files are known."""
+        return replace(self, files=tuple(file for file in self.files if not file.late))
 
     def _canonical(self) -> dict[str, Any]:
         plain = {name: getattr(self, name) for name in self.__slots__}

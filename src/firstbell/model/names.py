@@ -39,6 +39,7 @@ LABEL_OWNER = "firstbell.owner"
 RUNS = "_run"
 """Stands for a course in the labels of what `firstbell run` makes; no course can have that name."""
 
+_STANDBY = "standby"
 _READABLE = 24
 _DIGEST = 10
 _SHORT_DIGEST = 6
@@ -96,6 +97,16 @@ def user_key(user: str) -> str:
 def container(course: str, role: Role, user: str = "") -> str:
     """The name of a container of `course`."""
     return "-".join([PREFIX, course, role.value, *([user_key(user)] if user else [])])
+
+
+def standby(course: str, user: str) -> str:
+    """The name of a container that waits to become the server of a user who has not come yet."""
+    return "-".join([PREFIX, course, _STANDBY, user_key(user)])
+
+
+def is_standby(course: str, name: str) -> bool:
+    """Whether a container of that course has such a name."""
+    return name.startswith("-".join([PREFIX, course, _STANDBY, ""]))
 
 
 def home(course: str, user: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from firstbell.model.container import frozen
-from firstbell.model.names import LABEL_ROLE, LABEL_SPEC, LABEL_USER
+from firstbell.model.names import LABEL_COURSE, LABEL_ROLE, LABEL_SPEC, LABEL_USER, is_standby
 
 
 class Phase(StrEnum):
@@ -42,6 +42,11 @@ class ContainerState:
     """RFC 3339, UTC."""
     node: str = ""
     """The name of the node it is on; empty on one machine."""
+
+    @property
+    def is_standby(self) -> bool:
+        """Whether it waits to become the server of somebody who has not come yet."""
+        return is_standby(self.labels.get(LABEL_COURSE, ""), self.name)
 
     @property
     def role(self) -> str:
@@ -209,8 +214,13 @@ class Observed:
         return next((c for c in self.containers if c.name == name), ContainerState(name, Phase.MISSING))
 
     def of_role(self, role: str) -> tuple[ContainerState, ...]:
-        """All containers of a role."""
-        return tuple(c for c in self.containers if c.role == role)
+        """All containers of a role, without those that wait for somebody who has not come yet."""
+        return tuple(c for c in self.containers if c.role == role and not c.is_standby)
+
+    @property
+    def standbys(self) -> tuple[ContainerState, ...]:
+        """Containers that wait for somebody who has not come yet."""
+        return tuple(c for c in self.containers if c.is_standby)
 
     def volume(self, name: str) -> VolumeState | None:
         """The volume of that name."""

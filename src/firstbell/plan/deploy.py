@@ -75,7 +75,7 @@ def plan_down(course: Course, observed: Observed, hub_image: str, *, delete_home
     stops = [
         StopContainer(state.name, state.role, grace=15)
         for role in (*first, Role.APP, Role.SERVER, Role.HELPER, Role.GUARD)
-        for state in observed.of_role(role.value)
+        for state in (*observed.of_role(role.value), *(observed.standbys if role is Role.SERVER else ()))
     ]
     kept = set() if delete_homes else {Role.HOME.value, Role.STATE.value, Role.CERTIFICATES.value}
     volumes = [

@@ -194,11 +194,11 @@ def activity_interval(idle: int) -> int:
 
 
 def _files(inputs: ServerInputs, accounts: Accounts) -> tuple[File, ...]:
-    who = inputs.who
+    who, told = inputs.who, json.dumps(server_settings(inputs), sort_keys=True)
     return (
         *program_files(inputs.launcher, accounts, inputs.authorities),
         *mirror_files(inputs.course.network),
-        File(SERVER_FILE, json.dumps(server_settings(inputs), sort_keys=True).encode(), 0o400, who.uid, who.gid),
+        File(SERVER_FILE, told.encode(), 0o400, who.uid, who.gid, late=True),
         *owned_home(inputs.course, who.uid, who.gid),
     )
 

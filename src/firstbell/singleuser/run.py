@@ -11,7 +11,7 @@ import time
 import warnings
 from typing import Any
 
-from . import content, lean, packages, remembered, settings, start_hook
+from . import content, lean, packages, remembered, settings, standby, start_hook
 from .stops import EX_CANTCREAT, EX_CONFIG, EX_UNAVAILABLE, Stop
 
 
@@ -31,8 +31,16 @@ def main() -> int:
 
 def _run(began: float) -> int:
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # until Jupyter has its own: nothing to clean up yet
-    by_start = start_hook.wanted()
-    told = settings.load()
+    by_start, came = start_hook.wanted(), ""
+    if standby.is_one():
+        if not by_start:
+            _load()
+            from . import server  # noqa: F401 - only servers of hubs are started ahead
+        standby.say_ready()
+        came, began = standby.wait(), time.monotonic()
+        if by_start:
+            standby.leave_behind(came)
+    told = standby.told(came) if came else settings.load()
     if os.geteuid() == 0 and not told.allow_root:
         raise Stop(EX_CONFIG, "a server must not run as root; the course's image or settings start it as root")
     _need_jupyter_server()
@@ -49,12 +57,18 @@ def _run(began: float) -> int:
     os.chdir(home)
     if listener is None:
         return start_hook.run()
+    if not came:
+        _load()
+    _build(told, ways, listener, began).start()
+    return 0
+
+
+def _load() -> None:
+    """Jupyter's modules, in the way that makes the start short."""
     lean.begin()
     remembered.begin()
     # Extensions whose handlers do not say who may call them: with allow_unauthenticated_access off, nobody may unasked.
     warnings.filterwarnings("ignore", message="Extension endpoints without")
-    _build(told, ways, listener, began).start()
-    return 0
 
 
 def _build(told: settings.Told, ways: packages.Packages, listener: socket.socket, began: float) -> Any:

@@ -92,9 +92,14 @@ class Alone:
 Told = Union[Settings, Alone]
 
 
+def place() -> str:
+    """Where the settings file is, or would be."""
+    return os.environ.get(PATH_VARIABLE) or DEFAULT_PATH
+
+
 def load(path: str | None = None) -> Told:
     """The settings of this server. Raises ``Stop`` where the file is missing, unreadable or incomplete."""
-    path = path or os.environ.get(PATH_VARIABLE) or DEFAULT_PATH
+    path = path or place()
     try:
         with open(path, encoding="utf-8") as file:
             raw = json.load(file)
@@ -105,6 +110,11 @@ def load(path: str | None = None) -> Told:
     except ValueError:
         # The text of the error would quote the file, and with it the token.
         raise Stop(EX_CONFIG, f"the settings file {path} is not JSON: stop and start the server anew") from None
+    return told(raw, path)
+
+
+def told(raw: Any, path: str) -> Told:
+    """Settings of either kind from the decoded file. Raises ``Stop`` where they are incomplete."""
     if isinstance(raw, dict) and raw.get("alone") is True:
         return parse_alone(raw, path)
     return parse(raw, path)

@@ -37,7 +37,8 @@ async def list_homes(engine: Engine, course: Course, users: Iterable[str] = ()) 
     named.
     """
     observed = await engine.observe(course.name)
-    known = {names.home(course.name, user): user for user in (*users, *(c.user for c in observed.containers))}
+    with_container = (c.user for c in observed.containers if not c.is_standby)
+    known = {names.home(course.name, user): user for user in (*users, *with_container)}
     known |= _volumes(observed)
     if course.homes.directory:
         sizes = await _sizes(engine, observed, (Mount(MountKind.BIND, course.homes.directory, _HOMES, read_only=True),))
@@ -45,10 +46,11 @@ async def list_homes(engine: Engine, course: Course, users: Iterable[str] = ()) 
         sizes = await _sizes(engine, observed, _volume_mounts(observed))
     prefix = names.home(course.name, "x").rpartition("x-")[0]
     in_use = {c.user for c in observed.of_role(Role.SERVER) if c.phase is Phase.RUNNING}
+    awaited = {names.home(course.name, c.user) for c in observed.standbys}
     homes = (
         Home(user := known.get(name, ""), name, size, bool(user) and user in in_use)
         for name, size in sizes.items()
-        if name.startswith(prefix)
+        if name.startswith(prefix) and name not in awaited
     )
     return tuple(sorted(homes, key=lambda home: (home.user == "", home.user, home.name)))
 

@@ -97,7 +97,8 @@ async def status(engine: Engine, course: Course) -> Status:
     running = [c.name for c in observed.containers if c.phase is Phase.RUNNING]
     usage = {u.name: u for u in await engine.usage(running)}
     since = await _since(engine, running)
-    homes = sum(v.role == Role.HOME for v in observed.volumes)
+    awaited = {c.user for c in observed.standbys}
+    homes = sum(v.role == Role.HOME and v.user not in awaited for v in observed.volumes)
     figures = await hub_figures(engine, course)
     return Status(
         course=course.name,
