@@ -147,7 +147,8 @@ class FirstbellHub(JupyterHub):
         if context.cluster and context.cluster.leases:
             context.cluster.leases.begin()
         watch = ContainerWatch(self, context)
-        self._beside(RouteWatch(self).run())
+        routes = RouteWatch(self)
+        self._beside(routes.run())
         self._beside(watch.listen())
         self._beside(watch.keep_looking())
         self._beside(give_up_the_left(context))
@@ -158,6 +159,7 @@ class FirstbellHub(JupyterHub):
         self._beside(StandbyCare(context).run())
         self._beside(self._warm_up(context))
         if context.cluster:
+            context.cluster.nodes.changed.append(lambda _: routes.hurry())
             self._beside(context.cluster.nodes.run())
             self._beside(context.cluster.images.run())
             self._beside(keep_written(self._places.state, context.cluster.room))

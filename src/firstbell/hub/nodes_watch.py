@@ -56,8 +56,8 @@ class NodesWatch:
         self._cannot_ask = False
         self.own = ""
         """The hub's own node."""
-        self.gone: list[Told] = []
-        """Called when a node is found to be away."""
+        self.changed: list[Told] = []
+        """Called when a node is found to be away, and when it answers again."""
         self.back: list[Told] = []
         """Called when it answers again."""
         self.looked: list[Callable[[], None]] = []
@@ -138,11 +138,11 @@ class NodesWatch:
             if known.is_away:
                 known.is_away, known.back_at = False, now
                 LOG.warning("The node %s answers again", node.name)
-                _tell(self.back, node)
+                _tell([*self.changed, *self.back], node)
         elif not known.is_away and now - known.heard >= AWAY_AFTER:
             known.is_away = True
             LOG.warning("The node %s does not answer; its servers count as running", node.name)
-            _tell(self.gone, node)
+            _tell(self.changed, node)
 
 
 def _tell(whom: list[Told], node: NodeState) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import ClientError, ClientResponseError
@@ -47,6 +48,20 @@ class WatchedProxy(ConfigurableHTTPProxy):
             routes[spec] = {"routespec": spec, "target": target, "data": data}
         return routes
 
+    async def check_routes(self, user_dict: Any, service_dict: Any, routes: Any = None) -> Any:
+        """As JupyterHub's, but servers on nodes that are away have no route: the hub tells their people the truth."""
+        return await super().check_routes(self._reachable(user_dict), service_dict, routes)
+
+    def _reachable(self, users: Any) -> Any:
+        context = getattr(self.app, "context", None)
+        if context is None or context.cluster is None or not context.cluster.nodes.away():
+            return users
+        is_away = context.cluster.nodes.is_away
+        return {
+            key: _Seen(user.name, {name: s for name, s in user.spawners.items() if not is_away(s.node)})
+            for key, user in users.items()
+        }
+
     async def has_hub_route(self) -> bool | None:
         """Whether the route to the hub's pages is there; None if the proxy does not say. One small request."""
         url = url_path_join(self.api_url, "api/routes", self._routespec_to_chp_path(self.hub.base_url))
@@ -59,6 +74,14 @@ class WatchedProxy(ConfigurableHTTPProxy):
         except (ClientError, OSError, TimeoutError, ValueError):
             return None
         return bool(facts.get("target") == self.hub.host)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A user with those servers that can be reached, as far as JupyterHub's comparison of routes looks at them."""
+
+    name: str
+    spawners: dict[str, Any]
 
 
 class RouteWatch:
@@ -77,6 +100,10 @@ class RouteWatch:
             except Exception:
                 LOG.exception("Looking at the proxy failed, trying again")
             await asyncio.sleep(PROBE_EVERY)
+
+    def hurry(self) -> None:
+        """Compare at the next look."""
+        self._next_check = 0.0
 
     async def look(self) -> None:
         """One look, with a comparison if it is due or needed."""

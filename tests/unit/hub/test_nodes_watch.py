@@ -24,8 +24,9 @@ class World:
             self.engine, lambda: self.seconds, lambda: self.noon + timedelta(seconds=self.seconds), "Europe/Berlin"
         )
         self.told: list[str] = []
-        self.watch.gone.append(lambda node: self.told.append(f"{node.name} gone"))
-        self.watch.back.append(lambda node: self.told.append(f"{node.name} back"))
+        self.watch.changed.append(
+            lambda node: self.told.append(f"{node.name} {'gone' if self.watch.is_away(node.name) else 'back'}")
+        )
 
     async def passes(self, seconds: float) -> None:
         until = self.seconds + seconds
@@ -93,7 +94,7 @@ async def test_a_removed_node_is_forgotten(world):
 
 async def test_what_others_do_with_the_news_does_not_end_the_watch(world):
     """A listener that fails is logged; the others are told all the same."""
-    world.watch.gone.insert(0, lambda _: 1 / 0)
+    world.watch.changed.insert(0, lambda _: 1 / 0)
     world.engine.lose_node("n3")
     await world.passes(10)
     assert world.told == ["n3 gone"]
