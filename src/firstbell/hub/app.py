@@ -28,6 +28,7 @@ from firstbell.hub.context import SETTING, HubContext
 from firstbell.hub.figures import Figures, count_servers
 from firstbell.hub.figures_access import FIGURES, FiguresPage, forget_old_tokens
 from firstbell.hub.figures_ask import PATH as FIGURES_PATH
+from firstbell.hub.homes import Store
 from firstbell.hub.lease_page import lease_handlers
 from firstbell.hub.machine import Machine
 from firstbell.hub.no_options import PlainServerHandler
@@ -203,6 +204,7 @@ class FirstbellHub(JupyterHub):
             if roster
             else (lambda _: None),
             machine=machine,
+            homes=Store(course, engine, runtime.sidecar_image or runtime.image),
             bells=bells,
             cluster=cluster,
         )

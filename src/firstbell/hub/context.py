@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from firstbell.engine.base import Engine
 from firstbell.hub.bell_book import BellBook
 from firstbell.hub.cluster import Cluster
+from firstbell.hub.homes import Store
 from firstbell.hub.machine import Machine
 from firstbell.hub.people import PeopleStore
 from firstbell.hub.presence import Presence
@@ -41,6 +42,7 @@ class HubContext:
     bells: BellBook
     """Which starts bells have ordered, and which servers nobody has come for yet."""
     machine: Machine
+    homes: Store
     presence: Presence = field(default_factory=Presence)
     standbys: Standbys = field(default_factory=Standbys)
     start_log: StartLog = field(default_factory=StartLog)

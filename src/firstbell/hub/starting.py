@@ -7,7 +7,6 @@ import contextlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from firstbell.errors import EngineUnavailable, HomeMissing, StartFailed
@@ -15,13 +14,13 @@ from firstbell.hub import causes
 from firstbell.hub.causes import Cause
 from firstbell.hub.context import HubContext
 from firstbell.hub.home_control import refuse_while_moving
+from firstbell.hub.homes import missing
 from firstbell.hub.stages import Stages
 from firstbell.hub.start_queue import GivenUp, Lane
 from firstbell.hub.starts import Start
-from firstbell.model.course import Course
 from firstbell.model.observed import ContainerState, Phase
 from firstbell.plan.app import SIDECAR_LIMITS, server_specs
-from firstbell.plan.home import directory_helper, home_directory, home_volume, store_volume
+from firstbell.plan.home import directory_helper, home_volume, store_volume
 from firstbell.plan.memory_room import full_words, room_for_more
 from firstbell.plan.server import ServerInputs, Who, app_name, container_names
 
@@ -107,7 +106,8 @@ async def start_server(context: HubContext, wanted: Wanted, stages: Stages, time
         async with context.queue.turn(wanted.user, wanted.lane):
             times.queued = times.lap()
             _have_room(context, start)
-            return await _start(context, wanted, start, stages, times)
+            at_work = _start(context, wanted, start, stages, times)
+            return await context.homes.within(wanted.user, start.node, at_work)
     except GivenUp:
         raise
     except ServerFailed:
@@ -126,8 +126,10 @@ async def start_server(context: HubContext, wanted: Wanted, stages: Stages, time
 
 async def discard(context: HubContext, *containers: str, grace: int = 0) -> None:
     """Remove containers; one that cannot be removed now is found by the next look for strangers."""
-    with contextlib.suppress(EngineUnavailable):
-        await end(context, *containers, grace=grace)
+    with contextlib.suppress(EngineUnavailable, TimeoutError):
+        # What hangs in a store that is away ends when that is back.
+        async with asyncio.timeout(_LOOK_DEADLINE if context.homes.is_away else None):
+            await end(context, *containers, grace=grace)
 
 
 async def end(context: HubContext, *containers: str, grace: int = 0) -> None:
@@ -258,37 +260,23 @@ async def _have_volume(context: HubContext, who: Who, node: str, *, had: bool) -
     made = await context.engine.ensure_volume(volume)
     if made and had:
         await context.engine.remove_volume(volume.name)
-        raise _missing(f"the volume {volume.name} is gone", who.user)
+        raise missing(f"the volume {volume.name} is gone", who.user)
 
 
 async def _have_directory(context: HubContext, who: Who, node: str, *, had: bool) -> None:
-    folder = Path(home_directory(context.course, who.user))
-    if await asyncio.to_thread(folder.is_dir):
-        return
-    if had:
-        raise _missing(f"the folder {folder} is gone", who.user)
-    await _make_folder(context, who, node)
+    """Of a folder that is gone the engine says so, as it cannot mount it (hub/homes.py has the words for that)."""
+    if not had:
+        await _make_folder(context, who, node)
 
 
 async def _make_folder(context: HubContext, who: Who, node: str) -> None:
     course, marker = context.course, context.runtime.homes_marker
-    helper = directory_helper(course, who.user, context.runtime.image, who.uid, who.gid, node=node, marker=marker)
+    helper = directory_helper(course, who.user, context.homes.image, who.uid, who.gid, node=node, marker=marker)
     result = await context.engine.run(helper, deadline=_HOME_DEADLINE)
-    if result.exit_code and not (course.homes.directory and await _is_there(course, who.user)):
+    # In a directory the container's making makes the folder, whatever becomes of its program.
+    if result.exit_code and course.homes.nfs:
         where = course.homes.store
         raise HomeMissing(f"the folder of {who.user} could not be made in {where}", where=where, evidence=result.lines)
-
-
-async def _is_there(course: Course, user: str) -> bool:
-    return await asyncio.to_thread(Path(home_directory(course, user)).is_dir)
-
-
-def _missing(what: str, user: str) -> HomeMissing:
-    return HomeMissing(
-        what,
-        next_step=f"Restore it with `firstbell homes import {user}`, or, if it was deleted on purpose, let this person "
-        f"begin anew with `firstbell homes delete {user}`.",
-    )
 
 
 async def _ready(context: HubContext, start: Start) -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from typing import Any
 from urllib.parse import urlsplit
 
 from jupyterhub import orm
 
-from firstbell.errors import EngineUnavailable
+from firstbell.errors import EngineUnavailable, FirstbellError
 from firstbell.hub import starting, tokens
 from firstbell.hub.context import HubContext
 from firstbell.hub.spawner import as_spawn_exception, ended_one, exit_status, url_of
@@ -181,14 +180,23 @@ async def adopt(app: Any, context: HubContext) -> int:
     await asyncio.gather(*(_adopt(app, spawner, observed) for spawner in spawners))
     _forget_cut_starts(app)
     if observed is not None:
-        _keep_seats_apart(context, observed)
+        await _keep_seats_apart(context, observed)
     return len(spawners)
 
 
-def _keep_seats_apart(context: HubContext, observed: Observed) -> None:
-    """Should our database be lost while homes stay, a new visitor must not get the number of somebody with files."""
-    directory = context.course.homes.directory
-    folders = os.listdir(directory) if directory and os.path.isdir(directory) else []  # noqa: PTH112, PTH208
+async def _keep_seats_apart(context: HubContext, observed: Observed) -> None:
+    """Should our database be lost while homes stay, a new visitor must not get the number of somebody with files.
+
+    Raises FirstbellError where that cannot be made sure: the hub is then started again until it can.
+    """
+    folders: list[str] = []
+    if context.course.homes.is_shared and context.course.access.login == "seminar":
+        try:
+            folders = await context.homes.folders()
+        except FirstbellError as error:
+            if not context.store.last_seat():
+                raise
+            LOG.warning("The homes cannot be listed now; seats are numbered by the hub's own record: %s", error)
     context.store.skip_seats(seats_with_homes(context.course, observed, folders))
 
 

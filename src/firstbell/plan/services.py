@@ -143,7 +143,6 @@ def _hub(inputs: Inputs, made: Runtime) -> ContainerSpec:
     public, secrets = to_wire(course)
     state = Mount(MountKind.VOLUME, names.volume(course.name, Role.STATE), runtime.STATE_DIR)
     ca = File(runtime.CA_FILE, inputs.ca_bundle)
-    homes = course.homes.directory
     return replace(
         service(inputs, Role.HUB, (PYTHON, "-m", "firstbell.hub"), 2 * GIB),
         groups=(str(inputs.socket_gid),),
@@ -153,7 +152,6 @@ def _hub(inputs: Inputs, made: Runtime) -> ContainerSpec:
             _shared(course),
             static_files.mount(course),
             Mount(MountKind.BIND, inputs.socket, runtime.SOCKET),
-            *([Mount(MountKind.BIND, homes, homes, read_only=True)] if homes else []),
         ),
         files=(
             _directory(runtime.STATE_DIR),

@@ -16,6 +16,7 @@ from firstbell.engine.waiting import until
 from firstbell.hub.bell_book import BellBook
 from firstbell.hub.cluster import Cluster, make_cluster
 from firstbell.hub.context import HubContext
+from firstbell.hub.homes import Store
 from firstbell.hub.leases import Leases
 from firstbell.hub.machine import Machine
 from firstbell.hub.nodes_watch import NodesWatch
@@ -111,6 +112,7 @@ async def made(tmp_path: Path, course: Course, **node: Any) -> Hub:
         parts=ServerParts(engine, IMAGE, None),
         person=lambda _: None,
         machine=machine,
+        homes=Store(course, engine, IMAGE),
         bells=BellBook(tmp_path / "bells.sqlite"),
         cluster=cluster,
     )

@@ -15,6 +15,7 @@ from firstbell.engine.waiting import until
 from firstbell.errors import EngineUnavailable
 from firstbell.hub.bell_book import BellBook
 from firstbell.hub.context import HubContext
+from firstbell.hub.homes import Store
 from firstbell.hub.machine import Machine
 from firstbell.hub.people import PeopleStore
 from firstbell.hub.room import Room
@@ -107,6 +108,7 @@ async def hub(tmp_path: Path) -> AsyncIterator[Hub]:
         parts=ServerParts(engine, IMAGE, None),
         person=lambda _: None,
         machine=Machine(engine, "demo", meminfo=tmp_path / "meminfo"),
+        homes=Store(course, engine, IMAGE),
         bells=BellBook(tmp_path / "bells.sqlite"),
     )
     yield Hub(engine, context, [])
