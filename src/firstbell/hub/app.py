@@ -189,6 +189,9 @@ class FirstbellHub(JupyterHub):
                 course, runtime.image, engine, store, starts, machine, nodes, lambda: nodes_of_servers(self.users)
             )
         queue = StartQueue(slots_for(runtime.cpus or os.cpu_count() or 1), nodes=cluster.room if cluster else None)
+        homes = Store(course, engine, runtime.sidecar_image or runtime.image, is_cluster=nodes is not None)
+        if cluster:
+            cluster.room.without_homes = homes.away_nodes
         if nodes:
             nodes.looked.append(queue.call_again)
         return HubContext(
@@ -204,7 +207,7 @@ class FirstbellHub(JupyterHub):
             if roster
             else (lambda _: None),
             machine=machine,
-            homes=Store(course, engine, runtime.sidecar_image or runtime.image),
+            homes=homes,
             bells=bells,
             cluster=cluster,
         )
@@ -215,6 +218,8 @@ class FirstbellHub(JupyterHub):
             await context.parts.accounts()
         except Exception as error:
             self.log.debug("Not warm yet: %s", error)
+        if context.cluster:
+            await context.homes.prepare([node.name for node in context.cluster.nodes.all()])
 
     def _beside(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

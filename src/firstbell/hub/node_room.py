@@ -55,6 +55,8 @@ class NodeRoom:
         self._homes = homes
         self._on_nodes = on_nodes
         self._images = images
+        self.without_homes: Callable[[], frozenset[str]] = frozenset
+        """The nodes on which shared homes cannot be had now."""
         self._counted: tuple[float, Counter[str]] = (float("-inf"), Counter())
 
     def slots(self) -> Mapping[str, int]:
@@ -78,7 +80,7 @@ class NodeRoom:
 
     def candidates(self, but: str = "") -> tuple[Candidate, ...]:
         """All nodes as they are now; the start of the user `but` is not counted."""
-        servers = self.running()
+        servers, without = self.running(), self.without_homes()
         coming, with_image, used = self._starts.by_node(but), self._images(), self._machine.server_use()
         return tuple(
             Candidate(
@@ -87,6 +89,7 @@ class NodeRoom:
                 servers[node.name],
                 coming[node.name],
                 has_image=with_image is None or node.name in with_image,
+                has_homes=node.name not in without,
             )
             for node in self._nodes.all()
         )

@@ -270,7 +270,7 @@ async def _have_directory(context: HubContext, who: Who, node: str, *, had: bool
 
 
 async def _make_folder(context: HubContext, who: Who, node: str) -> None:
-    course, marker = context.course, context.runtime.homes_marker
+    course, marker = context.course, await context.homes.marker()
     helper = directory_helper(course, who.user, context.homes.image, who.uid, who.gid, node=node, marker=marker)
     result = await context.engine.run(helper, deadline=_HOME_DEADLINE)
     # In a directory the container's making makes the folder, whatever becomes of its program.

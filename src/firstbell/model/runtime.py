@@ -72,8 +72,6 @@ class Runtime:
     """The image of the side-cars, where the course's servers are web applications; by reference."""
     has_project: bool = False
     """Whether the image holds the project's files in PROJECT_DIR."""
-    homes_marker: str = ""
-    """What the shared directory of homes is told by on every node of a cluster; empty on one machine."""
     has_ca: bool = False
     """Whether CA_FILE holds authorities that servers must trust."""
     proxy_environment: tuple[tuple[str, str], ...] = ()

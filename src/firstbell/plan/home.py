@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 
 from firstbell.errors import HomeMissing
 from firstbell.model import names
@@ -116,15 +117,22 @@ def list_helper(course: Course, image: str, *, node: str = "") -> ContainerSpec:
     return _store_helper(course, image, ("list", PARENT), node=node)
 
 
-def look_helper(course: Course, image: str, *, node: str = "") -> ContainerSpec:
-    """A container that ends well if the store answers on that node."""
-    return _store_helper(course, image, ("look", PARENT), user=node, node=node)
+def look_helper(course: Course, image: str, *, node: str = "", marker: str = "") -> ContainerSpec:
+    """A container that ends well if the store answers on that node, and is the one with that marker."""
+    made = _store_helper(course, image, ("look", PARENT), user=node, node=node)
+    return replace(made, mounts=(*made.mounts, *marker_mounts(course, marker)))
+
+
+def mark_helper(course: Course, image: str) -> ContainerSpec:
+    """A container that prints the marker of the shared directory on the hub's node, made if there is none."""
+    words = ("mark", PARENT, str(course.server.uid), str(course.server.gid))
+    return _store_helper(course, image, words)
 
 
 def _store_helper(
     course: Course, image: str, words: tuple[str, ...], *, user: str = "", node: str = ""
 ) -> ContainerSpec:
-    mount = store_mount(course, read_only=words[0] != "make")
+    mount = store_mount(course, read_only=words[0] not in {"make", "mark"})
     return ContainerSpec(
         name=names.container(course.name, Role.HELPER, user) + f"-{words[0]}{HELPER_SUFFIX}",
         image=image,
@@ -134,7 +142,9 @@ def _store_helper(
         mounts=(mount,) if mount else (),
         files=(recipe_file("home_folder.py", _SCRIPT),),
         limits=Limits(memory=128 * MIB, pids=64),
-        capabilities=("CHOWN", "DAC_OVERRIDE", "SETGID", "SETUID") if words[0] == "make" else ("DAC_READ_SEARCH",),
+        capabilities=("CHOWN", "DAC_OVERRIDE", "SETGID", "SETUID")
+        if words[0] in {"make", "mark"}
+        else ("DAC_READ_SEARCH",),
         node=node,
     )
 

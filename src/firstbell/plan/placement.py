@@ -20,6 +20,8 @@ class Candidate:
     coming: int = 0
     """How many are being started there, and use little of their memory yet."""
     has_image: bool = True
+    has_homes: bool = True
+    """Whether the homes that all nodes share can be had there; true where each is on one node."""
 
     @property
     def name(self) -> str:
@@ -66,6 +68,8 @@ def hindrance(candidate: Candidate, limit: int) -> str:
         return why
     if not candidate.has_image:
         return "has not got the course's image"
+    if not candidate.has_homes:
+        return "does not reach the homes"
     return f"has {_left(candidate, limit)} left" if candidate.fits(limit) == 0 else ""
 
 

@@ -90,7 +90,7 @@ async def test_a_slow_start_goes_on_while_the_store_answers(store, files):
 
 @pytest.mark.parametrize("how", ["hangs", "fails"])
 async def test_a_store_that_is_away(store, files, how):
-    """The first start is told in bounded time, the next ones at once by one container's look; then all is well again."""
+    """The first start is told in bounded time, the next ones at once by one container's look; then all is well."""
     if how == "hangs":
         files.answers.clear()
     else:

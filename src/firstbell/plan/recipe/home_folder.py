@@ -1,16 +1,18 @@
 """Runs inside a container that sees all homes of a store: makes one folder, or lists those there are.
 
-`python3 home_folder.py make PATH UID GID` · `… list PATH` · `… look PATH`. A file server may not let root do
-what it pleases (root_squash): then the folder is made as its owner.
+`python3 home_folder.py make PATH UID GID` · `… list PATH` · `… look PATH` · `… mark PATH UID GID`.
+A file server may not let root do what it pleases (root_squash): then things are made as their owner.
 """
 
 # Strings, not Paths, as in home_inside.py.
-# ruff: noqa: PTH106, PTH112, PTH102, PTH208
+# ruff: noqa: PTH106, PTH112, PTH102, PTH118, PTH208
 from __future__ import annotations
 
 import json
 import os
 import sys
+
+MARKER = ".firstbell-store-"
 
 
 def make(path: str, uid: int, gid: int) -> dict[str, bool]:
@@ -23,11 +25,30 @@ def make(path: str, uid: int, gid: int) -> dict[str, bool]:
     except PermissionError:
         if os.path.isdir(path):
             os.rmdir(path)
-        os.setgroups([])
-        os.setgid(gid)
-        os.setuid(uid)
+        become(uid, gid)
         os.mkdir(path, 0o700)
     return {"made": True}
+
+
+def become(uid: int, gid: int) -> None:
+    """Go on as the owner."""
+    os.setgroups([])
+    os.setgid(gid)
+    os.setuid(uid)
+
+
+def mark(path: str, uid: int, gid: int) -> dict[str, str]:
+    """The end of the name of the store's marker, which is made if there is none."""
+    found = sorted(name for name in os.listdir(path) if name.startswith(MARKER))
+    if not found:
+        found = [MARKER + os.urandom(8).hex()]
+        place = os.path.join(path, found[0])
+        try:
+            os.close(os.open(place, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o444))
+        except PermissionError:
+            become(uid, gid)
+            os.close(os.open(place, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o444))
+    return {"marker": found[0][len(MARKER) :]}
 
 
 def look(path: str) -> dict[str, int]:
@@ -41,8 +62,8 @@ def main(argv: list[str]) -> None:
     """Do what the words say and print it as JSON."""
     done: object
     try:
-        if argv[0] == "make":
-            done = make(argv[1], int(argv[2]), int(argv[3]))
+        if argv[0] in {"make", "mark"}:
+            done = (make if argv[0] == "make" else mark)(argv[1], int(argv[2]), int(argv[3]))
         else:
             done = sorted(os.listdir(argv[1])) if argv[0] == "list" else look(argv[1])
     except OSError as error:
