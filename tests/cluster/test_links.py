@@ -345,7 +345,7 @@ def test_the_tunnel_is_open_to_the_loopback_device_alone(linked: Linked) -> None
 
 
 def test_a_request_through_the_tunnel_costs_little(linked: Linked) -> None:
-    """A new connection with one request costs tunnel and link together less than three milliseconds of CPU."""
+    """A new connection with one request costs tunnel and link together less than six milliseconds of CPU."""
     node = linked.cluster.workers[0]
 
     def spent() -> float:
@@ -358,7 +358,7 @@ def test_a_request_through_the_tunnel_costs_little(linked: Linked) -> None:
         linked.page(node)
     each = (spent() - before) / count
     print(f"CPU per connection and request of 200 kB: {each * 1000:.2f} ms")
-    assert each < 0.003
+    assert each < 0.006
 
 
 def _pids(folder: str) -> list[int]:
