@@ -21,6 +21,7 @@ from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 from firstbell.engine.docker import DockerEngine
 from firstbell.engine.swarm_link import Pinger, node_engine
+from firstbell.engine.waiting import until
 from firstbell.errors import EngineUnavailable
 from firstbell.link import authority
 from firstbell.link.keys import ClusterKeys, RoleKeys
@@ -262,6 +263,27 @@ async def test_loss_and_delay_end_no_connection(linked: Linked, mended: Cluster)
         async with linked.engine(node) as engine:
             assert (await engine.facts()).address == node.address
     await pinger.close()
+
+
+async def test_whoever_asks_a_node_that_is_gone_is_told_within_ten_seconds(linked: Linked, mended: Cluster) -> None:
+    """A page of a node whose cable is out ends in a reset, which the proxy answers with the hub's page; a new one at
+    once; after the cable is in again it comes."""
+    node = mended.workers[1]
+    assert b"page of" in await asyncio.to_thread(linked.page, node)
+    node.cut()
+    for most in (12.0, 1.0):
+        began = asyncio.get_running_loop().time()
+        with pytest.raises(OSError):
+            await asyncio.to_thread(linked.page, node)
+        assert asyncio.get_running_loop().time() - began < most
+    node.heal()
+
+    async def comes() -> bool:
+        with contextlib.suppress(OSError):
+            return b"page of" in await asyncio.to_thread(linked.page, node)
+        return False
+
+    assert await until(comes, deadline=PATIENCE)
 
 
 async def test_a_cut_of_some_seconds_is_only_a_pause(linked: Linked, mended: Cluster) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from firstbell.link.links import CONNECT, Links
 from firstbell.link.pipe import End, join, reset, steady
+from firstbell.link.reach import Reach
 from firstbell.model.cluster import Purpose
 
 MOST_OF_ONE = 512
@@ -35,7 +36,8 @@ class Forwarder:
     """One for all listeners of a program.
 
     `find` tells the way of whoever connected to that address of this machine, None if it is not known; `refresh`
-    learns anew what `find` knows, and is asked when a way is not known or leads nowhere.
+    learns anew what `find` knows, and is asked when a way is not known or leads nowhere. With `reach`, connections that
+    wait for a node that does not answer are reset.
     """
 
     def __init__(
@@ -46,7 +48,9 @@ class Forwarder:
         say: Say,
         *,
         most_of_one: int = MOST_OF_ONE,
+        reach: Reach | None = None,
     ) -> None:
+        self.reach = reach
         self._links = links
         self._find = find
         self._refresh = refresh
@@ -59,9 +63,9 @@ class Forwarder:
 
     def protocol(self) -> asyncio.Protocol:
         """For each connection that comes in."""
-        return _Near(self)
+        return Near(self)
 
-    def came(self, near: End, source: str, name: tuple[str, int]) -> None:
+    def came(self, near: Near, source: str, name: tuple[str, int]) -> None:
         """Somebody connected to `name`."""
         self._sources[source] += 1
         if self._sources[source] > self._most:
@@ -70,7 +74,9 @@ class Forwarder:
             return
         way = self._find(*name)
         if way is not None and way.node:
-            far = End()
+            if not near.heads_for(way.node):
+                return
+            far = _Far()
             if self._links.open_now(way.node, way.purpose, way.target, far) is not None:
                 join(near, far)
                 return
@@ -84,13 +90,14 @@ class Forwarder:
         if not self._sources[source]:
             del self._sources[source]
 
-    async def _bring(self, near: End, name: tuple[str, int]) -> None:
+    async def _bring(self, near: Near, name: tuple[str, int]) -> None:
         tried: Way | None = None
         for _ in range(2):
             way = self._find(*name)
             if way is not None and way != tried:
                 try:
-                    join(near, await self._reach(way))
+                    if near.heads_for(way.node):
+                        join(near, await self._reach(way))
                     return
                 except (OSError, TimeoutError) as error:
                     self._say(
@@ -102,7 +109,7 @@ class Forwarder:
             reset(near.transport)
 
     async def _reach(self, way: Way) -> End:
-        far = End()
+        far = _Far()
         if way.node:
             await self._links.open(way.node, way.purpose, way.target, far)
             return far
@@ -119,13 +126,43 @@ class Forwarder:
             self._asked = time.monotonic()
 
 
-class _Near(End):
+class Near(End):
     """The side of this machine."""
 
     def __init__(self, forwarder: Forwarder) -> None:
         super().__init__()
         self._forwarder = forwarder
         self._source = ""
+        self._node = ""
+        self.waits = True
+        """For an answer: nothing has come since it last said something."""
+
+    def heads_for(self, node: str) -> bool:
+        """Whether it may go on to that node; one that is known not to answer ends it."""
+        reach = self._forwarder.reach
+        if reach is None or self.is_lost or node == self._node:
+            return True
+        if self._node:
+            reach.leave(self._node, self)
+        self._node = node
+        if node:
+            reach.enter(node, self)
+            if reach.is_silent(node):
+                self.node_is_silent()
+                return False
+        return True
+
+    def node_is_silent(self) -> None:
+        """Whoever waits is told; whoever only listens is not."""
+        if self.waits and self.transport is not None:
+            reset(self.transport)
+
+    def data_received(self, data: bytes) -> None:
+        self.waits = True
+        if self._node and self._forwarder.reach is not None and self._forwarder.reach.is_silent(self._node):
+            self.node_is_silent()
+            return
+        super().data_received(data)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -138,3 +175,14 @@ class _Near(End):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._forwarder.went(self._source)
+        if self._node and self._forwarder.reach is not None:
+            self._forwarder.reach.leave(self._node, self)
+
+
+class _Far(End):
+    """The side of the server."""
+
+    def data_received(self, data: bytes) -> None:
+        if isinstance(self.other, Near):
+            self.other.waits = False
+        super().data_received(data)

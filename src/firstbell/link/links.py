@@ -58,7 +58,7 @@ class Links:
         stream = self.open_now(address, purpose, target, protocol)
         if stream is not None:
             return stream
-        async with asyncio.timeout(CONNECT), self._shaking[address]:
+        async with self._shaking[address], asyncio.timeout(CONNECT):
             # One may have become free while others shook hands.
             stream = self.open_now(address, purpose, target, protocol)
             return stream or (await self._connect(address, purpose)).open(target, protocol)

@@ -9,7 +9,7 @@ import struct
 
 _NOW = struct.pack("ii", 1, 0)
 """SO_LINGER of no seconds: closing sends a reset."""
-IDLE = 15
+IDLE = 30
 """Seconds of silence after which the kernel asks whether the other side is still there, and again every _AGAIN."""
 _AGAIN = 5
 PATIENCE = 60

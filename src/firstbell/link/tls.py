@@ -14,7 +14,7 @@ from firstbell.model.cluster import KeyRole, Purpose
 
 MAY: Mapping[KeyRole, frozenset[Purpose]] = {
     KeyRole.HUB: frozenset(Purpose),
-    KeyRole.TUNNEL: frozenset({Purpose.SERVER, Purpose.NODES}),
+    KeyRole.TUNNEL: frozenset({Purpose.SERVER, Purpose.NODES, Purpose.PING}),
     KeyRole.NODE: frozenset({Purpose.HUB, Purpose.REGISTRY}),
 }
 """What a link does for whom; everything else is refused."""

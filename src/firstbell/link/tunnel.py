@@ -19,6 +19,7 @@ from firstbell.link.forward import Forwarder, Way
 from firstbell.link.keys import KEY_FILE, RoleKeys
 from firstbell.link.links import Links
 from firstbell.link.program import drop_privileges, log, raise_file_limit, run, spare_memory
+from firstbell.link.reach import Reach
 from firstbell.model.cluster import LINK_PORT, KeyRole, Purpose, tunnel_port, tunnel_target
 from firstbell.model.pulse import NodeList
 from firstbell.model.runtime import SERVER_PORT
@@ -42,7 +43,8 @@ class Tunnel:
         self._nodes = NodeList(0, {})
         self._own: int | None = None
         say = functools.partial(log, "tunnel")
-        self.forwarder = Forwarder(links, self.way, self.learn, say, most_of_one=_ALL)
+        self.reach = Reach(links, say)
+        self.forwarder = Forwarder(links, self.way, self.learn, say, most_of_one=_ALL, reach=self.reach)
 
     def way(self, address: str, _port: int) -> Way | None:
         """Where a connection to that loopback address goes; None if that is no node we know."""
@@ -84,6 +86,7 @@ class Tunnel:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self.keep_learning())
+                group.create_task(self.reach.run())
                 group.create_task(server.serve_forever())
         finally:
             server.close()
@@ -113,7 +116,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--link-port", type=int, default=LINK_PORT)
     chosen = parser.parse_args(arguments)
     links = Links(RoleKeys.load(KeyRole.TUNNEL, chosen.keys), port=chosen.link_port)
-    links.prepare(Purpose.SERVER, Purpose.NODES)
+    links.prepare(Purpose.SERVER, Purpose.NODES, Purpose.PING)
     raise_file_limit()
     spare_memory()
     port = tunnel_port(chosen.subnet)

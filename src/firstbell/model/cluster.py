@@ -39,7 +39,7 @@ class Purpose(StrEnum):
     REGISTRY = "firstbell-registry"
     """The registry of the node. For other nodes."""
     PING = "firstbell-ping"
-    """One line of JSON, a `NodePulse`. For the hub and the command line."""
+    """One line of JSON, a `NodePulse`. For the hub, the command line and the tunnel."""
     NODES = "firstbell-nodes"
     """One line of JSON: numbers and addresses of the nodes, as a manager knows them. For the tunnel."""
 
@@ -50,7 +50,7 @@ class KeyRole(StrEnum):
     HUB = "hub"
     """May do everything on every node. For the hub and the command line."""
     TUNNEL = "tunnel"
-    """May reach servers. It carries what students send, so it can do no more."""
+    """May reach servers, and see that a node answers. It carries what students send, so it can do no more."""
     NODE = "node"
     """May reach hubs and the registry. The only one that is believed to be a link."""
 

@@ -75,7 +75,7 @@ def test_a_node_may_reach_hubs_and_registry_only(keys: ClusterKeys) -> None:
     may = {purpose for purpose in Purpose if tls.allowed(peer, purpose.value)}
     assert may == {Purpose.HUB, Purpose.REGISTRY}
     tunnel = handshake(keys.of(KeyRole.TUNNEL), keys.of(KeyRole.NODE), Purpose.SERVER).getpeercert()
-    assert {p for p in Purpose if tls.allowed(tunnel, p.value)} == {Purpose.SERVER, Purpose.NODES}
+    assert {p for p in Purpose if tls.allowed(tunnel, p.value)} == {Purpose.SERVER, Purpose.NODES, Purpose.PING}
     assert tls.allowed(tunnel, None) is None
     assert tls.allowed(tunnel, "http/1.1") is None
     assert tls.allowed(None, Purpose.SERVER.value) is None

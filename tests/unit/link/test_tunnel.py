@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 
 from firstbell.link.carrier import Carrier
-from firstbell.model.cluster import Purpose
-from tests.unit.link.world import DEADLINE, SERVER, eventually, server, world
+from firstbell.link.forward import Forwarder
+from firstbell.link.links import Links
+from firstbell.link.reach import Reach
+from firstbell.model.cluster import KeyRole, Purpose
+from tests.unit.link.world import DEADLINE, SERVER, eventually, keys, server, world
 
 MIB = 1024**2
 
@@ -195,3 +198,56 @@ async def test_servers_of_the_own_node_are_reached_straight() -> None:
             assert await reader.readexactly(4) == b"near"
         assert w.door.links == before
         writer.close()
+
+
+async def test_whoever_waits_for_a_silent_node_is_told_soon() -> None:
+    """A request to a node that has stopped answering is reset, a new one at once; who only listens goes on later."""
+    frozen = asyncio.Event()
+    frozen.set()
+    carried: list[asyncio.Task[None]] = []
+
+    async with world() as w, server(echo):
+
+        async def way(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            """To the link, as long as the cable is in."""
+            there, out = await asyncio.open_connection("127.0.0.1", w.port)
+
+            async def copy(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+                while data := await source.read(65536):
+                    await frozen.wait()
+                    sink.write(data)
+                sink.close()
+
+            carried.extend(asyncio.ensure_future(copy(*ends)) for ends in ((reader, out), (there, writer)))
+
+        cable = await asyncio.start_server(way, "127.0.0.1", 0)
+        links = Links(keys().of(KeyRole.TUNNEL), port=cable.sockets[0].getsockname()[1])
+        reach = Reach(links, w.said.append, every=0.02, away_after=0.2)
+        forwarder = Forwarder(links, w.tunnel.way, w.tunnel.learn, w.said.append, reach=reach)
+        door = await asyncio.get_running_loop().create_server(forwarder.protocol, "127.0.32.7", 0)
+        near = door.sockets[0].getsockname()
+        looking = asyncio.ensure_future(reach.run())
+        listening, listener = await asyncio.open_connection(*near)
+        listener.write(b"hello")
+        async with asyncio.timeout(DEADLINE):
+            assert await listening.readexactly(5) == b"hello"
+            waiting, waiter = await asyncio.open_connection(*near)
+            waiter.write(b"x")
+            assert await waiting.readexactly(1) == b"x"
+            frozen.clear()
+            waiter.write(b"are you there?")
+            with pytest.raises(ConnectionResetError):
+                await waiting.read(1)
+            late, _ = await asyncio.open_connection(*near)
+            with pytest.raises(ConnectionResetError):
+                await late.read(1)
+            frozen.set()
+            await eventually(lambda: not reach.is_silent("127.0.0.1"))
+            listener.write(b"still")
+            assert await listening.readexactly(5) == b"still"
+        for task in (looking, *carried):
+            task.cancel()
+        listener.close()
+        door.close()
+        cable.close()
+        await links.close()

@@ -31,7 +31,7 @@ GATEWAY = "127.9.0.1"
 SERVER = "127.9.0.7"
 SERVER_PORT = 18888
 NODE = 2
-DEADLINE = 10.0
+DEADLINE = 30.0
 
 Handle = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
