@@ -31,7 +31,7 @@ from firstbell.model.names import LABEL_COURSE, LABEL_HUB_NODE, NODE_NUMBER, NOD
 from firstbell.model.runtime import HUB_PORT, SERVER_PORT
 from tests.support.cluster import Cluster, Node
 from tests.support.cluster.inside import connected, inside
-from tests.support.cluster.node import wait
+from tests.support.cluster.node import healed, wait
 
 ROOT = Path(__file__).resolve().parents[2]
 COURSE = "links"
@@ -146,6 +146,7 @@ def linked(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         tunnel = ("-m", "firstbell.link.tunnel", "--subnet", SUBNET, "--keys", keys)
         stack.enter_context(program(manager, made.folder / "tunnel.log", "nodes: 1", *tunnel))
         yield made
+    cluster.mend()
 
 
 def _network(node: Node, hub_node: str) -> None:
@@ -245,59 +246,62 @@ async def test_a_manager_that_hangs_stops_no_server(linked: Linked) -> None:
             manager.run("sh", "-c", "kill -CONT $(cat /run/docker.pid)")
 
 
-async def test_loss_and_delay_end_no_connection(linked: Linked, mended: Cluster) -> None:
+async def test_loss_and_delay_end_no_connection(linked: Linked) -> None:
     """With every tenth packet lost and all 200 ms late a web socket stays, pages come, and the node is not taken for
     gone: of ten pings most are answered."""
-    node = mended.workers[0]
-    pinger = Pinger(linked.hub)
-    async with linked.websocket(node) as talk:
-        node.slow(200, 10)
-        answered = 0
-        for number in range(10):
-            await talk.write_message(f"{number}")
-            assert await asyncio.wait_for(_heard(talk), PATIENCE) == f"{number}"
-            with contextlib.suppress(EngineUnavailable):
-                answered += (await pinger.ping(node.address)).cores > 0
-        assert answered >= 6
-        assert b"page of" in await asyncio.to_thread(linked.page, node)
-        async with linked.engine(node) as engine:
-            assert (await engine.facts()).address == node.address
-    await pinger.close()
+    node = linked.cluster.workers[0]
+    with healed(node):
+        pinger = Pinger(linked.hub)
+        async with linked.websocket(node) as talk:
+            node.slow(200, 10)
+            answered = 0
+            for number in range(10):
+                await talk.write_message(f"{number}")
+                assert await asyncio.wait_for(_heard(talk), PATIENCE) == f"{number}"
+                with contextlib.suppress(EngineUnavailable):
+                    answered += (await pinger.ping(node.address)).cores > 0
+            assert answered >= 6
+            assert b"page of" in await asyncio.to_thread(linked.page, node)
+            async with linked.engine(node) as engine:
+                assert (await engine.facts()).address == node.address
+        await pinger.close()
 
 
-async def test_whoever_asks_a_node_that_is_gone_is_told_within_ten_seconds(linked: Linked, mended: Cluster) -> None:
+async def test_whoever_asks_a_node_that_is_gone_is_told_within_ten_seconds(linked: Linked) -> None:
     """A page of a node whose cable is out ends in a reset, which the proxy answers with the hub's page; a new one at
     once; after the cable is in again it comes."""
-    node = mended.workers[1]
-    assert b"page of" in await asyncio.to_thread(linked.page, node)
-    node.cut()
-    for most in (12.0, 1.0):
-        began = asyncio.get_running_loop().time()
-        with pytest.raises(OSError):
-            await asyncio.to_thread(linked.page, node)
-        assert asyncio.get_running_loop().time() - began < most
-    node.heal()
-
-    async def comes() -> bool:
-        with contextlib.suppress(OSError):
-            return b"page of" in await asyncio.to_thread(linked.page, node)
-        return False
-
-    assert await until(comes, deadline=PATIENCE)
-
-
-async def test_a_cut_of_some_seconds_is_only_a_pause(linked: Linked, mended: Cluster) -> None:
-    """What was said to a server while its node was cut off arrives once the cable is in again."""
-    node = mended.workers[1]
-    async with linked.websocket(node) as talk:
+    node = linked.cluster.workers[1]
+    with healed(node):
+        assert b"page of" in await asyncio.to_thread(linked.page, node)
         node.cut()
-        await talk.write_message("into the dark")
-        with pytest.raises(EngineUnavailable):
-            pinger = Pinger(linked.hub)
-            await pinger.ping(node.address)
-        await pinger.close()
+        for most in (12.0, 1.0):
+            began = asyncio.get_running_loop().time()
+            with pytest.raises(OSError):
+                await asyncio.to_thread(linked.page, node)
+            assert asyncio.get_running_loop().time() - began < most
         node.heal()
-        assert await asyncio.wait_for(_heard(talk), PATIENCE) == "into the dark"
+
+        async def comes() -> bool:
+            with contextlib.suppress(OSError):
+                return b"page of" in await asyncio.to_thread(linked.page, node)
+            return False
+
+        assert await until(comes, deadline=PATIENCE)
+
+
+async def test_a_cut_of_some_seconds_is_only_a_pause(linked: Linked) -> None:
+    """What was said to a server while its node was cut off arrives once the cable is in again."""
+    node = linked.cluster.workers[1]
+    with healed(node):
+        async with linked.websocket(node) as talk:
+            node.cut()
+            await talk.write_message("into the dark")
+            with pytest.raises(EngineUnavailable):
+                pinger = Pinger(linked.hub)
+                await pinger.ping(node.address)
+            await pinger.close()
+            node.heal()
+            assert await asyncio.wait_for(_heard(talk), PATIENCE) == "into the dark"
 
 
 class Wire:

@@ -15,8 +15,8 @@ from firstbell.link.links import Links
 from firstbell.model.cluster import Purpose
 
 LOOK_EVERY = 2.0
-AWAY_AFTER = 8.0
-"""Seconds without an answer to any question: four are not answered in a row once in months at a loss of ten percent,
+AWAY_AFTER = 7.0
+"""Seconds without an answer to any question: three or four are not answered in a row once in months at a loss of ten percent,
 and people are to be told within ten."""
 _DEADLINE = 2.0
 
@@ -61,8 +61,10 @@ class Reach:
     async def run(self) -> None:
         """For ever."""
         while True:
+            began = asyncio.get_running_loop().time()
             await asyncio.gather(*(self._look(node) for node in {*self._open, *self._silent}))
-            await asyncio.sleep(self._every)
+            took = asyncio.get_running_loop().time() - began
+            await asyncio.sleep(max(self._every - took, self._every / 10))
 
     async def _look(self, node: str) -> None:
         now = asyncio.get_running_loop().time

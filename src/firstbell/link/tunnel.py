@@ -87,7 +87,6 @@ class Tunnel:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self.keep_learning())
                 group.create_task(self.reach.run())
-                group.create_task(server.serve_forever())
         finally:
             server.close()
             await self._links.close()
