@@ -126,8 +126,12 @@ async def test_who_has_no_network_reaches_nothing(swarm_lab: Lab) -> None:
     """A service that is to have no network sits on a bridge without a way out, and has no address for us."""
     state = await swarm_lab.engine.start(swarm_lab.spec(node="node2"))
     assert state.address == ""
-    routes = (await swarm_lab.engine.exec(state.name, ["cat", "/proc/net/route"])).stdout.decode().splitlines()[1:]
-    assert all(line.split()[1] != "00000000" for line in routes), "there is a default route"
+    assert swarm_lab.cluster
+    manager = swarm_lab.cluster.manager.address
+    reach = ["nc", "-w", "2", manager, "2377"]
+    assert (await swarm_lab.engine.exec(state.name, reach)).exit_code != 0
+    on_host = await swarm_lab.engine.start(swarm_lab.spec(name="b", network="host", node="node2"))
+    assert (await swarm_lab.engine.exec(on_host.name, reach, b"")).exit_code == 0, "nothing listens there"
 
 
 async def test_one_on_every_node(swarm_lab: Lab) -> None:

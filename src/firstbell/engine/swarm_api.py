@@ -12,7 +12,7 @@ from firstbell.errors import EngineUnavailable
 
 DEADLINE = 8.0
 """Seconds: a manager that has lost the others must be known for that within ten."""
-_LEADERLESS = ("does not have a leader", "no leader", "election", "lost leadership", "context deadline exceeded")
+_LEADERLESS = ("leader", "quorum", "code = deadlineexceeded")
 _NO_MANAGER = ("not a swarm manager", "not part of a swarm")
 _MISSING = ("not found", "no such")
 

@@ -175,7 +175,7 @@ class Services:
         async with contextlib.AsyncExitStack() as stack:
             await stack.enter_async_context(_undone(self, spec))
             try:
-                await self._cluster.api.json("POST", "services/create", body=body, repeat=False)
+                await self._post(body)
             except Answer as answer:
                 if answer.says("already exists"):
                     raise _NameTaken(
@@ -193,6 +193,15 @@ class Services:
                     ) from answer
                 raise swarm_failure.of_service(answer, spec) from answer
             yield
+
+    async def _post(self, body: Json) -> None:
+        """Make a service; one that was sent is waited for, or nobody would know what to remove."""
+        making = asyncio.ensure_future(self._cluster.api.json("POST", "services/create", body=body, repeat=False))
+        try:
+            await asyncio.shield(making)
+        except asyncio.CancelledError:
+            await asyncio.gather(making, return_exceptions=True)
+            raise
 
     async def _wait(self, spec: ContainerSpec, nodes: tuple[NodeState, ...]) -> ContainerState:
         """Until it runs, or has run; woken by the node's own events, and by what the manager says of its tasks."""
