@@ -23,7 +23,7 @@ SOON = 10.0
 
 
 async def test_without_a_leader_servers_run_and_starts_fail_soon_with_the_reason(tmp_path: Path) -> None:
-    """Two of three managers cut off: what runs is seen running, a start says within 10 s why it cannot; all comes back."""
+    """Two of three managers cut off: what runs is seen running, a start says in 10 s why it cannot; all comes back."""
     with new_cluster("quorum", managers=3) as made:
         async for lab in swarm_labs(made, tmp_path):
             await _lose_and_find(made, lab)

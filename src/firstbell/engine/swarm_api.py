@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from firstbell.engine.docker_api import Answer, Api
 from firstbell.errors import EngineUnavailable
 
-DEADLINE = 8.0
+DEADLINE = 7.0
 """Seconds: a manager that has lost the others must be known for that within ten."""
 _LEADERLESS = ("leader", "quorum", "code = deadlineexceeded")
+_MOMENT = 2.0
+"""Seconds."""
 _NO_MANAGER = ("not a swarm manager", "not part of a swarm")
 _MISSING = ("not found", "no such")
 
@@ -24,14 +27,36 @@ class SwarmApi:
 
     def __init__(self, api: Api) -> None:
         self._api = api
+        self._leaderless_until = 0.0
 
     async def json(
         self, method: str, path: str, *, params: Mapping[str, Any] | None = None, body: Any = None, repeat: bool = True
     ) -> Any:
-        """The decoded answer. Raises Answer for what was refused, EngineUnavailable where nothing is decided now."""
-        with _decided(path):
-            deadline = min(DEADLINE, self._api.deadline * 4)
-            return await self._api.json(method, path, params=params, body=body, deadline=deadline, repeat=repeat)
+        """The decoded answer; a lost connection is tried again once, unless `repeat` forbids, an error never.
+
+        Raises Answer for what was refused, EngineUnavailable where nothing is decided now: at once for a moment after
+        that was so, since a manager takes seconds for each such answer.
+        """
+        if time.monotonic() < self._leaderless_until:
+            raise _leaderless(path)
+        deadline = min(DEADLINE, self._api.deadline * 4)
+        until = time.monotonic() + deadline
+        try:
+            with _decided(path):
+                try:
+                    return await self._api.json(method, path, params=params, body=body, deadline=deadline, repeat=False)
+                except Answer:
+                    raise
+                except EngineUnavailable as error:
+                    if isinstance(error.__cause__, TimeoutError) and method != "GET":
+                        raise _undecided(path, deadline) from error
+                    left = until - time.monotonic()
+                    if not repeat or left < deadline / 2:
+                        raise
+                return await self._api.json(method, path, params=params, body=body, deadline=left, repeat=False)
+        except LeaderLost:
+            self._leaderless_until = time.monotonic() + _MOMENT
+            raise
 
     async def found(self, path: str) -> Json | None:
         """What is at `path`, None where there is no such thing."""
@@ -80,6 +105,29 @@ def is_missing(answer: Answer) -> bool:
     return answer.status == 404 and answer.says(*_MISSING)
 
 
+class LeaderLost(EngineUnavailable):
+    """Nothing can be decided: too few managers reach each other."""
+
+
+def _leaderless(path: str) -> LeaderLost:
+    return LeaderLost(
+        "the Swarm does not have a leader: too few of its managers reach each other. Running servers go on; "
+        "none can be started or stopped until more managers are back",
+        where=path,
+        next_step="Bring the other managers back; `docker node ls` on a manager shows which are away.",
+    )
+
+
+def _undecided(path: str, deadline: float) -> EngineUnavailable:
+    """A manager that has just lost the others answers questions from memory, and no wish at all."""
+    return EngineUnavailable(
+        f"the Swarm has not decided within {deadline:g} seconds: its manager is very busy, or does not have a leader "
+        "since too few managers reach each other. Running servers go on",
+        where=path,
+        next_step="See `docker node ls` on a manager for those that are away; then try again.",
+    )
+
+
 @contextlib.contextmanager
 def _decided(path: str) -> Iterator[None]:
     try:
@@ -93,10 +141,5 @@ def _decided(path: str) -> Iterator[None]:
                 "For a new Swarm: `docker swarm init`.",
             ) from answer
         if answer.says(*_LEADERLESS):
-            raise EngineUnavailable(
-                "the Swarm does not have a leader: too few of its managers reach each other. Running servers go on; "
-                "none can be started or stopped until more managers are back",
-                where=path,
-                next_step="Bring the other managers back; `docker node ls` on a manager shows which are away.",
-            ) from answer
+            raise _leaderless(path) from answer
         raise
