@@ -67,6 +67,7 @@ COLUMNS = tuple(field.name for field in fields(Visit))
 def visit(engine: Engine, side: Side, run: int) -> tuple[Visit, list[tuple[float, str]]]:
     """One visit from the first page to a stopped server, with its time line in seconds since the click."""
     busy = wait_for_quiet()
+    side.before_click()
     events = Events(side.course)
     with Browser(side.url) as browser:
         front = browser.open_front()

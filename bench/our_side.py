@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from firstbell.model.names import is_standby
 
 FIRSTBELL = str(Path(sys.executable).parent / "firstbell")
 _SERVICES = ("hub", "proxy", "edge")
+_LOADS, _CALM = 2.0, 0.5
+"""Seconds for a container that waits to load Jupyter's modules; after one was ended."""
 NO_KERNELS = "warm_kernels = false\n"
 """For the end of `[server]`: nothing but Jupyter itself, as the peer has it."""
 _FILE = """\
@@ -74,10 +77,36 @@ class OurSide:
         del user
         wait_until(lambda: server not in self.servers(), f"{server} to be removed")
 
+    def before_click(self) -> None:
+        """Somebody's click as it is: a container waits for the next visitor, by the course's default."""
+
+        def one_waits() -> bool:
+            found = self.engine.names(firstbell_course=self.course, firstbell_role="server")
+            return any(is_standby(self.course, name) for name in found)
+
+        if not one_waits():
+            wait_until(one_waits, "a container to wait for the next visitor")
+            time.sleep(_LOADS)
+
     def servers(self) -> list[str]:
         """The containers of all servers."""
         found = self.engine.names(firstbell_course=self.course, firstbell_role="server")
         return [name for name in found if not is_standby(self.course, name)]
+
+
+@dataclass(frozen=True, slots=True)
+class Unprepared(OurSide):
+    """The same course, for somebody for whom no container waits."""
+
+    name: str = "unprepared"
+
+    def before_click(self) -> None:
+        """End the container that waits for the next visitor, as if somebody else had taken it a moment ago."""
+        found = self.engine.names(firstbell_course=self.course, firstbell_role="server")
+        for name in found:
+            if is_standby(self.course, name):
+                self.engine.call("DELETE", f"/containers/{name}", force=True)
+        time.sleep(_CALM)
 
 
 @contextmanager

@@ -50,6 +50,9 @@ class PeerSide:
         """Of the hub and its children, the proxy above all."""
         return process.usage_of(process.family(self.hub)).cpu
 
+    def before_click(self) -> None:
+        """Nothing is made beforehand."""
+
     def forget(self, server: str, user: str) -> None:
         """DockerSpawner removes the container itself; the volume is ours to remove."""
         wait_until(lambda: server not in self.engine.names(firstbell_course=course()), f"{server} to be removed")

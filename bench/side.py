@@ -41,6 +41,10 @@ class Side(Visited, Protocol):
         """The label that its containers carry."""
         ...
 
+    def before_click(self) -> None:
+        """Bring about what a click is to find."""
+        ...
+
     def server(self) -> str:
         """The container of the one server that runs now."""
         ...

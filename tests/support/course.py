@@ -92,10 +92,14 @@ def free_port() -> int:
 
 
 def write_course(folder: Path, name: str, *, top: str = "", access: str = "", server: str = "", rest: str = "") -> str:
-    """Write a firstbell.toml for the plain project; the course's URL."""
+    """Write a firstbell.toml for the plain project; the course's URL.
+
+    Nothing waits for the next visitor unless `access` says so: stories count what there is.
+    """
     url = f"http://127.0.0.1:{free_port()}"
     project = "" if "image =" in server or "project =" in server else f'project = "{PROJECT}"\n'
     address = "" if "url =" in top else f'url = "{url}"\n'
+    access = access if "standby" in access else f"standby = 0\n{access}"
     (folder / "firstbell.toml").write_text(
         f'name = "{name}"\n{address}{top}\n[access]\n{access}\n[server]\n{project}{server}\n{rest}\n'
     )
@@ -113,11 +117,12 @@ def running(
 
 @contextmanager
 def running_example(folder: Path, example: str, name: str) -> Iterator[RunningCourse]:
-    """A copy of one of the examples, under another name and on a port of its own."""
+    """A copy of one of the examples, under another name and on a port of its own; nothing waits for the next."""
     shutil.copytree(EXAMPLES / example, folder, dirs_exist_ok=True)
     file = folder / "firstbell.toml"
     url = f"http://127.0.0.1:{free_port()}"
     text = re.sub(r'^name = ".*?"', f'name = "{name}"', file.read_text(), count=1, flags=re.MULTILINE)
+    text = text.replace("[access]\n", "[access]\nstandby = 0\n", 1)  # stories count what there is
     file.write_text(re.sub(r'^url = ".*?"', f'url = "{url}"', text, count=1, flags=re.MULTILINE))
     with _running(RunningCourse(folder, name, url)) as course:
         yield course

@@ -68,7 +68,10 @@ async def hub_with_folders(tmp_path: Path, images: tuple[str, str], proxy_comman
 async def hub(tmp_path: Path, images: tuple[str, str], proxy_command: str) -> AsyncIterator[HostHub]:
     """A seminar whose hub and proxy are processes of this machine."""
     course = Course(
-        name=NAME, url="http://127.0.0.1:1", server={"image": images[0], "memory": "256M", "idle": 0, "timeout": 20}
+        name=NAME,
+        url="http://127.0.0.1:1",
+        access={"standby": 0},
+        server={"image": images[0], "memory": "256M", "idle": 0, "timeout": 20},
     )
     async with host_hub(tmp_path, course, images[0], proxy_command) as running:
         yield running
