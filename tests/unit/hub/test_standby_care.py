@@ -15,6 +15,7 @@ from firstbell.engine.waiting import until
 from firstbell.errors import EngineUnavailable
 from firstbell.hub.bell_book import BellBook
 from firstbell.hub.context import HubContext
+from firstbell.hub.homes import Store
 from firstbell.hub.machine import Machine
 from firstbell.hub.people import PeopleStore
 from firstbell.hub.room import Room
@@ -95,6 +96,7 @@ async def hub(tmp_path: Path) -> AsyncIterator[Hub]:
         starts=Starts(),
         parts=ServerParts(engine, IMAGE, None),
         person=lambda _: None,
+        homes=Store(course(), engine, IMAGE),
         machine=Machine(engine, "demo", meminfo=tmp_path / "meminfo"),
         bells=BellBook(tmp_path / "bells.sqlite"),
     )
