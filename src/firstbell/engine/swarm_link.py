@@ -13,6 +13,7 @@ from firstbell.engine.docker_api import READ_DEADLINE, Connect, Connector
 from firstbell.errors import EngineUnavailable
 from firstbell.link.keys import RoleKeys
 from firstbell.link.links import Links
+from firstbell.link.pings import Pings
 from firstbell.model.cluster import LINK_PORT, Purpose
 from firstbell.model.pulse import NodePulse
 
@@ -69,11 +70,15 @@ class Pinger:
 
     def __init__(self, keys: RoleKeys, *, port: int = LINK_PORT) -> None:
         self._links = Links(keys, port=port)
+        self._pings = Pings(self._links)
 
     async def ping(self, address: str, deadline: float = PING_DEADLINE) -> NodePulse:
-        """How the node is. Raises EngineUnavailable if its link does not answer within `deadline` seconds."""
+        """How the node is. Raises EngineUnavailable if its link does not answer within `deadline` seconds.
+
+        An answer that a question before is still owed counts: it says, too, that the node is there.
+        """
         try:
-            return NodePulse.read(await self._links.ask(address, Purpose.PING, deadline))
+            return NodePulse.read(await self._pings.ask(address, deadline))
         except TimeoutError as error:
             raise _away(address, "no answer in time") from error
         except (OSError, ValueError) as error:
@@ -81,6 +86,7 @@ class Pinger:
 
     async def close(self) -> None:
         """End every connection."""
+        self._pings.close()
         await self._links.close()
 
 

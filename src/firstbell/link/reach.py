@@ -12,13 +12,11 @@ from collections.abc import Callable
 from typing import Protocol
 
 from firstbell.link.links import Links
-from firstbell.model.cluster import Purpose
+from firstbell.link.pings import Pings
 
 LOOK_EVERY = 2.0
 AWAY_AFTER = 7.0
-"""Seconds without an answer to any question: three or four are not answered in a row once in months at a loss of ten percent,
-and people are to be told within ten."""
-_DEADLINE = 2.0
+"""Seconds without an answer to any of the questions of that time; people are to be told within ten."""
 
 
 class Waiting(Protocol):
@@ -34,7 +32,7 @@ class Reach:
     def __init__(
         self, links: Links, say: Callable[[str], None], *, every: float = LOOK_EVERY, away_after: float = AWAY_AFTER
     ) -> None:
-        self._links = links
+        self._pings = Pings(links)
         self._say = say
         self._every = every
         self._away_after = away_after
@@ -59,17 +57,20 @@ class Reach:
             del self._open[node]
 
     async def run(self) -> None:
-        """For ever."""
-        while True:
-            began = asyncio.get_running_loop().time()
-            await asyncio.gather(*(self._look(node) for node in {*self._open, *self._silent}))
-            took = asyncio.get_running_loop().time() - began
-            await asyncio.sleep(max(self._every - took, self._every / 10))
+        """Until cancelled."""
+        try:
+            while True:
+                began = asyncio.get_running_loop().time()
+                await asyncio.gather(*(self._look(node) for node in {*self._open, *self._silent}))
+                took = asyncio.get_running_loop().time() - began
+                await asyncio.sleep(max(self._every - took, self._every / 10))
+        finally:
+            self._pings.close()
 
     async def _look(self, node: str) -> None:
         now = asyncio.get_running_loop().time
         try:
-            await self._links.ask(node, Purpose.PING, min(_DEADLINE, self._away_after))
+            await self._pings.ask(node, self._every)
         except (OSError, TimeoutError):
             if node in self._silent or now() - self._heard.get(node, now()) < self._away_after:
                 return
