@@ -18,7 +18,7 @@ from firstbell.model.cluster import KeyRole
 from firstbell.model.container import HOST_NETWORK, MIB, ContainerSpec, File, Restart, VolumeSpec, frozen
 from firstbell.model.course import Course
 from firstbell.model.names import CLUSTER, LABEL_COURSE, LABEL_HUB_NODE, Role
-from firstbell.model.observed import NodeState, Observed
+from firstbell.model.observed import NodeState, Observed, Phase
 from firstbell.model.runtime import HUB_UID, Runtime, listening_port
 from firstbell.model.steps import (
     BuildImage,
@@ -91,7 +91,8 @@ def plan_up(inputs: Inputs, observed: Observed, shared: Observed) -> tuple[Step,
     refuse_small_subnet(course, servers_subnet(course, observed), observed)
     hub = hub_node(course, observed)
     made = course_runtime(inputs, observed)
-    containers = tuple(deploy.container_steps(course_specs(inputs, made, hub, observed.engine.nodes), observed))
+    specs = course_specs(inputs, made, hub, observed.engine.nodes)
+    containers = (*_missing_somewhere(specs, observed), *deploy.container_steps(specs, observed))
     steps = (
         *deploy.image_steps(inputs),
         *([BuildImage(cluster.registry_image, "registry of the cluster")] if cluster.registry_image_missing else []),
@@ -105,6 +106,18 @@ def plan_up(inputs: Inputs, observed: Observed, shared: Observed) -> tuple[Step,
         *containers,
     )
     return tuple(sorted(steps, key=stage))
+
+
+def _missing_somewhere(specs: tuple[ContainerSpec, ...], observed: Observed) -> Iterator[Step]:
+    """What runs as it should, but not on every node on which servers can be."""
+    usable = {node.name for node in observed.engine.nodes if node.usable}
+    for spec in specs:
+        states = [state for state in observed.containers if state.name == spec.name]
+        there = {state.node for state in states if state.phase is Phase.RUNNING}
+        first = next(iter(states), None)
+        as_it_should = first and first.phase is Phase.RUNNING and first.spec_hash == spec.spec_hash
+        if spec.every_node and as_it_should and usable - there:
+            yield StartContainer(spec, f"not on {', '.join(sorted(usable - there))}")
 
 
 def _cluster(inputs: Inputs) -> ClusterInputs:
@@ -243,9 +256,8 @@ def plan_down(
     Homes stay, and with them who they belong to. What a node that is away keeps is ended when `down` is run again.
     """
     order = (Role.EDGE, Role.HUB, Role.PROXY, Role.TUNNEL, Role.APP, Role.SERVER, Role.HELPER, Role.GUARD)
-    stops = [
-        StopContainer(state.name, state.role, grace=15) for role in order for state in observed.of_role(role.value)
-    ]
+    found = {state.name: state for role in order for state in observed.of_role(role.value)}
+    stops = [StopContainer(state.name, state.role, grace=15) for state in found.values()]
     kept = set() if delete_homes else {Role.HOME.value, Role.STATE.value, Role.CERTIFICATES.value}
     volumes = [RemoveVolume(v.name, v.user) for v in observed.volumes if v.role not in kept]
     return (

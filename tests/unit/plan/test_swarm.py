@@ -94,9 +94,13 @@ def empty(of: str = "c", present: tuple[NodeState, ...] = nodes("node1", "node2"
 
 
 def states(specs: tuple[ContainerSpec, ...]) -> tuple[ContainerState, ...]:
+    """All of them run, those of every node on both."""
     return tuple(
-        ContainerState(s.name, Phase.RUNNING, image=s.image, labels=frozen({**s.labels, names.LABEL_SPEC: s.spec_hash}))
+        ContainerState(
+            s.name, Phase.RUNNING, image=s.image, labels=frozen({**s.labels, names.LABEL_SPEC: s.spec_hash}), node=node
+        )
         for s in specs
+        for node in (("node1", "node2") if s.every_node else (s.node,))
     )
 
 
@@ -148,6 +152,34 @@ def test_a_fresh_swarm_gets_everything_in_order():
 def test_up_to_date(inputs: Inputs):
     """A course that is up as its file says gives nothing to do."""
     assert plan_up(inputs, *up_already(inputs)) == ()
+
+
+def test_a_node_without_its_guard_gets_it(inputs: Inputs):
+    """A guard that is missing on a node on which servers can be is started, though it runs everywhere else."""
+    observed, shared = up_already(inputs)
+    guard = names.container("c", Role.GUARD)
+    left = tuple(state for state in observed.containers if (state.name, state.node) != (guard, "node2"))
+    steps = plan_up(inputs, replace(observed, containers=left), shared)
+    assert [str(step) for step in steps if isinstance(step, StartContainer)] == [f"start {guard} (not on node2)"]
+
+
+def test_a_changed_link_comes_after_the_images_that_travel_by_it(inputs: Inputs):
+    """A link that is there is changed once every node has the new image; the same program is no reason to change it."""
+    observed, shared = up_already(inputs)
+    assert inputs.cluster
+    newer = {**inputs.cluster.ids, IMAGES[0]: "sha256:newer"}
+    inputs = replace(inputs, cluster=replace(inputs.cluster, ids=frozen(newer)))
+    assert not any(names.link() in str(step) for step in plan_up(inputs, observed, shared))
+    old = tuple(
+        replace(state, labels=frozen({**state.labels, names.LABEL_HASH: "old", names.LABEL_SPEC: "old"}))
+        if state.name == names.link()
+        else state
+        for state in shared.containers
+    )
+    lacking = replace(inputs.cluster or ClusterInputs(BuildSpec("r:1", "")), lacking=dict.fromkeys(IMAGES, ("node2",)))
+    steps = plan_up(replace(inputs, cluster=lacking), observed, replace(shared, containers=old))
+    said = [str(step) for step in steps]
+    assert said.index(f"start {names.link()} (changed)") > said.index(f"bring {IMAGES[0]} to node2")
 
 
 def test_a_node_that_joined_gets_images_and_network_and_nobody_is_disturbed(inputs: Inputs):
@@ -237,6 +269,7 @@ def test_down_ends_everything_on_every_node_and_keeps_homes(inputs: Inputs):
     stopped = [s.name for s in steps if isinstance(s, StopContainer)]
     assert names.link() not in stopped
     assert names.container("c", Role.TUNNEL) in stopped
+    assert len(stopped) == len(set(stopped))
 
 
 def test_the_last_course_of_a_cluster_of_one_takes_link_registry_and_keys_along(inputs: Inputs):
