@@ -10,7 +10,7 @@ import pytest
 from firstbell.model.container import GIB, MIB
 from firstbell.plan.bell_forecast import Conditions, Hindrance, Pressure, forecast, starts_at_once
 from firstbell.plan.bells import Occurrence
-from firstbell.plan.memory_room import MachineMemory
+from firstbell.plan.memory_room import MachineMemory, together
 
 NOW = dt.datetime(2026, 6, 10, 6, 0, tzinfo=dt.UTC)
 RING = Occurrence("lecture", NOW + dt.timedelta(hours=1))
@@ -37,6 +37,17 @@ def test_full_memory_is_told_with_its_numbers():
     assert reason.words == (
         "40 servers of about 100 MiB need 3.9 GiB; 1.0 GiB of 4.0 GiB are left, of which 256 MiB are kept for people "
         "at work: 7 fit."
+    )
+
+
+def test_on_a_cluster_what_fits_is_counted_node_by_node():
+    """Half a server's place on each of three nodes is no place; sum and reserves are those of all nodes."""
+    nodes = (MachineMemory(4 * GIB, GIB),) * 3
+    found = forecast(RING, 50, 10, replace(GOOD, memory=together(nodes), nodes=nodes))
+    assert found.ready == 10 + 3 * 7
+    assert found.words == (
+        "40 servers of about 100 MiB need 3.9 GiB; 3.0 GiB of 12.0 GiB are left on 3 nodes, of which 768 MiB are kept "
+        "for people at work: 21 fit."
     )
 
 
