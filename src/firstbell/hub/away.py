@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +18,9 @@ LOG = logging.getLogger("firstbell.nodes")
 
 LOOK_EVERY = 1.0
 """Seconds between two looks for servers whose lease is over."""
+_LOOKS_AFTER_RETURN = 12
+"""A Swarm ends what it has given up only once the node is back, and the node's events may come later than that."""
+_BETWEEN = 2.5
 
 
 class AwayCare:
@@ -30,7 +34,8 @@ class AwayCare:
         self._app = app
         self._cluster = cluster
         self._watch = watch
-        self._look = asyncio.Event()
+        self._looks = 0
+        self._next = 0.0
         cluster.nodes.back.append(self._is_back)
 
     async def run(self) -> None:
@@ -38,13 +43,16 @@ class AwayCare:
         while True:
             try:
                 await self.give_up_the_lost()
-                if self._look.is_set():
-                    # What was started elsewhere meanwhile, or was stopped, must not go on there.
-                    self._look.clear()
-                    await self._watch.look_safely()
+                await self._look_at_the_returned()
             except Exception:
                 LOG.exception("Caring for servers on nodes that are away failed, trying again")
             await asyncio.sleep(LOOK_EVERY)
+
+    async def _look_at_the_returned(self) -> None:
+        """What was started elsewhere meanwhile, or was stopped, must not go on there; and who ended is told at once."""
+        if self._looks and time.monotonic() >= self._next:
+            self._looks, self._next = self._looks - 1, time.monotonic() + _BETWEEN
+            await self._watch.look_safely()
 
     async def give_up_the_lost(self) -> None:
         """End, as far as the hub is concerned, the servers whose lease is over on nodes that are away."""
@@ -71,4 +79,4 @@ class AwayCare:
 
     def _is_back(self, node: NodeState) -> None:
         LOG.info("Looking at the servers of %s", node.name)
-        self._look.set()
+        self._looks, self._next = _LOOKS_AFTER_RETURN, 0.0

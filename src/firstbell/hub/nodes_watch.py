@@ -18,9 +18,10 @@ LOG = logging.getLogger("firstbell.nodes")
 
 LOOK_EVERY = 2.0
 """Seconds between two looks."""
-AWAY_AFTER = 5.0
-"""Seconds of silence after which people are told that a node is away: three looks without an answer, so that a lost
-packet is no reason. Being away is never taken for being dead."""
+AWAY_AFTER = 4.0
+"""Seconds of silence after which people are told that a node is away: at least two looks without an answer, so that a
+lost packet is no reason. Being away is never taken for being dead."""
+_LEAST_PAUSE = 0.5
 _DEADLINE = 8.0
 
 Told = Callable[[NodeState], None]
@@ -96,8 +97,9 @@ class NodesWatch:
     async def run(self) -> None:
         """Look over and over, until cancelled. No failure ends it."""
         while True:
+            began = time.monotonic()
             await self.look_safely()
-            await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(max(_LEAST_PAUSE, LOOK_EVERY - (time.monotonic() - began)))
 
     async def look_safely(self) -> None:
         """One look; a manager that does not answer says nothing about any node."""
