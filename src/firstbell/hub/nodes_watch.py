@@ -18,7 +18,7 @@ LOG = logging.getLogger("firstbell.nodes")
 
 LOOK_EVERY = 2.0
 """Seconds between two looks."""
-AWAY_AFTER = 4.0
+AWAY_AFTER = 5.0
 """Seconds of silence after which people are told that a node is away: at least two looks without an answer, so that a
 lost packet is no reason. Being away is never taken for being dead."""
 _LEAST_PAUSE = 0.5

@@ -8,7 +8,7 @@ import pytest
 
 from firstbell.engine.fake import FakeEngine
 from firstbell.errors import EngineUnavailable
-from firstbell.hub.nodes_watch import AWAY_AFTER, LOOK_EVERY, NodesWatch
+from firstbell.hub.nodes_watch import LOOK_EVERY, NodesWatch
 
 
 class World:
@@ -59,7 +59,7 @@ async def test_two_lost_answers_are_no_reason(world):
     """A node from which packets are lost now and then is not away (fault 28)."""
     for _ in range(5):
         world.engine.lose_node("n2")
-        await world.passes(AWAY_AFTER - 1)
+        await world.passes(2 * LOOK_EVERY)
         world.engine.find_node("n2")
         await world.passes(2)
     assert world.told == []
