@@ -66,10 +66,20 @@ def list_(
         return
     mark = _RUN if of_runs else ""
     rows = [
-        (f"{mark}{h.user}" if h.user else "(unknown)", size(h.size), "running" if h.in_use else "", h.name)
+        (
+            f"{mark}{h.user}" if h.user else "(unknown)",
+            "away" if h.is_away else size(h.size),
+            "running" if h.in_use else "",
+            h.name,
+            h.node,
+        )
         for h in found
     ]
-    terminal.table(("home" if of_runs else "user", "size", "server", "kept as"), rows)
+    columns = ("home" if of_runs else "user", "size", "server", "kept as", "node")
+    end = None if any(h.node for h in found) else -1
+    terminal.table(columns[:end], [row[:end] for row in rows])
+    if away := sorted({h.node for h in found if h.is_away}):
+        terminal.note(f"{', '.join(away)} cannot be reached: those homes wait there. See: firstbell nodes list")
     terminal.say(plural(len(found), "home") + (f", {size(sum(h.size for h in found))}" if found else ""), style="dim")
 
 

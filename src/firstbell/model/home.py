@@ -17,6 +17,10 @@ class Home:
     """Bytes on the disk."""
     in_use: bool = False
     """Whether the user's server runs."""
+    node: str = ""
+    """Of a cluster, the node that has it; empty where all have."""
+    is_away: bool = False
+    """Whether that node does not answer, so that the size is not known."""
 
 
 @dataclass(frozen=True, slots=True)

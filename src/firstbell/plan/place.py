@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from firstbell.model import names
-from firstbell.model.container import Mount, MountKind, VolumeSpec
+from firstbell.model.container import ContainerSpec, Mount, MountKind, VolumeSpec
 from firstbell.model.course import Course
 from firstbell.model.observed import ContainerState, Observed, Phase, VolumeState
 from firstbell.model.runtime import HOME_DIR
-from firstbell.plan.home import home_volume
+from firstbell.plan.home import directory_helper, home_volume, store_mount, store_volume
 from firstbell.plan.run import DEFAULT_IDS
 from firstbell.plan.run import home_volume as run_volume
 from firstbell.plan.server import container_names
@@ -33,19 +33,27 @@ class Place:
     """The command that shows those there are."""
     directory: str = ""
     """The host's folder of all homes; empty where they are volumes."""
+    folder: str = ""
+    """The name of the home's folder on a file server; empty where it is kept otherwise."""
+    parent: Mount | None = None
+    """All homes of a store, for helpers; None where each is a volume of its own."""
+    ways: tuple[VolumeSpec, ...] = ()
+    """Volumes by which an engine reaches a file server."""
+    maker: ContainerSpec | None = None
+    """Makes the folder, but for its image; None where homes are volumes."""
     servers: tuple[str, ...] = ()
     """Containers that use it, beside those that say so by a label."""
 
     @property
     def name(self) -> str:
         """Of the volume or folder."""
-        return self.volume.name
+        return self.folder or self.volume.name
 
     def mount(self, *, read_only: bool = False) -> Mount:
         """The home where a server has it."""
         if self.directory:
             return Mount(MountKind.BIND, f"{self.directory}/{self.name}", HOME_DIR, read_only)
-        return Mount(MountKind.VOLUME, self.name, HOME_DIR, read_only)
+        return Mount(MountKind.VOLUME, self.volume.name, HOME_DIR, read_only)
 
     def used_by(self, observed: Observed) -> tuple[ContainerState, ...]:
         """The running containers that have it."""
@@ -60,13 +68,19 @@ class Place:
 def course_place(course: Course, user: str, ids: tuple[int | None, int | None] = (None, None)) -> Place:
     """The home of a course's user; `ids` are the person's own uid and gid, where they have any."""
     uid, gid = ids
+    owner = (course.server.uid if uid is None else uid, course.server.gid if gid is None else gid)
+    store = store_volume(course)
     return Place(
         course=course.name,
         user=user,
         volume=home_volume(course, user),
-        owner=(course.server.uid if uid is None else uid, course.server.gid if gid is None else gid),
+        owner=owner,
         words=f"the home of {user}",
         directory=course.homes.directory,
+        folder=names.home(course.name, user) if store else "",
+        parent=store_mount(course),
+        ways=(store, home_volume(course, user)) if store else (),
+        maker=directory_helper(course, user, "", *owner) if course.homes.is_shared else None,
         servers=container_names(course, user),
     )
 

@@ -8,20 +8,24 @@ import tarfile
 import tempfile
 import uuid
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from firstbell.engine.base import Engine
 from firstbell.errors import CourseFileError, FirstbellError, HomeMissing
 from firstbell.model import names
-from firstbell.model.container import MIB, ContainerSpec, File, Mount, MountKind
+from firstbell.model.container import MIB, File, Mount, MountKind
 from firstbell.model.course import Course
 from firstbell.model.home import Home, Transfer
 from firstbell.model.names import Role
 from firstbell.model.observed import Observed, Phase
 from firstbell.model.runtime import HOME_DIR
+from firstbell.plan.home import store_mount, store_volume
+from firstbell.plan.home_moves import homes_found
 from firstbell.plan.place import Place, run_place
 from firstbell.work import home_archive
-from firstbell.work.home_helper import PYTHON, WAITS, answer, helper, running
+from firstbell.work.home_helper import PYTHON, WAITS, answer, helper, helper_image, running
+from firstbell.work.home_places import away_homes, engine_of_home, engines_of_homes, home_nodes
 from firstbell.work.runs import matching
 
 _HOMES = "/homes"
@@ -40,19 +44,29 @@ async def list_homes(engine: Engine, course: Course, users: Iterable[str] = ()) 
     with_container = (c.user for c in observed.containers if not c.is_standby)
     known = {names.home(course.name, user): user for user in (*users, *with_container)}
     known |= _volumes(observed)
-    if course.homes.directory:
-        sizes = await _sizes(engine, observed, (Mount(MountKind.BIND, course.homes.directory, _HOMES, read_only=True),))
-    else:
-        sizes = await _sizes(engine, observed, _volume_mounts(observed))
-    prefix = names.home(course.name, "x").rpartition("x-")[0]
+    recorded = await home_nodes(engine, observed)
     in_use = {c.user for c in observed.of_role(Role.SERVER) if c.phase is Phase.RUNNING}
     awaited = {names.home(course.name, c.user) for c in observed.standbys}
-    homes = (
-        Home(user := known.get(name, ""), name, size, bool(user) and user in in_use)
-        for name, size in sizes.items()
-        if name.startswith(prefix) and name not in awaited
-    )
+    homes = [Home(user, names.home(course.name, user), 0, node=node, is_away=True)
+             for user, node in away_homes(observed, recorded)]  # fmt: skip
+    for node, machine in (await engines_of_homes(engine, observed, course)).items():
+        sizes = await _sizes_of_course(machine, observed, course, node)
+        homes += [
+            Home(user := known.get(name, ""), name, size, bool(user) and user in in_use, node)
+            for name, size in sizes.items()
+            if name not in awaited
+        ]
     return tuple(sorted(homes, key=lambda home: (home.user == "", home.user, home.name)))
+
+
+async def _sizes_of_course(engine: Engine, observed: Observed, course: Course, node: str) -> dict[str, int]:
+    """Bytes of each home that this daemon has, by name."""
+    if store := store_volume(course):
+        await engine.ensure_volume(store)
+    whole = store_mount(course, read_only=True)
+    sizes = await _sizes(engine, observed, (whole,) if whole else _volume_mounts(observed, node))
+    prefix = names.home(course.name, "x").rpartition("x-")[0]
+    return {name: size for name, size in sizes.items() if name.startswith(prefix)}
 
 
 async def list_run_homes(engine: Engine) -> tuple[Home, ...]:
@@ -90,6 +104,7 @@ async def export_home(engine: Engine, place: Place, target: Path) -> Transfer:
     Raises HomeMissing. A running server does not hinder; what it writes meanwhile may be in it or not.
     """
     observed = await engine.observe(place.course)
+    engine = await _there(engine, observed, place)
     await _must_exist(engine, observed, place)
     partial = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.part")
     spec = helper(observed, place.user, (place.mount(read_only=True),), WAITS, user=_NOBODY)
@@ -117,11 +132,12 @@ async def import_home(engine: Engine, place: Place, archive: Path) -> Transfer:
     observed = await engine.observe(place.course)
     _must_not_run(observed, place)
     uid, gid = place.owner
-    if place.directory:
-        await engine.run(_folder_maker(observed, place))
+    engine = await _there(engine, observed, place)
+    if place.maker:
+        await engine.run(replace(place.maker, image=helper_image(observed)))
     else:
         await engine.ensure_volume(place.volume)
-    files = (File(HOME_DIR, None, 0o700, uid, gid),)
+    files = () if place.folder else (File(HOME_DIR, None, 0o700, uid, gid),)
     spec = helper(observed, place.user, (place.mount(),), WAITS, user=f"{uid}:{gid}", files=files)
     async with running(engine, spec) as name:
         staged = f"{HOME_DIR}/.firstbell-import-{uuid.uuid4().hex[:8]}.tar"
@@ -149,32 +165,46 @@ async def copy_home(engine: Engine, source: Place, target: Place) -> Transfer:
 
 async def has_home(engine: Engine, place: Place) -> bool:
     """Whether there is such a home."""
-    return await _exists(engine, await engine.observe(place.course), place)
+    observed = await engine.observe(place.course)
+    return await _exists(await _there(engine, observed, place), observed, place)
 
 
 async def delete_home(engine: Engine, place: Place) -> None:
     """Remove the home and all in it, for good. Raises HomeMissing, or FirstbellError while a server runs on it."""
     observed = await engine.observe(place.course)
     _must_not_run(observed, place)
-    await _must_exist(engine, observed, place)
+    machine = await _there(engine, observed, place)
+    await _must_exist(machine, observed, place)
     ended = [c.name for c in observed.containers if c.labels.get(names.LABEL_HOME) == place.name]
     for name in (*reversed(place.servers), *ended):
         await engine.stop(name, 0)
-    if not place.directory:
-        await engine.remove_volume(place.name)
+    if place.parent is None:
+        await machine.remove_volume(place.name)
         return
-    mount = Mount(MountKind.BIND, place.directory, _HOMES)
     command = (*PYTHON, "remove", f"{_HOMES}/{place.name}")
-    spec = helper(observed, place.user, (mount,), command, rights=("DAC_OVERRIDE",))
-    answer(await engine.run(spec, deadline=_LONG), f"the removal of {place.words}")
+    spec = helper(observed, place.user, (place.parent,), command, rights=("DAC_OVERRIDE",))
+    answer(await machine.run(spec, deadline=_LONG), f"the removal of {place.words}")
+    if place.folder:
+        await machine.remove_volume(place.volume.name)
+
+
+async def _there(engine: Engine, observed: Observed, place: Place) -> Engine:
+    """The daemon that can have the home, with its way to a file server."""
+    machine = await engine_of_home(engine, observed, place)
+    for way in place.ways:
+        await machine.ensure_volume(way)
+    return machine
 
 
 def _volumes(observed: Observed) -> dict[str, str]:
     return {volume.name: volume.user for volume in observed.volumes if volume.role == Role.HOME}
 
 
-def _volume_mounts(observed: Observed) -> tuple[Mount, ...]:
-    return tuple(Mount(MountKind.VOLUME, name, f"{_HOMES}/{name}", read_only=True) for name in _volumes(observed))
+def _volume_mounts(observed: Observed, node: str = "") -> tuple[Mount, ...]:
+    """Each home of the node; a copy that a move makes there is none."""
+    found = homes_found(observed)
+    here = (v for v in observed.volumes if v.role == Role.HOME and v.node == node and node in found.get(v.user, {node}))
+    return tuple(Mount(MountKind.VOLUME, v.name, f"{_HOMES}/{v.name}", read_only=True) for v in here)
 
 
 async def _sizes(engine: Engine, observed: Observed, mounts: tuple[Mount, ...]) -> dict[str, int]:
@@ -185,14 +215,6 @@ async def _sizes(engine: Engine, observed: Observed, mounts: tuple[Mount, ...]) 
     spec = helper(observed, "", mounts, (*PYTHON, "sizes", _HOMES), rights=("DAC_READ_SEARCH",))
     sizes: dict[str, int] = answer(await engine.run(spec, deadline=_LONG), "the sizes of the homes")
     return sizes
-
-
-def _folder_maker(observed: Observed, place: Place) -> ContainerSpec:
-    """A container whose mere making creates the home's folder with the right owner (see plan/home.py)."""
-    folder = File(f"{_HOMES}/{place.name}", None, 0o700, *place.owner)
-    who = f"{place.owner[0]}:{place.owner[1]}"
-    mounts = (Mount(MountKind.BIND, place.directory, _HOMES),)
-    return helper(observed, place.user, mounts, ("true",), user=who, files=(folder,))
 
 
 async def _send(engine: Engine, name: str, archive: Path, staged: str) -> None:
@@ -214,11 +236,12 @@ def _content(archive: Path) -> Transfer:
 
 
 async def _exists(engine: Engine, observed: Observed, place: Place) -> bool:
-    if not place.directory:
+    if place.parent is None:
         return observed.volume(place.name) is not None
-    return place.name in await _sizes(
-        engine, observed, (Mount(MountKind.BIND, place.directory, _HOMES, read_only=True),)
-    )
+    command = ("test", "-d", f"{_HOMES}/{place.name}")
+    parent = replace(place.parent, read_only=True)
+    spec = helper(observed, "", (parent,), command, rights=("DAC_READ_SEARCH",))
+    return (await engine.run(spec)).exit_code == 0
 
 
 async def _must_exist(engine: Engine, observed: Observed, place: Place) -> None:

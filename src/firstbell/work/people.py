@@ -122,7 +122,12 @@ async def control(engine: Engine, course: Course, verb: str, *usernames: str, pr
 
     Raises StartFailed if it does not run, CourseFileError with its own refusal.
     """
-    name = names.container(course.name, Role.HUB)
+    return await control_of(engine, course.name, verb, *usernames, program=program)
+
+
+async def control_of(engine: Engine, course: str, verb: str, *usernames: str, program: str = "control") -> Any:
+    """The same, by the course's name."""
+    name = names.container(course, Role.HUB)
     if (await engine.state(name)).phase is not Phase.RUNNING:
         raise StartFailed("the course does not run", where=name, next_step="Start it: firstbell up")
     result = await engine.exec(name, ["python3", "-m", f"firstbell.hub.{program}", verb, "--", *usernames])
