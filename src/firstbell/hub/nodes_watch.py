@@ -22,6 +22,9 @@ AWAY_AFTER = 5.0
 """Seconds of silence after which people are told that a node is away: at least two looks without an answer, so that a
 lost packet is no reason. Being away is never taken for being dead."""
 _LEAST_PAUSE = 0.5
+_LATE = 2.7
+"""Seconds: a look takes two where a node is silent. One that takes longer was held up here, by want of a processor, and
+then says nothing about the silence of others."""
 _DEADLINE = 8.0
 
 Told = Callable[[NodeState], None]
@@ -55,6 +58,7 @@ class NodesWatch:
         self._zone = ZoneInfo(zone)
         self._nodes: dict[str, _Known] = {}
         self._cannot_ask = False
+        self._looked_at = clock()
         self.own = ""
         """The hub's own node."""
         self.changed: list[Told] = []
@@ -117,8 +121,13 @@ class NodesWatch:
 
     async def look(self) -> None:
         """One look. Raises EngineUnavailable."""
+        began = self._clock()
         facts = await self._engine.facts()
         now = self._clock()
+        own = facts.own_node
+        if now - began > _LATE or (own is not None and own.prepared and not own.linked):
+            self._overlook(now)
+        self._looked_at = now
         self.own = facts.own_node.name if facts.own_node else ""
         present = {node.name for node in facts.nodes if node.prepared}
         for name in set(self._nodes) - present:
@@ -128,6 +137,12 @@ class NodesWatch:
                 self._note(node, now)
         for told in self.looked:
             told()
+
+    def _overlook(self, now: float) -> None:
+        """Time in which this hub was not able to listen is no silence of anybody's."""
+        for known in self._nodes.values():
+            if not known.is_away:
+                known.heard += now - self._looked_at
 
     def _note(self, node: NodeState, now: float) -> None:
         known = self._nodes.get(node.name)

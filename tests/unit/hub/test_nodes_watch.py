@@ -98,3 +98,21 @@ async def test_what_others_do_with_the_news_does_not_end_the_watch(world):
     world.engine.lose_node("n3")
     await world.passes(10)
     assert world.told == ["n3 gone"]
+
+
+async def test_who_is_held_up_does_not_blame_others(world, monkeypatch):
+    """A hub without a processor for a while hears nobody in time, and takes none of its looks for an answer."""
+    world.engine.lose_node("n2")
+    facts = world.engine.facts
+
+    async def late():
+        world.seconds += 6
+        return await facts()
+
+    monkeypatch.setattr(world.engine, "facts", late)
+    for _ in range(10):
+        await world.watch.look()
+    assert world.told == []
+    monkeypatch.undo()
+    await world.passes(8)
+    assert world.told == ["n2 gone"]
