@@ -12,6 +12,8 @@ from typing import Any
 
 from firstbell.link.frames import LONGEST, Broken, Frames, Kind, frame
 
+_BUFFER = 64 * 1024
+"""Bytes that wait at most in each direction of a link whose far side, or near side, does not read."""
 _LINGER = 2.0
 """Seconds in which the far side may end its direction of a stream that we have closed; then the link is given up."""
 
@@ -52,6 +54,9 @@ class Carrier(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # type: ignore[assignment]  # a stream's transport is a Transport
+        transport.set_write_buffer_limits(high=_BUFFER)  # type: ignore[attr-defined]
+        if hasattr(transport, "set_read_buffer_limits"):  # asyncio's own of TLS: 256 KiB of what is not yet decrypted
+            transport.set_read_buffer_limits(high=_BUFFER)
 
     def data_received(self, data: bytes) -> None:
         try:

@@ -13,8 +13,8 @@ from firstbell.link.pipe import End, join, reset, steady
 from firstbell.link.reach import Reach
 from firstbell.model.cluster import Purpose
 
-MOST_OF_ONE = 512
-"""Connections of one address: one user's server cannot take what the others need."""
+MOST_OF_ONE = 256
+"""Connections from one server, or to one: no user can take what the others need."""
 _LOOK_AGAIN = 2.0
 """Seconds between two questions where a target might be."""
 
@@ -37,7 +37,7 @@ class Forwarder:
 
     `find` tells the way of whoever connected to that address of this machine, None if it is not known; `refresh`
     learns anew what `find` knows, and is asked when a way is not known or leads nowhere. With `reach`, connections that
-    wait for a node that does not answer are reset.
+    wait for a node that does not answer are reset. Of each who connects (or, `by_target`, to each) MOST_OF_ONE may be open.
     """
 
     def __init__(
@@ -47,16 +47,16 @@ class Forwarder:
         refresh: Callable[[], Awaitable[None]],
         say: Say,
         *,
-        most_of_one: int = MOST_OF_ONE,
+        by_target: bool = False,
         reach: Reach | None = None,
     ) -> None:
+        self._by_target = by_target
         self.reach = reach
         self._links = links
         self._find = find
         self._refresh = refresh
         self._say = say
-        self._most = most_of_one
-        self._sources: Counter[str] = Counter()
+        self._open: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
         self._asked = -_LOOK_AGAIN
         self._lock = asyncio.Lock()
@@ -65,10 +65,14 @@ class Forwarder:
         """For each connection that comes in."""
         return Near(self)
 
-    def came(self, near: Near, source: str, name: tuple[str, int]) -> None:
+    def counted(self, source: str, target: str) -> str:
+        """Under whom a connection counts."""
+        return target if self._by_target else source
+
+    def came(self, near: Near, whose: str, name: tuple[str, int]) -> None:
         """Somebody connected to `name`."""
-        self._sources[source] += 1
-        if self._sources[source] > self._most:
+        self._open[whose] += 1
+        if self._open[whose] > MOST_OF_ONE:
             assert near.transport is not None
             reset(near.transport)
             return
@@ -84,11 +88,11 @@ class Forwarder:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def went(self, source: str) -> None:
+    def went(self, whose: str) -> None:
         """It has gone."""
-        self._sources[source] -= 1
-        if not self._sources[source]:
-            del self._sources[source]
+        self._open[whose] -= 1
+        if not self._open[whose]:
+            del self._open[whose]
 
     async def _bring(self, near: Near, name: tuple[str, int]) -> None:
         tried: Way | None = None
@@ -132,7 +136,7 @@ class Near(End):
     def __init__(self, forwarder: Forwarder) -> None:
         super().__init__()
         self._forwarder = forwarder
-        self._source = ""
+        self._whose = ""
         self._node = ""
         self.waits = True
         """For an answer: nothing has come since it last said something."""
@@ -168,13 +172,13 @@ class Near(End):
         super().connection_made(transport)
         steady(transport)
         peer = transport.get_extra_info("peername") or ("?",)
-        self._source = str(peer[0])
         name = transport.get_extra_info("sockname") or ("?", 0)
-        self._forwarder.came(self, self._source, (str(name[0]), int(name[1])))
+        self._whose = self._forwarder.counted(str(peer[0]), str(name[0]))
+        self._forwarder.came(self, self._whose, (str(name[0]), int(name[1])))
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        self._forwarder.went(self._source)
+        self._forwarder.went(self._whose)
         if self._node and self._forwarder.reach is not None:
             self._forwarder.reach.leave(self._node, self)
 

@@ -28,8 +28,6 @@ _ASKING = 5.0
 _EVERY = 15.0
 """Seconds between two looks at the list of nodes, beside those when something is not known."""
 _BACKLOG = 1024
-_ALL = 1 << 20
-"""Connections of one address: here all of them are the proxy's."""
 
 
 class Tunnel:
@@ -44,7 +42,7 @@ class Tunnel:
         self._own: int | None = None
         say = functools.partial(log, "tunnel")
         self.reach = Reach(links, say)
-        self.forwarder = Forwarder(links, self.way, self.learn, say, most_of_one=_ALL, reach=self.reach)
+        self.forwarder = Forwarder(links, self.way, self.learn, say, by_target=True, reach=self.reach)
 
     def way(self, address: str, _port: int) -> Way | None:
         """Where a connection to that loopback address goes; None if that is no node we know."""

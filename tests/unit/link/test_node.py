@@ -225,3 +225,13 @@ def test_a_pulse_of_a_machine(tmp_path: Path) -> None:
     assert type(said).read(json.dumps({**json.loads(said.line()), "later": 1}).encode()) == said
     with pytest.raises(ValueError):
         type(said).read(b"[]")
+
+
+async def test_a_node_without_its_daemon_is_said_in_words() -> None:
+    """A link whose daemon has gone says so; the engine of that node is not available, and nothing is guessed."""
+    async with world() as w:
+        Path(w.daemon.path).unlink()
+        async with node_engine("127.0.0.1", keys().of(KeyRole.HUB), port=w.port) as engine:
+            with pytest.raises(EngineUnavailable) as caught:
+                await engine.facts()
+        assert "No such file" in str(caught.value) or "closed the connection" in str(caught.value)

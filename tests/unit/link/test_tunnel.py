@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import os
 from typing import Any
 
 import pytest
 
+from firstbell.link import forward
 from firstbell.link.carrier import Carrier
 from firstbell.link.forward import Forwarder
 from firstbell.link.links import Links
@@ -155,16 +157,20 @@ async def test_one_connection_carries_one_request_after_another() -> None:
 
 async def test_five_hundred_at_once() -> None:
     """Five hundred connections that stay open are all served, and leave nothing behind."""
-    async with world() as w, server(echo):
+    servers = [f"127.9.0.{number}" for number in range(20, 25)]
+    async with contextlib.AsyncExitStack() as stack:
+        w = await stack.enter_async_context(world())
+        for address in servers:
+            await stack.enter_async_context(server(echo, address))
         async with asyncio.timeout(60):
-            open_ones = await asyncio.gather(*(w.knock() for _ in range(500)))
+            open_ones = await asyncio.gather(*(w.knock(server=address) for address in servers * 100))
             for number, (_, writer) in enumerate(open_ones):
                 writer.write(b"%03d" % number)
             for number, (reader, _) in enumerate(open_ones):
                 assert await reader.readexactly(3) == b"%03d" % number
         for _, writer in open_ones:
             writer.close()
-        await eventually(lambda: not w.tunnel.forwarder._sources)
+        await eventually(lambda: not w.tunnel.forwarder._open)
         await eventually(lambda: w.door.links <= 66)
 
 
@@ -251,3 +257,21 @@ async def test_whoever_waits_for_a_silent_node_is_told_soon() -> None:
         door.close()
         cable.close()
         await links.close()
+
+
+async def test_one_server_cannot_take_all_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond its share a server gets no more connections, while another's are served."""
+    monkeypatch.setattr(forward, "MOST_OF_ONE", 5)
+    async with world() as w, server(echo), server(echo, "127.9.0.8"), asyncio.timeout(DEADLINE):
+        mine = [await w.knock() for _ in range(5)]
+        for reader, writer in mine:
+            writer.write(b"x")
+            assert await reader.readexactly(1) == b"x"
+        more, _ = await w.knock()
+        with pytest.raises(ConnectionResetError):
+            await more.read(1)
+        reader, writer = await w.knock(server="127.9.0.8")
+        writer.write(b"y")
+        assert await reader.readexactly(1) == b"y"
+        for _, writer in mine:
+            writer.close()
