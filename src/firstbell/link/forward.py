@@ -37,7 +37,7 @@ class Forwarder:
 
     `find` tells the way of whoever connected to that address of this machine, None if it is not known; `refresh`
     learns anew what `find` knows, and is asked when a way is not known or leads nowhere. With `reach`, connections that
-    wait for a node that does not answer are reset. Of each who connects (or, `by_target`, to each) MOST_OF_ONE may be open.
+    wait for a node that does not answer are reset. MOST_OF_ONE may be open of each, or, `by_target`, to each.
     """
 
     def __init__(
