@@ -13,7 +13,7 @@ from firstbell.link.pipe import End, join, reset, steady
 from firstbell.link.reach import Reach
 from firstbell.model.cluster import Purpose
 
-MOST_OF_ONE = 256
+MOST_OF_ONE = 512
 """Connections from one server, or to one: no user can take what the others need."""
 _LOOK_AGAIN = 2.0
 """Seconds between two questions where a target might be."""
