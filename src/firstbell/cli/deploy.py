@@ -29,6 +29,7 @@ from firstbell.model.observed import Phase
 from firstbell.model.steps import RemoveVolume, Step
 from firstbell.work import deploy as work
 from firstbell.work.cluster import as_cluster, ensure_swarm
+from firstbell.work.leave_docker import leave_docker
 from firstbell.work.machine import Ask, ensure_engine
 from firstbell.work.roster_file import read_filled_roster
 from firstbell.work.status import NodeStatus, ServerStatus, Status
@@ -67,6 +68,7 @@ async def _up(terminal: Terminal, course: Course, ask: Ask) -> work.UpResult:
         async with engine_of(course) as engine:
             if course.engine.kind == "swarm":
                 await ensure_swarm(as_cluster(engine), ask, show.on_progress)
+                await leave_docker(as_cluster(engine), course, ask, show.on_progress)
             return await work.up(engine, course, show)
 
 
