@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator, Sequence
-from contextlib import nullcontext
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -35,6 +35,8 @@ NO_OPTIONS = "what a server is made of is for the course to say: no options can 
 _NOT_IN_ENV = ("JPY_API_TOKEN", "JUPYTERHUB_SERVICE_URL", "JUPYTERHUB_ADMIN_ACCESS")
 _STOP_GRACE = 10
 _POLL_DEADLINE = 10.0
+_LOST_PATIENCE = 6.0
+"""Seconds for a manager to forget a server whose node is away."""
 _GONE = {Phase.EXITED, Phase.MISSING}
 
 
@@ -169,7 +171,7 @@ class FirstbellSpawner(Spawner):
             kernel_at_start=bell is not None and bell.kernels,
         )
         try:
-            with context.presence.waits(user) if origin.clicked else nullcontext():
+            with context.presence.waits(user) if origin.clicked else contextlib.nullcontext():
                 started = await starting.start_server(context, wanted, self._stages, times)
         except GivenUp:
             LOG.info("The start of %s was given up: its page was left while it waited (%s)", user, times)
@@ -214,7 +216,10 @@ class FirstbellSpawner(Spawner):
 
     async def run_post_stop_hook(self) -> None:
         """Called by JupyterHub after every end: remove what a dead server leaves, containers and tokens."""
-        await starting.discard(self.context, *self.containers)
+        with contextlib.suppress(TimeoutError):
+            # A node that is away would be waited for; nobody has to, where its server has ended by itself.
+            async with asyncio.timeout(_LOST_PATIENCE if self.is_given_up else None):
+                await starting.discard(self.context, *self.containers)
         tokens.forget_server_tokens(self.user)
 
     async def get_url(self) -> str:

@@ -146,6 +146,21 @@ def test_options_change_nothing(spawner):
     assert caught.value.status_code == 400
 
 
+async def test_a_server_that_was_given_up_is_not_waited_for(engine, spawner, monkeypatch):
+    """Its node is away: it counts as ended, and nobody waits until the node says so."""
+    monkeypatch.setattr("firstbell.hub.spawner._LOST_PATIENCE", 0.05)
+    monkeypatch.setattr("firstbell.hub.tokens.forget_server_tokens", lambda _: None)
+    await running(engine, spawner)
+    engine.hold("stop")
+    assert await spawner.poll() is None
+    spawner.is_given_up = True
+    assert await spawner.poll() == 1
+    async with asyncio.timeout(5):
+        await spawner.run_post_stop_hook()
+    spawner.clear_state()
+    assert not spawner.is_given_up
+
+
 async def test_a_new_address_is_followed(spawner):
     """After the daemon's restart the URL has the container's new address and the old path."""
     assert url_of("172.18.0.9", "http://172.18.0.2:8888/user/ada/") == "http://172.18.0.9:8888/user/ada/"
