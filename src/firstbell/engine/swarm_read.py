@@ -15,6 +15,7 @@ Json = Mapping[str, Any]
 
 LABEL_SERVICE = "com.docker.swarm.service.name"
 """Of a task's container: Docker's own."""
+LABEL_SERVICE_ID = "com.docker.swarm.service.id"
 _ENDED = {"complete", "failed", "shutdown", "rejected"}
 """A task's states that its own node has reported as an end; `orphaned` and `remove` say nothing about a container."""
 _STARTED = {"running", "starting", "ready", "preparing"}

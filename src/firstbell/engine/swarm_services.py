@@ -1,47 +1,38 @@
-"""The life of one container on a Swarm: a service of one task, made, waited for, removed."""
+"""The start of a container on a Swarm: a service of one task, made and waited for."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import Any
-
-import aiohttp
 
 from firstbell.engine import swarm_config, swarm_everywhere, swarm_failure
 from firstbell.engine.base import Stage, ignore
 from firstbell.engine.docker import DockerEngine
-from firstbell.engine.docker_api import Answer, understood
-from firstbell.engine.swarm_api import Json, is_missing
-from firstbell.engine.swarm_cluster import Cluster, NodeAway
-from firstbell.engine.swarm_config import LABEL_NAME, course_of, service_name
+from firstbell.engine.docker_api import Answer
+from firstbell.engine.swarm_api import Json
+from firstbell.engine.swarm_cluster import Cluster
+from firstbell.engine.swarm_config import course_of
 from firstbell.engine.swarm_files import FileStore
 from firstbell.engine.swarm_fill import Filler
 from firstbell.engine.swarm_layout import Layout, layout
 from firstbell.engine.swarm_networks import Networks
-from firstbell.engine.swarm_read import Task
-from firstbell.engine.swarm_state import LABEL_BESIDE, Place, States, as_recorded, is_ours
+from firstbell.engine.swarm_removal import Removal
+from firstbell.engine.swarm_state import LABEL_BESIDE, States, as_recorded
+from firstbell.engine.swarm_wait import Waiter
 from firstbell.engine.waiting import together, until
-from firstbell.errors import EngineUnavailable, FirstbellError, StartFailed
+from firstbell.errors import FirstbellError, StartFailed
 from firstbell.model.container import NO_NETWORK, ContainerSpec, MountKind, network_of
-from firstbell.model.names import LABEL_SPEC
 from firstbell.model.observed import ContainerState, NodeState, Phase
 
 _SOMEBODY_ELSE = 5.0
 """Seconds given to another process that is starting the same container; after that it is an orphan."""
-_UNPLACED = 3.0
-"""Seconds for which the scheduler may find no node: a label or state that was just set takes a moment to count."""
-_GONE = 20.0
-"""Seconds, beyond the grace, for a node to remove a container."""
 _PULL = 600.0
-_LABEL_SERVICE_ID = "com.docker.swarm.service.id"
 
 
 class Services:
-    """Starts and stops."""
+    """Starts, and by `Removal` stops."""
 
     def __init__(self, cluster: Cluster, states: States, networks: Networks, files: FileStore, filler: Filler) -> None:
         self._cluster = cluster
@@ -49,8 +40,12 @@ class Services:
         self._networks = networks
         self._files = files
         self._filler = filler
+        self._removal = Removal(cluster)
+        self._waiter = Waiter(cluster, states)
 
-    # start
+    async def stop(self, name: str, grace: int) -> None:
+        """See Engine.stop, and Removal.stop."""
+        await self._removal.stop(name, grace)
 
     async def start(self, spec: ContainerSpec, stage: Stage = ignore) -> ContainerState:
         """See Engine.start. The caller sees to it that this process does so once at a time per name."""
@@ -63,7 +58,7 @@ class Services:
         if spec.every_node:
             return await self._start_everywhere(spec, parts, stage)
         for last in (False, False, True):
-            await self._make_way(spec, found)
+            await self._removal.make_way(spec, found)
             stage("create")
             try:
                 return await self._begin(spec, parts, stage)
@@ -103,7 +98,7 @@ class Services:
             body = swarm_config.service_body(spec, nodes=nodes, references=references, mounts=mounts)
             try:
                 async with self._created(spec, body):
-                    return await self._wait(spec, nodes)
+                    return await self._waiter.until_runs(spec, nodes[0])
             except _FileGone:
                 if last:
                     raise
@@ -173,7 +168,7 @@ class Services:
     async def _created(self, spec: ContainerSpec, body: Json) -> AsyncIterator[None]:
         """A service; removed with what it made if the body fails or is cancelled."""
         async with contextlib.AsyncExitStack() as stack:
-            await stack.enter_async_context(_undone(self, spec))
+            await stack.enter_async_context(_undone(self._removal, spec))
             try:
                 await self._post(body)
             except Answer as answer:
@@ -203,84 +198,6 @@ class Services:
             await asyncio.gather(making, return_exceptions=True)
             raise
 
-    async def _wait(self, spec: ContainerSpec, nodes: tuple[NodeState, ...]) -> ContainerState:
-        """Until it runs, or has run; woken by the node's own events, and by what the manager says of its tasks."""
-        deadline = self._cluster.manager.api.change_deadline
-        seen: list[Task] = []
-        try:
-            async with asyncio.timeout(deadline):
-                return await self._on_one(spec, nodes[0], seen)
-        except TimeoutError:
-            states = sorted({task.state for task in seen}) or ["new"]
-            raise StartFailed(
-                f"the Swarm has not started {spec.name} within {deadline:g} seconds; it is still {', '.join(states)}",
-                where=spec.name,
-                next_step="See `docker service ps` on a manager, and `firstbell nodes list`.",
-                evidence=tuple(dict.fromkeys(task.words for task in seen)),
-            ) from None
-
-    async def _on_one(self, spec: ContainerSpec, node: NodeState, seen: list[Task]) -> ContainerState:
-        begun = asyncio.Event()
-        listening = asyncio.ensure_future(self._listen(spec, node, begun))
-        try:
-            pause, unplaced = 0.1, 0.0
-            while True:
-                tasks = await self._states.tasks(spec.name)
-                if tasks is None:
-                    raise StartFailed(
-                        f"somebody removed {spec.name} while it started", where=spec.name, next_step="Try again."
-                    )
-                seen[:] = tasks
-                for task in tasks:
-                    _check(task, spec, node)
-                    if task.container_id:
-                        state = await self._states.of_task(task)
-                        if state.phase in {Phase.RUNNING, Phase.EXITED, Phase.PAUSED}:
-                            return state
-                unplaced = unplaced + pause if any(t.state == "pending" and t.error for t in tasks) else 0.0
-                if unplaced > _UNPLACED:
-                    raise swarm_failure.of_task(tasks[0].words, spec, node.name)
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(pause):
-                        await begun.wait()
-                        begun.clear()
-                        # The manager hears of it a moment later than we do.
-                        if (begun_there := await self._seen_on(spec, node)) is not None:
-                            return begun_there
-                pause = min(pause * 1.5, 1.0)
-        finally:
-            listening.cancel()
-            await asyncio.gather(listening, return_exceptions=True)
-
-    async def _listen(self, spec: ContainerSpec, node: NodeState, begun: asyncio.Event) -> None:
-        """Set `begun` when a container of that name starts or ends on the node. Best effort: the tasks tell, too."""
-        filters = {"type": ["container"], "label": [f"{LABEL_NAME}={spec.name}"], "event": ["start", "die"]}
-        with contextlib.suppress(EngineUnavailable, aiohttp.ClientError, OSError, ValueError):
-            api = self._cluster.engine(node).api
-            async with api.stream("GET", "events", params={"filters": json.dumps(filters)}, deadline=None) as response:
-                if await self._seen_on(spec, node) is not None:  # what began before we listened
-                    begun.set()
-                while await response.content.readline():
-                    begun.set()
-
-    async def _seen_on(self, spec: ContainerSpec, node: NodeState) -> ContainerState | None:
-        """The container as the node itself has it, if it has been started."""
-
-        async def look(engine: DockerEngine) -> ContainerState | None:
-            filters = {"label": [f"{LABEL_NAME}={spec.name}", f"{LABEL_SPEC}={spec.spec_hash}"]}
-            with understood(spec.name):
-                entries = await engine.api.json(
-                    "GET", "containers/json", params={"all": 1, "filters": json.dumps(filters)}
-                )
-                begun = [entry["Id"] for entry in entries if entry["State"] not in {"created", "removing"}]
-            return await engine.state(begun[0]) if begun else None
-
-        try:
-            found = await self._cluster.ask(node, look)
-        except NodeAway:
-            return None
-        return await self._states.named(found, node) if found and found.phase is not Phase.MISSING else None
-
     # beside another
 
     async def _start_beside(self, spec: ContainerSpec, stage: Stage) -> ContainerState:
@@ -303,68 +220,6 @@ class Services:
             started = await owner.engine.start(told, _without_first(stage))
             return as_recorded(await self._states.named(started, owner.node), body["Labels"])
 
-    # stop
-
-    async def stop(self, name: str, grace: int) -> None:
-        """See Engine.stop. The service goes at once; raises NodeAway where its node has not yet ended its container."""
-        service = await self._cluster.api.found(f"services/{service_name(name)}")
-        if service is None:
-            await self._cluster.ask_all(lambda _, engine: engine.stop(name, grace), grace + _GONE)
-            return
-        await self._remove(name, service, grace)
-
-    async def _remove(self, name: str, service: Json, grace: int) -> None:
-        with understood(name):
-            identity = service["ID"]
-            beside = (service["Spec"].get("Labels") or {}).get(LABEL_BESIDE, "")
-            tasks = await self._cluster.api.tasks(identity) or ()
-            ids = {str(task["NodeID"]) for task in tasks if task.get("NodeID")} | ({beside} if beside else set())
-        try:
-            await self._cluster.api.json("DELETE", f"services/{identity}")
-        except Answer as answer:
-            if not is_missing(answer):
-                raise
-        nodes = [node for node in [await self._cluster.by_id(one) for one in ids] if node is not None]
-        left = await asyncio.gather(
-            *(self._clear(node, name if beside else "", identity, grace) for node in nodes), return_exceptions=True
-        )
-        for error in left:
-            if isinstance(error, BaseException):
-                raise error
-
-    async def _clear(self, node: NodeState, beside: str, service: str, grace: int) -> None:
-        """Wait for the end of a service's containers on a node, and remove them."""
-
-        async def cleared(engine: DockerEngine) -> bool:
-            if beside:
-                await engine.stop(beside, grace)
-                return True
-            filters = json.dumps({"label": [f"{_LABEL_SERVICE_ID}={service}"]})
-            with understood(service):
-                params: dict[str, Any] = {"all": 1, "filters": filters}
-                entries = await engine.api.json("GET", "containers/json", params=params)
-                await together(*(engine.stop(entry["Id"], grace) for entry in entries))
-            return True
-
-        await self._cluster.ask(node, cleared, grace + _GONE)
-
-    async def _make_way(self, spec: ContainerSpec, found: ContainerState) -> None:
-        """Remove what has the name: an orphan, or an older form. Raises StartFailed if it is not ours."""
-        if found.phase is Phase.UNKNOWN:
-            raise EngineUnavailable(
-                found.error, where=spec.name, next_step="`firstbell nodes list` shows when the node is back."
-            )
-        service = await self._cluster.api.found(f"services/{service_name(spec.name)}")
-        if service is not None:
-            with understood(spec.name):
-                if not is_ours(service, course_of(spec)):
-                    raise swarm_failure.foreign(spec.name)
-            await self._remove(spec.name, service, 0)
-        elif found.phase is not Phase.MISSING:
-            if LABEL_SPEC not in found.labels:
-                raise swarm_failure.foreign(spec.name, "container")
-            await self.stop(spec.name, 0)
-
     async def _after_somebody_else(self, spec: ContainerSpec) -> ContainerState:
         async def settled() -> ContainerState | None:
             found = await self._states.state(spec.name)
@@ -374,17 +229,6 @@ class Services:
             return await until(settled, deadline=_SOMEBODY_ELSE)
         except TimeoutError:
             return await self._states.state(spec.name)
-
-    async def discard(self, spec: ContainerSpec) -> None:
-        """Remove what a failed start has made; if the manager is away, the next start of the name will."""
-        with contextlib.suppress(EngineUnavailable):
-            service = await self._cluster.api.found(f"services/{service_name(spec.name)}")
-            if service is not None and (service["Spec"].get("Labels") or {}).get(LABEL_SPEC) == spec.spec_hash:
-                await self._remove(spec.name, service, 0)
-
-    async def place(self, name: str) -> Place:
-        """Where it runs; see States.running."""
-        return await self._states.running(name)
 
 
 class _NameTaken(StartFailed):
@@ -396,30 +240,24 @@ class _FileGone(StartFailed):
 
 
 @contextlib.asynccontextmanager
-async def _undone(services: Services, spec: ContainerSpec) -> AsyncIterator[None]:
+async def _undone(removal: Removal, spec: ContainerSpec) -> AsyncIterator[None]:
     """Removes what was made if the body fails or is cancelled; not what another process has made."""
     try:
         yield
     except (_NameTaken, _FileGone):
         raise
     except BaseException:
-        removal = asyncio.ensure_future(services.discard(spec))
+        discarding = asyncio.ensure_future(removal.discard(spec))
         try:
-            await asyncio.shield(removal)
+            await asyncio.shield(discarding)
         except asyncio.CancelledError:
-            await removal
+            await discarding
             raise
         raise
 
 
 def _is_as_wanted(found: ContainerState, spec: ContainerSpec) -> bool:
     return found.phase is Phase.RUNNING and found.spec_hash == spec.spec_hash
-
-
-def _check(task: Task, spec: ContainerSpec, node: NodeState) -> None:
-    """Raises what a task that was refused stands for."""
-    if task.is_refused:
-        raise swarm_failure.of_task(task.words, spec, node.name)
 
 
 def _without_first(stage: Stage) -> Stage:
