@@ -31,7 +31,7 @@ def engine() -> FakeEngine:
 
 @pytest.fixture
 def spawner(engine) -> FirstbellSpawner:
-    context = SimpleNamespace(engine=engine, course=COURSE)
+    context = SimpleNamespace(engine=engine, course=COURSE, homes=SimpleNamespace(is_away=False))
     return FirstbellSpawner(user=SimpleNamespace(name="ada", settings={SETTING: context}))
 
 
