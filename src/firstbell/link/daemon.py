@@ -34,12 +34,12 @@ class Daemon:
         except (OSError, TimeoutError, ValueError) as error:
             raise DaemonAway(str(error) or type(error).__name__) from error
 
-    async def events(self, kind: str) -> AsyncGenerator[None, None]:
-        """Yields once when listening has begun and at each event of that kind; ends when the daemon goes.
+    async def events(self, kind: str, *what: str) -> AsyncGenerator[None, None]:
+        """Yields once when listening has begun and at each such event of that kind; ends when the daemon goes.
 
         Raises DaemonAway if it cannot begin.
         """
-        filters = quote(json.dumps({"type": [kind]}))
+        filters = quote(json.dumps({"type": [kind], "event": what}))
         try:
             async with asyncio.timeout(_DEADLINE):
                 reader, writer = await self._ask(f"/events?filters={filters}")

@@ -34,6 +34,8 @@ from firstbell.model.runtime import SOCKET
 _RETRY = 3.0
 """Seconds between two tries to hear from the daemon, or to listen where something else does."""
 _NODES_KEPT = 1.0
+_CHANGES = ("create", "destroy", "remove")
+"""Of networks; every start of a container is an event of its network, too, and changes nothing here."""
 NO_HUB = b"HTTP/1.1 503 No Hub\r\nX-Firstbell-Hub: away\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 """What servers hear for a hub that does not listen on its node: it is not there, which is more than that it is silent
 (singleuser/lease.py)."""
@@ -123,7 +125,7 @@ class NodeLink:
         """Follow the daemon's networks, for ever."""
         while True:
             try:
-                async for _ in self._daemon.events("network"):
+                async for _ in self._daemon.events("network", *_CHANGES):
                     await self._learn()
                     self._engine_answers = True
             except DaemonAway as error:
