@@ -20,7 +20,7 @@ from firstbell.engine.swarm_layout import Layout, layout
 from firstbell.engine.swarm_networks import Networks
 from firstbell.engine.swarm_removal import Removal
 from firstbell.engine.swarm_state import LABEL_BESIDE, States, as_recorded
-from firstbell.engine.swarm_wait import Waiter
+from firstbell.engine.swarm_wait import Passing, Waiter
 from firstbell.engine.waiting import together, until
 from firstbell.errors import FirstbellError, StartFailed
 from firstbell.model.container import NO_NETWORK, ContainerSpec, MountKind, network_of
@@ -99,6 +99,9 @@ class Services:
             try:
                 async with self._created(spec, body):
                     return await self._waiter.until_runs(spec, nodes[0])
+            except Passing:
+                if last:
+                    raise
             except _FileGone:
                 if last:
                     raise

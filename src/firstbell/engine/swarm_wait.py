@@ -108,7 +108,23 @@ class Waiter:
         return await self._states.named(found, node) if found and found.phase is not Phase.MISSING else None
 
 
+class Passing(StartFailed):
+    """A node's daemon met trouble of a moment: the same again may well go."""
+
+
+_PASSING = "device or resource busy"
+"""Engine 20.10 now and then makes the folder of secrets read-only while another start still holds a file of it open."""
+_NEVER_BEGAN = "starting container failed"
+
+
 def _check(task: Task, spec: ContainerSpec, node: NodeState) -> None:
-    """Raises what a task that was refused stands for."""
-    if task.is_refused:
+    """Raises what a task that was refused, or whose container never began, stands for."""
+    if task.state == "failed" and _PASSING in task.error:
+        raise Passing(
+            f"{node.name} could not start {spec.name} at this moment",
+            where=spec.name,
+            next_step="Try again.",
+            evidence=(task.error,),
+        )
+    if task.is_refused or (task.state == "failed" and task.error.startswith(_NEVER_BEGAN)):
         raise swarm_failure.of_task(task.words, spec, node.name)
