@@ -11,8 +11,11 @@ import pytest
 from tests.contract.conftest import ROOT, _busybox_root
 from tests.support.cluster import Cluster, attached
 from tests.support.cluster import cluster as new_cluster
+from tests.support.cluster_course import ClusterCourse, running_on
 from tests.support.cluster_files import FileServer, shared_files
 from tests.support.course import docker
+
+SMALL = 'memory = "512M"\npids = 200\nidle = 0'
 
 
 @pytest.fixture(scope="session")
@@ -46,3 +49,19 @@ def busybox(cluster: Cluster) -> str:
         subprocess.run(["docker", "import", "-", ROOT], input=_busybox_root(), check=True, capture_output=True)
     cluster.load(ROOT)
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def seminar(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterCourse]:
+    """A seminar whose homes are volumes, each on one node."""
+    with running_on(cluster, tmp_path_factory.mktemp("seminar"), "test-cluster", server=SMALL) as course:
+        yield course
+
+
+@pytest.fixture(scope="session")
+def shared(cluster: Cluster, files: FileServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterCourse]:
+    """A seminar whose homes are in the directory that all nodes share."""
+    folder = tmp_path_factory.mktemp("shared")
+    homes = f'[homes]\nstore = "{files.place}"\n'
+    with running_on(cluster, folder, "test-cluster-shared", server=SMALL, rest=homes) as course:
+        yield course

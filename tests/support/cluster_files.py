@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.cluster import Cluster, Node, network
+from tests.support.cluster import Cluster, Node
 from tests.support.cluster.node import wait
 
 NUMBER = 100
@@ -170,8 +170,5 @@ def shared_files(cluster: Cluster, place: Path = HOMES) -> Iterator[FileServer]:
 
 
 def _remove(made: FileServer) -> None:
-    space = made.cluster.manager.net.space(NUMBER)
-    network.end(space)
-    network.command("ip", "link", "del", space, check=False)
-    network.command("ip", "netns", "del", space, check=False)
+    made.cluster.manager.net.disconnect(NUMBER)
     shutil.rmtree(made.folder, ignore_errors=True)

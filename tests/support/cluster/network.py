@@ -70,6 +70,13 @@ class Network:
         command("ip", "-n", space, "link", "set", "eth0", "up")
         command("ip", "-n", space, "route", "add", "default", "via", self.address(_HOST_END))
 
+    def disconnect(self, number: int) -> None:
+        """Take cable and namespace away; both may be gone already."""
+        space = self.space(number)
+        end(space)
+        command("ip", "link", "del", space, check=False)
+        command("ip", "netns", "del", space, check=False)
+
     def plug(self, number: int, *, is_in: bool) -> None:
         """Pull a member's cable out, or put it in; at this machine's end, so that the member keeps its routes."""
         command("ip", "link", "set", self.space(number), "up" if is_in else "down")

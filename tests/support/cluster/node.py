@@ -19,6 +19,8 @@ from tests.support.cluster.network import Network
 PATIENCE = 90.0
 """Seconds that anything may take here; machines are slow and busy."""
 _SLOW = Path(__file__).parent / "slow.py"
+_MANGLE = ("iptables", "-w", "-t", "mangle")
+"""Neither Docker nor Firstbell has rules there."""
 _START = """\
 hostname {name}
 mount -t tmpfs tmpfs /run
@@ -115,7 +117,9 @@ class Node:
         assert not self.pid, f"{self.name} is on"
         self.folder.mkdir(parents=True, exist_ok=True)
         self.socket.unlink(missing_ok=True)
-        self.net.plug(self.number, is_in=True)
+        # No device, address or firewall rule outlives a machine's power.
+        self.net.disconnect(self.number)
+        self.net.connect(self.number)
         space = self.net.space(self.number)
         script = _START.format(name=self.name, data=self.data, socket=self.socket, space=space, at_boot=self.at_boot)
         # A shell as the first process collects what containers leave; a process namespace ends as one.
@@ -160,6 +164,14 @@ class Node:
         """Pull the cable; everything on the node goes on."""
         self.net.plug(self.number, is_in=False)
 
+    def part_from(self, *addresses: str, port: int = 0) -> None:
+        """Let no packet pass between it and those addresses; with a port, only none of TCP to or from that port."""
+        rules = [(chain, side, address) for address in addresses
+                 for chain, side in (("PREROUTING", "-s"), ("POSTROUTING", "-d"))]  # fmt: skip
+        for chain, side, address in rules:
+            for only in (("-p", "tcp", "--sport", str(port)), ("-p", "tcp", "--dport", str(port))) if port else ((),):
+                network.command(*self._in_network(), *_MANGLE, "-A", chain, side, address, *only, "-j", "DROP")
+
     def slow(self, delay_ms: int, loss_percent: float = 0) -> None:
         """Every packet that leaves the node comes so much later, or never."""
         self.heal()
@@ -168,16 +180,16 @@ class Node:
             started = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=out)
         assert started.stdout and started.stdout.readline(), f"no packets can be held back: see {self.log}"
         (self.folder / "slow.pid").write_text(str(started.pid))
-        command = ("iptables", "-w", "-t", "mangle")
-        network.command(*self._in_network(), *command, "-A", "POSTROUTING", "-o", "eth0", "-j", "NFQUEUE",
+        network.command(*self._in_network(), *_MANGLE, "-A", "POSTROUTING", "-o", "eth0", "-j", "NFQUEUE",
                         "--queue-num", "77", "--queue-bypass")  # fmt: skip
 
     def heal(self) -> None:
-        """Cable in, no packet held back."""
+        """Cable in, no packet dropped or held back."""
+        for chain in ("PREROUTING", "POSTROUTING"):
+            network.command(*self._in_network(), *_MANGLE, "-F", chain)
         with contextlib.suppress(FileNotFoundError):
             pid = int((self.folder / "slow.pid").read_text())
             (self.folder / "slow.pid").unlink()
-            network.command(*self._in_network(), "iptables", "-w", "-t", "mangle", "-F", "POSTROUTING")
             if _SLOW.name in _program(pid):
                 os.kill(pid, signal.SIGKILL)
         self.net.plug(self.number, is_in=True)

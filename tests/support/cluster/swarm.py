@@ -98,7 +98,6 @@ def bring_up(name: str, *, nodes: int = 3, managers: int = 1, swarm: bool = True
     (folder / "cluster.json").write_text(json.dumps(state))
     made = Cluster(name, _nodes(net, nodes))
     for node in made.nodes:
-        net.connect(node.number)
         place.take_data(node.number, node.data)
         node.boot()
     for node in made.nodes:
