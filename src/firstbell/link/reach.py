@@ -7,6 +7,7 @@ A node that is cut off sends nothing, and neither does the kernel here until its
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import defaultdict
 from collections.abc import Callable
 from typing import Protocol
@@ -70,7 +71,8 @@ class Reach:
     async def _look(self, node: str) -> None:
         now = asyncio.get_running_loop().time
         try:
-            await self._pings.ask(node, self._every)
+            with contextlib.suppress(ConnectionError):  # a refusal is no silence: nobody waits for it
+                await self._pings.ask(node, self._every)
         except (OSError, TimeoutError):
             if node in self._silent or now() - self._heard.get(node, now()) < self._away_after:
                 return
