@@ -189,3 +189,15 @@ def test_down_ends_applications_before_their_side_cars():
     course = Course.model_validate({"name": "c", "server": {"image": "rocker:1", "port": 8787}})
     steps = plan_down(course, Observed("c", containers=containers), "firstbell/hub:1")
     assert [step.name for step in steps if isinstance(step, StopContainer)] == ["c-app", "c-server"]
+
+
+def test_down_ends_what_waits_for_the_next_visitor_and_no_other_courses():
+    """It is no server yet, but it is the course's; a course whose name goes on like one of its names is another."""
+    labels = frozen(names.labels("c", Role.SERVER, "seat-001"))
+    waits = ContainerState(names.standby("c", "seat-001"), Phase.RUNNING, labels=labels)
+    other = frozen(names.labels("c-standby", Role.SERVER, "ada"))
+    server = ContainerState(names.container("c-standby", Role.SERVER, "ada"), Phase.RUNNING, labels=other)
+    course = Course.model_validate({"name": "c", "server": {"image": "lab:1"}})
+    steps = plan_down(course, Observed("c", containers=(waits,)), "firstbell/hub:1")
+    assert [step.name for step in steps if isinstance(step, StopContainer)] == [waits.name]
+    assert (waits.is_standby, server.is_standby) == (True, False)
