@@ -55,6 +55,10 @@ class SimulatedEngine(FakeEngine):
         await self._tell("PUT", spec.name, told)
         return state
 
+    async def prepare(self, name: str, spec: ContainerSpec) -> bool:
+        del name, spec
+        return False
+
     async def stop(self, name: str, grace: int = 10) -> None:
         del grace
         if state := self._states.pop(name, None):
