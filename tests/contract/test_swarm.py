@@ -435,3 +435,20 @@ async def test_listening_goes_on_when_a_node_is_back(swarm_lab: Lab, tmp_path: P
         finally:
             listening.cancel()
             await asyncio.gather(listening, return_exceptions=True)
+
+
+async def test_patience_with_nodes_that_are_cut_off(swarm_lab: Lab) -> None:
+    """For how long the Swarm waits for a silent node is set in one place, and setting it twice changes nothing."""
+
+    def period() -> float:
+        found = json.loads(swarm_lab.docker("info", "--format", "{{json .Swarm.Cluster}}"))
+        return float(found["Spec"]["Dispatcher"]["HeartbeatPeriod"]) / 10**9
+
+    before = period()
+    try:
+        for _ in range(2):
+            await swarm(swarm_lab).set_patience(60)
+            assert period() == 20
+    finally:
+        await swarm(swarm_lab).set_patience(int(before * 3))
+    assert period() == before
