@@ -104,6 +104,12 @@ def of_lost_node(node: str, since: str) -> Cause:
     return Cause(what, "node_lost", "It can be started on another machine at once.")
 
 
+def of_returned_node(node: str) -> Cause:
+    """Why a server has ended whose node was away and is back."""
+    what = f"The machine {node} was away, or was switched off, and your Jupyter on it has ended."
+    return Cause(what, "node_back", "Start it again.")
+
+
 def of_error(error: BaseException) -> Cause:
     """Why a start failed before there was a container to look at."""
     if isinstance(error, EngineUnavailable):

@@ -90,6 +90,11 @@ class NodesWatch:
         now = self._clock()
         return all(k.state.linked and not k.is_away and now - k.back_at >= seconds for k in self._nodes.values())
 
+    def is_just_back(self, name: str, seconds: float) -> bool:
+        """Whether that node has come back within that time."""
+        known = self._nodes.get(name)
+        return known is not None and self._clock() - known.back_at < seconds
+
     def since(self, name: str) -> str:
         """The time of day at which it last answered, for people; empty for one that is not known."""
         known = self._nodes.get(name)

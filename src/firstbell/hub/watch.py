@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from jupyterhub import orm
 
 from firstbell.errors import EngineUnavailable, FirstbellError
-from firstbell.hub import starting, tokens
+from firstbell.hub import causes, starting, tokens
 from firstbell.hub.context import HubContext
 from firstbell.hub.spawner import as_spawn_exception, ended_one, exit_status, url_of
 from firstbell.hub.standby_care import forget_old
@@ -27,6 +27,8 @@ _AGAIN = 2.0
 _OBSERVE_DEADLINE = 15.0
 _START_DEADLINE = 4.0
 """Seconds for which the hub's own start waits for the engine; people wait with it."""
+_BLAMED = 60.0
+"""Seconds after a node's return within which its absence is why a server there has ended."""
 _ENDS = {"die", "destroy", "oom"}
 
 
@@ -107,7 +109,11 @@ class ContainerWatch:
         # The snapshot may be older than a restart that has happened since.
         if exit_status(now := await self._context.engine.state(state.name)) is None or not spawner.ready:
             return
-        cause = await starting.cause_of_end(self._context, spawner.user.name, now)
+        cluster = self._context.cluster
+        if cluster and cluster.nodes.is_just_back(spawner.node, _BLAMED):
+            cause, status = causes.of_returned_node(spawner.node), status or 1
+        else:
+            cause = await starting.cause_of_end(self._context, spawner.user.name, now)
         LOG.warning("The server of %s ended: %s", spawner.user.name, cause.text)
         if status:
             spawner._spawn_future = failed(as_spawn_exception(cause))  # noqa: SLF001 - where JupyterHub's pages look

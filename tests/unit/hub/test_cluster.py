@@ -13,6 +13,7 @@ import pytest
 
 from firstbell.engine.fake import FakeEngine
 from firstbell.engine.waiting import until
+from firstbell.errors import StartFailed
 from firstbell.hub.bell_book import BellBook
 from firstbell.hub.cluster import Cluster, make_cluster
 from firstbell.hub.context import HubContext
@@ -247,6 +248,17 @@ async def test_an_image_that_a_node_lacks_is_named(hub):
     """The failure says which image and which node."""
     hub.engine.images[IMAGE] = ImageState(IMAGE, "sha256:1", nodes=("n9",))
     assert f"image {IMAGE} is not on n" in await hub.refused()
+
+
+async def test_a_network_that_is_just_being_made_is_waited_for(hub):
+    """The first starts on a node that was switched on may get in each other's way; other failures are told."""
+    for _ in range(2):
+        hub.engine.fail_next(
+            "start", StartFailed("it could not be started", where="c", next_step="", evidence=("network 0gy1 exists",))
+        )
+    assert (await hub.start()).address
+    hub.engine.fail_next("start", StartFailed("it is broken", where="c", next_step=""))
+    assert "It is broken" in await hub.refused("bob")
 
 
 async def test_nobody_waits_behind_a_node_that_is_busy(hub):
