@@ -7,22 +7,31 @@ import os
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import stamina
 
 _SYSTEM_SSHD = Path("/usr/sbin/sshd")
+
+
+Inside = Callable[..., Sequence[str | Path]]
+
+
+def as_it_is(*words: str) -> Sequence[str]:
+    """A command on this machine."""
+    return words
 
 
 class SshServer:
     """`address` leads to it for whoever has `path` in front of PATH."""
 
-    def __init__(self, folder: Path, process: subprocess.Popen[bytes], port: int) -> None:
+    def __init__(self, folder: Path, process: subprocess.Popen[bytes], at: str) -> None:
         self._folder = folder
         self.process = process
-        self.address = f"ssh://{getpass.getuser()}@127.0.0.1:{port}"
+        self.address = f"ssh://{getpass.getuser()}@{at}"
 
     @property
     def path(self) -> str:
@@ -39,22 +48,22 @@ class SshServer:
 
 
 @contextmanager
-def ssh_server(folder: Path, docker_host: str = "") -> Iterator[SshServer]:
-    """An sshd whose commands find the Docker Engine at `docker_host`; ended with its connections."""
+def ssh_server(folder: Path, address: str = "127.0.0.1", inside: Inside = as_it_is) -> Iterator[SshServer]:
+    """An sshd at that address, ended with its connections; `inside` makes a command one on another machine."""
     environment = {**os.environ, "LD_LIBRARY_PATH": ""}
     sshd = _SYSTEM_SSHD if _SYSTEM_SSHD.exists() else _unpacked(folder, environment)
     port = _free_port()
+    folder.mkdir(parents=True, exist_ok=True)
     for key in ("host_key", "user_key"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / key], check=True)
     public = (folder / "host_key.pub").read_text().split()[:2]
-    (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {' '.join(public)}\n")
+    (folder / "known_hosts").write_text(f"[{address}]:{port} {' '.join(public)}\n")
     shutil.copy(folder / "user_key.pub", folder / "authorized_keys")
     options = [
-        f"ListenAddress 127.0.0.1:{port}",
+        f"ListenAddress {address}:{port}",
         f"HostKey {folder}/host_key",
         f"AuthorizedKeysFile {folder}/authorized_keys",
         *("PidFile none", "StrictModes no", "UsePAM no", "PasswordAuthentication no", "LogLevel ERROR"),
-        *((f"SetEnv DOCKER_HOST={docker_host}",) if docker_host else ()),
     ]
     (folder / "sshd_config").write_text("\n".join(options) + "\n")
     client = f"-o UserKnownHostsFile={folder}/known_hosts -o StrictHostKeyChecking=yes -o IdentitiesOnly=yes"
@@ -62,11 +71,12 @@ def ssh_server(folder: Path, docker_host: str = "") -> Iterator[SshServer]:
     wrapper = folder / "bin" / "ssh"
     wrapper.write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F none -i {folder}/user_key {client} "$@"\n')
     wrapper.chmod(0o755)
-    Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # where sshd of Debian locks up who has not logged in
-    process = subprocess.Popen([sshd, "-D", "-e", "-f", folder / "sshd_config"], env=environment)
+    # Where sshd of Debian locks up who has not logged in.
+    subprocess.run(inside("mkdir", "-p", "-m", "755", "/run/sshd"), check=True)
+    process = subprocess.Popen(inside(str(sshd), "-D", "-e", "-f", f"{folder}/sshd_config"), env=environment)
     try:
-        _wait_for(port, process)
-        yield SshServer(folder, process, port)
+        _wait_for(address, port, process)
+        yield SshServer(folder, process, f"{address}:{port}")
     finally:
         process.terminate()
         process.wait()
@@ -92,10 +102,8 @@ def _free_port() -> int:
         return port
 
 
-def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
-    import stamina
-
+def _wait_for(address: str, port: int, process: subprocess.Popen[bytes]) -> None:
     for attempt in stamina.retry_context(on=OSError, attempts=60, timeout=20, wait_initial=0.05, wait_max=0.5):
         with attempt:
             assert process.poll() is None, "sshd has ended"
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            socket.create_connection((address, port), timeout=1).close()

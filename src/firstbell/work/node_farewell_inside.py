@@ -1,7 +1,7 @@
 """Takes leave of a cluster from a container on the node that goes: runs there with its Docker socket, alone.
 
-It waits until what the Swarm runs for courses has left the node, removes networks and images of ours, and lets the node
-leave the Swarm. Standard library only. `--stay` leaves out the last.
+It waits until what the Swarm runs for courses has ended, lets the node leave the Swarm (but for `--stay`), and removes
+networks and images of ours. Standard library only.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ _SOCKET = "/var/run/docker.sock"
 _DEADLINE = 600.0
 """Seconds; past them something keeps running, and nothing is removed under it."""
 _PAUSE = 0.5
+_OF_A_SERVICE = ("firstbell.course", "com.docker.swarm.service.id")
 
 
 class _Daemon(http.client.HTTPConnection):
@@ -48,7 +49,7 @@ def wait_until_alone() -> bool:
     """Until no service of ours has a container here."""
     until = time.monotonic() + _DEADLINE
     while time.monotonic() < until:
-        if not ours("containers/json?all=1&", "firstbell.course", "com.docker.swarm.service.id"):
+        if not ours("containers/json?", *_OF_A_SERVICE):
             return True
         time.sleep(_PAUSE)
     return False
@@ -59,15 +60,15 @@ def main(arguments: list[str]) -> int:
     if not wait_until_alone():
         sys.stdout.write("containers of courses are still here; nothing was removed\n")
         return 1
-    failed = 0
+    failed = int("--stay" not in arguments and ask("POST", "swarm/leave")[0] >= 400)
+    for container in ours("containers/json?all=1&", *_OF_A_SERVICE):  # ended ones, that a Swarm keeps for a while
+        ask("DELETE", f"containers/{container['Id']}?force=1")
     networks = ask("GET", "networks")[1]
     for network in networks if isinstance(networks, list) else []:
-        if "firstbell.course" in (network.get("Labels") or {}) and network.get("Scope") == "local":
+        if "firstbell.course" in (network.get("Labels") or {}):
             failed += ask("DELETE", f"networks/{network['Id']}")[0] >= 400
     for image in ours("images/json?", "firstbell.role"):
         ask("DELETE", f"images/{image['Id']}?force=0")  # one that is in use stays: this program's own
-    if "--stay" not in arguments:
-        failed += ask("POST", "swarm/leave")[0] >= 400
     sys.stdout.write(f"done, {failed} refused\n")
     return 1 if failed else 0
 

@@ -140,6 +140,8 @@ async def _act(cluster: Cluster, step: Step, show: Show) -> None:
             await _send_farewell(cluster, node)
         case ReleaseNode(node=node):
             await cluster.label_node(node, {NODE_READY: "", NODE_NUMBER: ""})
+            # Of a paused node Swarm takes nothing away, whatever its labels say.
+            await cluster.set_availability(node, "drain")
             await _until_gone(cluster, node)
         case StrikeNode(node=node):
             await cluster.remove_node(node, force=True)

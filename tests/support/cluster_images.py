@@ -1,0 +1,38 @@
+"""Images of a course on a node, built by this machine's engine, which has the layers: a node alone would begin anew."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+from firstbell.config.reader import read_course
+from firstbell.engine.docker import DockerEngine
+from firstbell.plan.registry_image import registry_build
+from firstbell.work import build
+from firstbell.work.project import read_ca_bundle
+from tests.support.cluster import Node
+
+
+def give_images(folder: Path, node: Node) -> None:
+    """Build what `firstbell up` in the folder would build, and copy it to the node with the base."""
+    node.load(*asyncio.run(_build(folder)))
+
+
+async def _build(folder: Path) -> list[str]:
+    course = read_course(folder, os.environ)
+    own = build.plan_course_image(course)
+    specs = [
+        build.plan_hub_image(course),
+        registry_build(course, read_ca_bundle(course.network)),
+        *([own] if own else []),
+    ]
+    engine = DockerEngine()
+    try:
+        await build.get_base(engine, course.server.base, course.network, lambda _: None)
+        for spec in specs:
+            if await engine.image(spec.tag) is None:
+                await engine.build(spec)
+    finally:
+        await engine.close()
+    return [course.server.base, *(spec.tag for spec in specs)]
