@@ -77,7 +77,7 @@ def plan_down(course: Course, observed: Observed, hub_image: str, *, delete_home
         for role in (*first, Role.APP, Role.SERVER, Role.HELPER, Role.GUARD)
         for state in (*observed.of_role(role.value), *(observed.standbys if role is Role.SERVER else ()))
     ]
-    kept = set() if delete_homes else {Role.HOME.value, Role.STATE.value, Role.CERTIFICATES.value}
+    kept = set() if delete_homes else {Role.HOME.value, Role.MOVING.value, Role.STATE.value, Role.CERTIFICATES.value}
     volumes = [
         RemoveVolume(v.name, v.user if v.role == Role.HOME else "") for v in observed.volumes if v.role not in kept
     ]

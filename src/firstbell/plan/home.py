@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterable
 from dataclasses import replace
 
-from firstbell.errors import HomeMissing
 from firstbell.model import names
 from firstbell.model.container import MIB, ContainerSpec, File, Limits, Mount, MountKind, VolumeSpec, frozen
 from firstbell.model.course import Course
@@ -154,12 +153,3 @@ def marker_mounts(course: Course, marker: str) -> tuple[Mount, ...]:
     if not marker:
         return ()
     return (Mount(MountKind.BIND, f"{course.homes.directory}/{MARKER}{marker}", _MARKER_PLACE, read_only=True),)
-
-
-def home_is_away(user: str, node: str) -> HomeMissing:
-    """The error of a home whose node cannot be reached; its files are there and wait."""
-    return HomeMissing(
-        f"the files of {user} are on {node}, which does not answer now",
-        where=node,
-        next_step=f"They are safe there: bring {node} back (`firstbell nodes list` shows it), then try again.",
-    )

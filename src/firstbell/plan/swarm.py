@@ -258,8 +258,10 @@ def plan_down(
     order = (Role.EDGE, Role.HUB, Role.PROXY, Role.TUNNEL, Role.APP, Role.SERVER, Role.HELPER, Role.GUARD)
     found = {state.name: state for role in order for state in observed.of_role(role.value)}
     stops = [StopContainer(state.name, state.role, grace=15) for state in found.values()]
-    kept = set() if delete_homes else {Role.HOME.value, Role.STATE.value, Role.CERTIFICATES.value}
-    volumes = [RemoveVolume(v.name, v.user) for v in observed.volumes if v.role not in kept]
+    kept = set() if delete_homes else {Role.HOME.value, Role.MOVING.value, Role.STATE.value, Role.CERTIFICATES.value}
+    volumes = [
+        RemoveVolume(v.name, v.user if v.role == Role.HOME else "") for v in observed.volumes if v.role not in kept
+    ]
     return (
         *stops,
         *_unguard(course, observed, hub_image),

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from firstbell.errors import FirstbellError, HomeMissing
 from firstbell.model import names
 from firstbell.model.container import frozen
+from firstbell.model.course import Course
 from firstbell.model.names import Role
 from firstbell.model.observed import EngineFacts, NodeState, Observed, VolumeState
+from firstbell.model.steps import RemoveVolume
+from firstbell.plan import deploy, swarm
 from firstbell.plan.home_moves import Settled, choose_target, homes_found, settle
 
 
@@ -76,3 +81,16 @@ def test_homes_are_spread_over_the_other_nodes():
     assert choose_target(nodes, "a", {"b": 2, "c": 1}) == "c"
     with pytest.raises(HomeMissing, match="no other node"):
         choose_target(seen("a", away="bc").engine.nodes, "a", {})
+
+
+@pytest.mark.parametrize("kind", ["docker", "swarm"])
+def test_down_keeps_what_tells_a_home_from_its_copy(kind):
+    """With the homes their markers stay; ways to a file server go, and nobody's home is said to go with them."""
+    course = Course.model_validate({"name": "demo", "server": {"image": "x"}, "engine": {"kind": kind}})
+    way = VolumeState("way", frozen(names.labels("demo", Role.HOME_WAY, "ada")), node="a")
+    observed = replace(seen("ab", "b"), volumes=(*seen("ab", "b").volumes, way))
+    if kind == "docker":
+        steps = deploy.plan_down(course, observed, "hub")
+    else:
+        steps = swarm.plan_down(course, observed, Observed("_cluster"), "hub")
+    assert [step for step in steps if isinstance(step, RemoveVolume)] == [RemoveVolume("way")]
