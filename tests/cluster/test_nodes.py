@@ -59,7 +59,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     """Three machines with Docker; a course of one machine in a folder; sshd on the second and third."""
     folder = tmp_path_factory.mktemp("course")
     with ExitStack() as stack:
-        made = stack.enter_context(new_cluster(NAME, swarm=False))
+        made = stack.enter_context(new_cluster("story", swarm=False))
         told = Story(made, folder)
         lines = [f'name = "{NAME}"', f'url = "http://{made.nodes[0].address}:8000"', "[access]", 'login = "seminar"',
                  "capacity = 6", "[server]", f'project = "{PROJECT}"', 'memory = "512M"']  # fmt: skip
