@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from firstbell.engine.base import Engine
 from firstbell.engine.cluster import Cluster
+from firstbell.engine.swarm_cluster import NodeAway
 from firstbell.engine.waiting import until
 from firstbell.errors import StartFailed
 from firstbell.model.container import ContainerSpec
@@ -61,7 +62,10 @@ async def act(engine: Engine, course: Course, step: Step, show: Show) -> None:
             await engine.start(spec)
             await _settled(engine, course, spec, show)
         case StopContainer(name=name, grace=grace):
-            await engine.stop(name, grace)
+            try:
+                await engine.stop(name, grace)
+            except NodeAway as error:  # the Swarm itself has ended it: its node does so once it hears of that
+                show.on_progress(Progress(f"{error.what}; it ends there when the node is back"))
         case RunHelper(spec=spec, what=what):
             result = await engine.run(spec)
             if result.exit_code != 0:
