@@ -106,18 +106,19 @@ def test_from_one_machine_to_three(story: Story) -> None:
     story.type("firstbell bell now --people 4 --yes")
     spread = story.nodes()
     assert sum(node["servers"] for node in spread.values()) == 4
-    assert all(node["servers"] for node in spread.values())
+    # These nodes share one machine's memory, so which of them has most of it free is chance.
+    assert sum(node["homes"] for node in spread.values()) == 4
     again = story.type(f"firstbell nodes prepare --host ssh://{story.ways[0]} --json")
     assert "make the courses' networks" in again and "bring" not in again
-    _out_of_use(story, spread["node3"]["homes"])
+    _out_of_use(story)
 
 
-def _out_of_use(story: Story, homes: int) -> None:
+def _out_of_use(story: Story) -> None:
     """Drained, its homes are elsewhere; removed, nothing of ours but the hub's image is left on it."""
     story.follow("drain")
     drained = story.nodes()
     assert (drained["node3"]["servers"], drained["node3"]["homes"], drained["node3"]["usable"]) == (0, 0, True)
-    assert sum(node["homes"] for node in drained.values()) == 4 and homes
+    assert sum(node["homes"] for node in drained.values()) == 4
     assert "is no node any more" in story.follow("remove")
     assert sorted(story.nodes()) == ["node1", "node2"]
     node3 = story.made.nodes[2]
