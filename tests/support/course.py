@@ -117,12 +117,11 @@ def running(
 
 @contextmanager
 def running_example(folder: Path, example: str, name: str) -> Iterator[RunningCourse]:
-    """A copy of one of the examples, under another name and on a port of its own; nothing waits for the next."""
+    """A copy of one of the examples, under another name and on a port of its own, as it stands otherwise."""
     shutil.copytree(EXAMPLES / example, folder, dirs_exist_ok=True)
     file = folder / "firstbell.toml"
     url = f"http://127.0.0.1:{free_port()}"
     text = re.sub(r'^name = ".*?"', f'name = "{name}"', file.read_text(), count=1, flags=re.MULTILINE)
-    text = text.replace("[access]\n", "[access]\nstandby = 0\n", 1)  # stories count what there is
     file.write_text(re.sub(r'^url = ".*?"', f'url = "{url}"', text, count=1, flags=re.MULTILINE))
     with _running(RunningCourse(folder, name, url)) as course:
         yield course
