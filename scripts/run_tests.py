@@ -20,27 +20,31 @@ PARTS = {
     "browser": ("tests/browser",),
     "cluster": ("tests/cluster",),
 }
-LANGUAGES = ("tests/languages",)
-"""Builds every kernel into one image, which takes an hour on two cores: only when named."""
+ONLY_NAMED = {
+    "swarm": ("tests/cluster/courses",),
+    "languages": ("tests/languages",),
+}
+"""Whole courses on a Swarm, half an hour; every kernel in one image, an hour on two cores."""
 
 
 def main() -> int:
     """Run what the arguments name; all of it without any."""
-    named = [word for word in sys.argv[1:] if word in {"lint", "languages", *PARTS}]
+    named = [word for word in sys.argv[1:] if word in {"lint", *PARTS, *ONLY_NAMED}]
     rest = [word for word in sys.argv[1:] if word not in named]
     if (not named and not rest) or "lint" in named:
         for command in LINT:
             if code := _run(command):
                 return code
-    parts = [part for part in PARTS if part in named] or list(PARTS)
+    known = PARTS | ONLY_NAMED
+    parts = [part for part in known if part in named] or list(PARTS)
     if named == ["lint"]:
         return 0
     if set(parts) - {"unit"}:
         _see_to_the_machine()
-    folders = [folder for part in parts for folder in PARTS[part]]
-    if "languages" in named:
-        folders = [*(folders if set(named) & set(PARTS) else ()), *LANGUAGES]
-    return _run(("pytest", *folders, *rest))
+    folders = [folder for part in parts for folder in known[part]]
+    # What is only run when named may lie below what always runs.
+    others = [f"--ignore={folder}" for part in ONLY_NAMED if part not in parts for folder in ONLY_NAMED[part]]
+    return _run(("pytest", *folders, *others, *rest))
 
 
 def _see_to_the_machine() -> None:

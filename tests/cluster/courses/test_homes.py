@@ -25,12 +25,11 @@ from firstbell.model.course import Course
 from firstbell.model.names import NODE_NUMBER, NODE_READY, Role
 from firstbell.plan.home import directory_helper, home_mount, home_volume
 from firstbell.work import home_move
+from tests.cluster.test_files import _sha256, writer, written
 from tests.support.cluster import Cluster, Node
 from tests.support.cluster.node import wait
 from tests.support.cluster_files import HOMES, FileServer
 from tests.support.course import docker
-
-from .test_files import _sha256, writer, written
 
 FILL = """
 import os

@@ -19,7 +19,7 @@ from tests.support.cluster_images import give_images
 from tests.support.course import FIRSTBELL, PROJECT
 from tests.support.ssh import ssh_server
 
-PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "three-machines.md"
+PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "three-machines.md"
 NAME = "test-nodes"
 
 

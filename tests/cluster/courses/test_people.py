@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.cluster.people import people_on_every_node
+from tests.cluster.courses.people import people_on_every_node
 from tests.support.cluster_course import ClusterCourse
 
 

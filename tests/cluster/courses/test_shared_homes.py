@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.cluster.people import people_on_every_node, told, works
+from tests.cluster.courses.people import people_on_every_node, told, works
 from tests.support.cluster_course import ClusterCourse, evidence
 from tests.support.cluster_files import FileServer
 from tests.support.visitor import Visitor

@@ -11,11 +11,10 @@ from pathlib import Path
 
 from firstbell import singleuser
 from firstbell.hub.leases import Leases
+from tests.cluster.courses.test_homes import image as image
 from tests.support.cluster import Cluster, Node
 from tests.support.cluster.node import wait
 from tests.support.cluster_files import HOMES, FileServer
-
-from .test_homes import image as image
 
 LEASE = 6.0
 PORT = 18987

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from tests.cluster.people import TOLD_WITHIN, people_on_every_node, told, works
+from tests.cluster.courses.people import TOLD_WITHIN, people_on_every_node, told, works
 from tests.support.cluster_course import ClusterCourse, evidence
 
 
