@@ -74,6 +74,7 @@ class FakeCluster(FakeMachine):
         self.machines: dict[str, FakeMachine] = {}
         self.mute: set[str] = set()
         self.given_networks: list[str] = []
+        self.patience = 15
         self.add_node(name)
         self.member = replace(
             self.member, state="active", node_id=f"id-{name}", address="10.0.0.1", is_manager=True,
@@ -128,3 +129,7 @@ class FakeCluster(FakeMachine):
     async def remove_node(self, node: str, force: bool = False) -> None:
         await self._enter("remove_node", node + " by force" * force)
         self.nodes.pop(node, None)
+
+    async def set_patience(self, seconds: int) -> None:
+        await self._enter("set_patience", str(seconds))
+        self.patience = seconds

@@ -28,6 +28,9 @@ from firstbell.plan.services import Inputs
 from firstbell.work.machine import Ask
 from firstbell.work.project import read_ca_bundle
 
+PATIENCE = 360
+"""Seconds for which a node may be cut off and keep its people's servers. Swarm's own is 15: it ends what runs on a node
+that it has not heard for three heartbeats as soon as that is back. The hub looks at nodes by itself, every 2 s."""
 _LINK_DEADLINE = 20.0
 """Seconds for links to answer once they run."""
 
@@ -58,7 +61,10 @@ async def refuse_no_manager(engine: Cluster) -> None:
 
 
 async def ensure_swarm(engine: Cluster, ask: Ask, report: Report) -> None:
-    """Begin a Swarm where the machine is in none, asked for first. Raises Declined, or as `refuse_no_manager`."""
+    """A Swarm, begun (asked for first) where the machine is in none, and patient with nodes that are cut off.
+
+    Raises Declined, or as `refuse_no_manager`.
+    """
     membership = await engine.members.membership()
     if membership.state == "inactive":
         ask(
@@ -68,6 +74,7 @@ async def ensure_swarm(engine: Cluster, ask: Ask, report: Report) -> None:
         report(Progress("beginning a Swarm"))
         await engine.members.begin()
     await refuse_no_manager(engine)
+    await engine.set_patience(PATIENCE)
 
 
 def no_manager(membership: Membership) -> EngineUnavailable:

@@ -11,7 +11,15 @@ from firstbell.model.image import Progress
 from firstbell.model.membership import Membership
 from firstbell.model.observed import ImageState
 from firstbell.model.steps import PrepareNode, SpreadImage
-from firstbell.work.cluster import ensure_swarm, no_manager, pinned_name, prepare_node, refuse_no_manager, spread
+from firstbell.work.cluster import (
+    PATIENCE,
+    ensure_swarm,
+    no_manager,
+    pinned_name,
+    prepare_node,
+    refuse_no_manager,
+    spread,
+)
 
 DIGEST = f"localhost:5000/firstbell/c@sha256:{'a' * 64}"
 IMAGE = ImageState("firstbell/c:1", "sha256:1", labels=frozen(), digests=("quay.io/c@sha256:b", DIGEST))
@@ -45,6 +53,7 @@ async def test_a_swarm_is_begun_only_when_asked_for() -> None:
         await refuse_no_manager(cluster)
     await ensure_swarm(cluster, lambda *_: None, lambda _: None)
     await refuse_no_manager(cluster)
+    assert cluster.patience == PATIENCE, "a cable out for minutes ends nobody's server"
 
 
 async def test_an_image_is_spread_by_its_digest_and_each_node_says_so() -> None:
