@@ -64,10 +64,12 @@ def service_body(
     nodes: tuple[NodeState, ...],
     references: Mapping[str, list[dict[str, Any]]],
     mounts: tuple[Mount, ...],
+    network: str = "",
 ) -> dict[str, Any]:
     """The body of `POST /services/create`, for the first node or, where the specification says so, for every ready one.
 
-    `references` are those of configs and secrets, `mounts` those of the specification and of the files' volumes.
+    `references` are those of configs and secrets, `mounts` those of the specification and of the files' volumes;
+    `network` is what the node calls that of the specification.
     """
     marks = docker_config.labels(spec) | {LABEL_NAME: spec.name}
     return {
@@ -78,7 +80,7 @@ def service_body(
             "Resources": _resources(spec.limits, min((node.cpus for node in nodes if node.cpus), default=0)),
             "RestartPolicy": {"Condition": _CONDITIONS[spec.restart], "Delay": _SECOND},
             "Placement": {"Constraints": [_constraint(spec, nodes[0])]},
-            "Networks": [{"Target": ALONE if spec.network == NO_NETWORK else spec.network}],
+            "Networks": [{"Target": network or (ALONE if spec.network == NO_NETWORK else spec.network)}],
             "LogDriver": {
                 "Name": "json-file",
                 "Options": {"max-size": str(spec.limits.log_bytes), "max-file": "2"},
@@ -153,19 +155,34 @@ def configuration_body(spec: NetworkSpec) -> dict[str, Any]:
     body = docker_config.network_body(spec)
     body |= {"Name": configuration_of(spec.name), "ConfigOnly": True}
     del body["Driver"]
+    if spec.device_made:
+        # Such a network gives way to one with a new id, should a node boot with a record of the old one: Docker's
+        # `defaultBridgeNetworkConflict` (libnetwork, drivers/bridge/bridge.go). Isolation is as the options say.
+        body["Options"]["com.docker.network.bridge.default_bridge"] = "true"
     return body
 
 
-def network_body(name: str, *, internal: bool = False) -> dict[str, Any]:
-    """The body of `POST /networks/create` on the manager: the name that services join."""
+def network_body(name: str, *, configuration: str = "", internal: bool = False) -> dict[str, Any]:
+    """The body of `POST /networks/create` on the manager: the name that services join, with another's configuration."""
     return {
         "Name": name,
         "CheckDuplicate": True,
         "Scope": "swarm",
         "Driver": "bridge",
         "Internal": internal,
-        "ConfigFrom": {"Network": configuration_of(name)},
+        "ConfigFrom": {"Network": configuration_of(configuration or name)},
     }
+
+
+def renewed_network(name: str, node: NodeState, times: int) -> str:
+    """The name of the network that a node joins instead of `name` since it lost that one so many times."""
+    return f"{name}-node-{node.number}-{times}"
+
+
+def times_renewed(entry: str, name: str, node: NodeState) -> int:
+    """The `times` of a name that `renewed_network` made for that node; 0 for any other."""
+    rest = entry.removeprefix(f"{name}-node-{node.number}-")
+    return int(rest) if rest != entry and rest.isdigit() else 0
 
 
 def file_name(course: str, content: bytes) -> str:

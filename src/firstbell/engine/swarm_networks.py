@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
+import logging
 from dataclasses import replace
 from functools import partial
 from ipaddress import IPv4Address, IPv4Network, ip_network
@@ -21,8 +23,12 @@ from firstbell.model.container import NetworkSpec, frozen
 from firstbell.model.names import LABEL_COURSE, PREFIX
 from firstbell.model.observed import ContainerState, NetworkState, NodeState
 
+LOG = logging.getLogger("firstbell.networks")
+
 _SETTLED = 20.0
 """Seconds for a node to give up a network after its last container."""
+_MISCOUNTED = 5.0
+"""Seconds after which a configuration that no network on its node has any more is taken to be miscounted."""
 _NODE_DEADLINE = 20.0
 _POOL = IPv4Network("172.16.0.0/12")
 _LENGTH = 20
@@ -36,6 +42,9 @@ class Networks:
         self._known: dict[str, NetworkState] = {}
         """By course."""
         self._alone = asyncio.Lock()
+        self._targets: dict[tuple[str, str], str] = {}
+        """By network and node, where a service on that node joins another than the network itself."""
+        self._renewing = asyncio.Lock()
 
     async def ensure(self, spec: NetworkSpec) -> NetworkState:
         """See Engine.ensure_network: on every node that answers; the others get it by `ensure_on`."""
@@ -77,12 +86,15 @@ class Networks:
             next_step="Remove networks that nobody uses with `docker network prune` on every node.",
         )
 
-    async def _ensure_name(self, name: str, *, internal: bool = False) -> None:
+    async def _ensure_name(self, name: str, *, configuration: str = "", internal: bool = False) -> None:
         if await self._cluster.api.found(f"networks/{name}") is not None:
             return
         try:
             await self._cluster.api.json(
-                "POST", "networks/create", body=swarm_config.network_body(name, internal=internal), repeat=False
+                "POST",
+                "networks/create",
+                body=swarm_config.network_body(name, configuration=configuration, internal=internal),
+                repeat=False,
             )
         except Answer as answer:
             if not answer.says("already exists"):
@@ -97,6 +109,35 @@ class Networks:
             body["IPAM"] = {"Config": [] if name == ALONE else entry["IPAM"].get("Config") or []}
             await self._cluster.ask(node, partial(_make, body), _NODE_DEADLINE)
 
+    async def target(self, name: str, node: NodeState) -> str:
+        """What a service on that node joins for the network `name`: that, or what took its place there."""
+        key = (name, node.name)
+        if key not in self._targets:
+            times = await self._times_renewed(name, node)
+            self._targets[key] = swarm_config.renewed_network(name, node, times) if times else name
+        return self._targets[key]
+
+    async def renew(self, name: str, node: NodeState, failed: str) -> None:
+        """Give a node another network in the place of `failed`, which it cannot make (again).
+
+        After a power cut the bridge driver has a record of the network, and the Swarm's agent, which has none, is
+        refused to make it anew (moby issues 37087, 38318). One with a new id can be made.
+        """
+        async with self._renewing:
+            if await self.target(name, node) != failed:
+                return  # somebody else's start was first
+            times = await self._times_renewed(name, node) + 1
+            instead = swarm_config.renewed_network(name, node, times)
+            await self._ensure_name(instead, configuration=name)
+            self._targets[name, node.name] = instead
+            if failed != name:
+                with contextlib.suppress(Answer):
+                    await self._cluster.api.json("DELETE", f"networks/{failed}")
+
+    async def _times_renewed(self, name: str, node: NodeState) -> int:
+        entries = await _listed(self._cluster.manager)
+        return max((swarm_config.times_renewed(entry["Name"], name, node) for entry in entries), default=0)
+
     async def ensure_alone(self) -> None:
         """The network of those that are to have none, on every node."""
         async with self._alone:
@@ -110,6 +151,10 @@ class Networks:
     async def remove(self, name: str) -> None:
         """See Engine.remove_network. Nodes that are away keep theirs, which the next `up` finds."""
         self._known = {course: found for course, found in self._known.items() if found.name != name}
+        self._targets = {key: target for key, target in self._targets.items() if key[0] != name}
+        for entry in await _listed(self._cluster.manager):
+            if _configured_by(entry, configuration_of(name)) and entry["Name"] != name:
+                await self._remove_name(entry["Name"])
         await self._remove_name(name)
         await self._cluster.ask_all(
             lambda _, engine: _removed(engine, configuration_of(name)), _SETTLED + _NODE_DEADLINE
@@ -231,6 +276,12 @@ def _check_free(body: dict[str, Any], entries: list[dict[str, Any]], name: str) 
 
 
 async def _removed(engine: DockerEngine, name: str) -> None:
+    """Remove a configuration from a node.
+
+    One whose node had a power cut stays: the daemon still counts the networks of before, and nothing sets that right
+    (libnetwork, `endpointCnt`). It is a record without device and addresses, which the next `up` finds and uses.
+    """
+
     async def gone() -> bool:
         try:
             await engine.api.json("DELETE", f"networks/{name}")
@@ -242,10 +293,18 @@ async def _removed(engine: DockerEngine, name: str) -> None:
             raise
         return True
 
-    try:
-        await until(gone, deadline=_SETTLED)
-    except TimeoutError:
-        raise _in_use(name, None) from None
+    for patience in (_MISCOUNTED, _SETTLED):
+        with contextlib.suppress(TimeoutError):
+            await until(gone, deadline=patience)
+            return
+        if not any(_configured_by(entry, name) for entry in await _listed(engine)):
+            LOG.warning("%s is counted as used by networks that are gone; it stays", name)
+            return
+    raise _in_use(name, None)
+
+
+def _configured_by(entry: dict[str, Any], configuration: str) -> bool:
+    return bool((entry.get("ConfigFrom") or {}).get("Network") == configuration)
 
 
 def _in_use(name: str, answer: Answer | None) -> FirstbellError:

@@ -20,7 +20,7 @@ from firstbell.engine.swarm_layout import Layout, layout
 from firstbell.engine.swarm_networks import Networks
 from firstbell.engine.swarm_removal import Removal
 from firstbell.engine.swarm_state import LABEL_BESIDE, States, as_recorded
-from firstbell.engine.swarm_wait import Passing, Waiter
+from firstbell.engine.swarm_wait import NetworkLost, Passing, Waiter
 from firstbell.engine.waiting import together, until
 from firstbell.errors import FirstbellError, StartFailed
 from firstbell.model.container import NO_NETWORK, ContainerSpec, MountKind, network_of
@@ -29,6 +29,8 @@ from firstbell.model.observed import ContainerState, NodeState, Phase
 _SOMEBODY_ELSE = 5.0
 """Seconds given to another process that is starting the same container; after that it is an orphan."""
 _PULL = 600.0
+_PAUSES = (0.3, 0.7, 1.5, 3.0, 3.0)
+"""Seconds before a start is tried again that met trouble of a moment."""
 
 
 class Services:
@@ -94,16 +96,25 @@ class Services:
         references = await self._files.references(course_of(spec), parts.kept)
         stage("start")
         mounts = (*spec.mounts, *(program.mount for program in parts.programs))
-        for last in (False, False, True):
-            body = swarm_config.service_body(spec, nodes=nodes, references=references, mounts=mounts)
+        lost = ""
+        for pause in (*_PAUSES, None):
+            target = await self._networks.target(spec.network, nodes[0]) if spec.is_on_own_network else ""
+            body = swarm_config.service_body(
+                spec, nodes=nodes, references=references, mounts=mounts, network=target
+            )  # fmt: skip
             try:
                 async with self._created(spec, body):
                     return await self._waiter.until_runs(spec, nodes[0])
-            except Passing:
-                if last:
+            except Passing as error:
+                if pause is None:
                     raise
+                if isinstance(error, NetworkLost) and lost == target:
+                    await self._networks.renew(spec.network, nodes[0], target)
+                else:
+                    await asyncio.sleep(pause)
+                lost = target if isinstance(error, NetworkLost) else ""
             except _FileGone:
-                if last:
+                if pause is None:
                     raise
                 self._files.forget()
                 references = await self._files.references(course_of(spec), parts.kept)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 
 import aiohttp
 
@@ -112,15 +113,22 @@ class Passing(StartFailed):
     """A node's daemon met trouble of a moment: the same again may well go."""
 
 
-_PASSING = "device or resource busy"
-"""Engine 20.10 now and then makes the folder of secrets read-only while another start still holds a file of it open."""
+class NetworkLost(Passing):
+    """A node's daemon cannot make the network: another start is making it, or there is a record of an old one."""
+
+
+_NETWORK_LOST = re.compile(r"network \S+ exists|key modified|networks have same bridge name")
+_PASSING = ("device or resource busy", "must be created manually")
+"""Engine 20.10 now and then makes the folder of secrets read-only while another start still holds a file of it open;
+and a node that has just booted waits for its guard to make the bridge."""
 _NEVER_BEGAN = "starting container failed"
 
 
 def _check(task: Task, spec: ContainerSpec, node: NodeState) -> None:
     """Raises what a task that was refused, or whose container never began, stands for."""
-    if task.state == "failed" and _PASSING in task.error:
-        raise Passing(
+    lost = _NETWORK_LOST.search(task.error)
+    if lost or ((task.state == "failed" or task.is_refused) and any(words in task.error for words in _PASSING)):
+        raise (NetworkLost if lost else Passing)(
             f"{node.name} could not start {spec.name} at this moment",
             where=spec.name,
             next_step="Try again.",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -19,7 +18,6 @@ from firstbell.hub.homes import missing
 from firstbell.hub.stages import Stages
 from firstbell.hub.start_queue import GivenUp, Lane
 from firstbell.hub.starts import Start
-from firstbell.model.container import ContainerSpec
 from firstbell.model.observed import ContainerState, Phase
 from firstbell.plan.app import SIDECAR_LIMITS, server_specs
 from firstbell.plan.home import directory_helper, home_volume, store_volume
@@ -30,9 +28,6 @@ LOOK_EVERY = 5.0
 """Seconds between looks at a starting container, for the case that no event told of its end."""
 _LOOK_DEADLINE = 10.0
 _AGAIN = 1.0
-_NETWORK_IS_MADE = r"network \S+ exists"
-_NETWORK_PAUSES = (0.5, 1.0, 2.0)
-"""Seconds."""
 _HOME_DEADLINE = 60.0
 _LOG_DEADLINE = 5.0
 _ALIVE = {Phase.CREATED, Phase.RUNNING, Phase.PAUSED, Phase.UNKNOWN}
@@ -185,7 +180,7 @@ async def _start(context: HubContext, wanted: Wanted, start: Start, stages: Stag
     )
     if start.node:
         specs = tuple(replace(spec, node=start.node) for spec in specs)
-    state = await _made(context, specs[0], stages)
+    state = await context.engine.start(specs[0], stages)
     context.standbys.remove(who.user)
     for spec in specs[1:]:
         await context.engine.start(spec)
@@ -195,21 +190,6 @@ async def _start(context: HubContext, wanted: Wanted, start: Start, stages: Stag
     times.boot = times.lap()
     stages("ready")
     return Started(state.address or (await context.engine.state(specs[0].name)).address, start.node)
-
-
-async def _made(context: HubContext, spec: ContainerSpec, stages: Stages) -> ContainerState:
-    """The started container. Several first starts on a node that was switched on may make its network at once: the
-    daemon lets one of them, and refuses the others with these words, which a moment later are no longer so.
-    """
-    for pause in _NETWORK_PAUSES if context.cluster else ():
-        try:
-            return await context.engine.start(spec, stages)
-        except StartFailed as error:
-            said = " ".join([error.what, *error.evidence])
-            if not re.search(_NETWORK_IS_MADE, said):
-                raise
-        await asyncio.sleep(pause)
-    return await context.engine.start(spec, stages)
 
 
 async def _home_is_near(context: HubContext, user: str) -> None:

@@ -139,6 +139,11 @@ class ContainerSpec:
         return self.network == HOST_NETWORK or self.network.startswith(_NETWORK_OF)
 
     @property
+    def is_on_own_network(self) -> bool:
+        """Whether its network is one that was made for containers of ours."""
+        return not self.shares_network and self.network != NO_NETWORK
+
+    @property
     def network_owner(self) -> str:
         """The container whose network it shares; empty for none."""
         return self.network.removeprefix(_NETWORK_OF) if self.network.startswith(_NETWORK_OF) else ""
@@ -174,6 +179,8 @@ class NetworkSpec:
     subnet: str = ""
     """CIDR; empty lets the engine choose."""
     inter_container: bool = False
+    device_made: bool = False
+    """Whether somebody else makes the bridge device, as the guard does on each node of a Swarm."""
 
 
 @dataclass(frozen=True, slots=True)

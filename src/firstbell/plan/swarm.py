@@ -210,7 +210,8 @@ def _network_steps(course: Course, observed: Observed, hub: NodeState) -> Iterat
     if existing is None or missing:
         subnet = servers_subnet(course, observed)
         spec = network.network_spec(course.name, subnet)
-        yield EnsureNetwork(replace(spec, labels=frozen({**spec.labels, LABEL_HUB_NODE: hub.address})))
+        labels = frozen({**spec.labels, LABEL_HUB_NODE: hub.address})
+        yield EnsureNetwork(replace(spec, labels=labels, device_made=True))
 
 
 def _volume_steps(course: Course, observed: Observed, hub: NodeState) -> Iterator[Step]:

@@ -250,17 +250,6 @@ async def test_an_image_that_a_node_lacks_is_named(hub):
     assert f"image {IMAGE} is not on n" in await hub.refused()
 
 
-async def test_a_network_that_is_just_being_made_is_waited_for(hub):
-    """The first starts on a node that was switched on may get in each other's way; other failures are told."""
-    for _ in range(2):
-        hub.engine.fail_next(
-            "start", StartFailed("it could not be started", where="c", next_step="", evidence=("network 0gy1 exists",))
-        )
-    assert (await hub.start()).address
-    hub.engine.fail_next("start", StartFailed("it is broken", where="c", next_step=""))
-    assert "It is broken" in await hub.refused("bob")
-
-
 async def test_nobody_waits_behind_a_node_that_is_busy(hub):
     """Two starts hang on one node, whose third waits; people of other nodes pass (fault 12)."""
     for name in NODES:
