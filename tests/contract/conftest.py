@@ -237,7 +237,7 @@ def contract_cluster() -> Iterator[Cluster]:
     elif os.geteuid() != 0 and not os.environ.get("CI"):
         pytest.skip("a Swarm of several daemons on one machine needs root")
     else:
-        with new_cluster("contract") as made:
+        with new_cluster("engine") as made:
             yield made
 
 

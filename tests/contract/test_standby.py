@@ -50,10 +50,21 @@ async def says(lab: Lab, name: str, line: str) -> None:
     await until(look, deadline=20)
 
 
+async def nothing_waits(lab: Lab, spec: ContainerSpec) -> None:
+    """A task of a Swarm has no standard input to wait at: nothing is prepared, and starts go as ever."""
+    assert not await lab.engine.prepare(waiting(lab), spec)
+    assert (await lab.engine.observe(lab.course)).containers == ()
+    assert (await lab.engine.start(spec)).phase is Phase.RUNNING
+    await lab.engine.stop(spec.name)
+
+
 async def test_a_start_takes_what_was_prepared(lab: Lab) -> None:
     """It runs and waits under another name, is no server yet, and becomes the very container that the start returns."""
     network = await lab.engine.ensure_network(lab.network())
     spec = spec_of(lab, network=network.name, joins_late=True)
+    if lab.is_swarm:
+        await nothing_waits(lab, spec)
+        return
     assert await lab.engine.prepare(waiting(lab), spec)
     before = await lab.engine.state(waiting(lab))
     stages: list[str] = []
@@ -107,6 +118,9 @@ async def test_a_click_in_the_middle_of_the_preparation_waits_for_it(lab: Lab) -
 async def test_a_preparation_that_fails_leaves_nothing(lab: Lab) -> None:
     """A missing volume is said as for a start, and no container stays."""
     spec = spec_of(lab, mounts=(Mount(MountKind.VOLUME, f"firstbell-{lab.course}-none", "/home"),))
+    if lab.is_swarm:
+        await nothing_waits(lab, replace(spec, mounts=()))
+        return
     with pytest.raises(HomeMissing):
         await lab.engine.prepare(waiting(lab), spec)
     assert (await lab.engine.observe(lab.course)).containers == ()
