@@ -27,6 +27,9 @@ LOG = logging.getLogger("firstbell.networks")
 
 _SETTLED = 20.0
 """Seconds for a node to give up a network after its last container."""
+_GATEWAY_BRIDGE = "docker_gwbridge"
+_SETTLES = 5.0
+"""Seconds."""
 _MISCOUNTED = 5.0
 """Seconds after which a configuration that no network on its node has any more is taken to be miscounted."""
 _NODE_DEADLINE = 20.0
@@ -97,7 +100,8 @@ class Networks:
                 repeat=False,
             )
         except Answer as answer:
-            if not answer.says("already exists"):
+            # A network that was just made is not always found by its name yet.
+            if not answer.says("already exists", "conflicts with an existing"):
                 raise swarm_failure.of_network(answer, name) from answer
 
     async def ensure_on(self, node: NodeState) -> None:
@@ -217,8 +221,18 @@ async def _listed(engine: DockerEngine) -> list[dict[str, Any]]:
 
 
 async def _subnets(engine: DockerEngine) -> list[str]:
+    """Those of a node's networks, that which its daemon makes by itself soon after it has joined a Swarm included."""
+
+    async def settled() -> list[dict[str, Any]] | None:
+        entries = await _listed(engine)
+        return entries if any(entry["Name"] == _GATEWAY_BRIDGE for entry in entries) else None
+
     with understood("networks"):
-        return [subnet for entry in await _listed(engine) for subnet in docker_read.subnets(entry)]
+        try:
+            entries = await until(settled, deadline=_SETTLES)
+        except TimeoutError:
+            entries = await _listed(engine)
+        return [subnet for entry in entries for subnet in docker_read.subnets(entry)]
 
 
 async def _found(engine: DockerEngine, name: str) -> dict[str, Any] | None:

@@ -13,7 +13,6 @@ import pytest
 
 from firstbell.engine.fake import FakeEngine
 from firstbell.engine.waiting import until
-from firstbell.errors import StartFailed
 from firstbell.hub.bell_book import BellBook
 from firstbell.hub.cluster import Cluster, make_cluster
 from firstbell.hub.context import HubContext
