@@ -287,7 +287,7 @@ async def swarm_labs(cluster: Cluster, log_folder: Path) -> AsyncIterator[Lab]:
     """One lab on a Swarm, its nodes reached by their sockets; cleaned up after its test."""
     async with DockerEngine() as here:
         await _test_image(here)
-    if not cluster.manager.docker("images", "-q", IMAGE):
+    if not all(node.docker("images", "-q", IMAGE) for node in cluster.nodes):
         cluster.load(IMAGE)
     hosts = {node.name: node.host for node in cluster.nodes}
     engine = SwarmEngine(DockerEngine(cluster.manager.host, log_folder=log_folder), NodesByName(hosts))
