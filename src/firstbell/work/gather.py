@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from firstbell.engine.base import Engine, Report, ignore
 from firstbell.engine.waiting import together
-from firstbell.errors import FirstbellError
+from firstbell.errors import CourseFileError
 from firstbell.model.course import CertificateFiles, Course
 from firstbell.model.image import BuildSpec
 from firstbell.model.observed import Observed
@@ -98,13 +98,13 @@ def is_local(course: Course) -> bool:
 def engine_socket(course: Course) -> str:
     """The daemon's Unix socket on its own machine, which the hub's container needs.
 
-    Raises FirstbellError where there is none; a cluster's manager elsewhere is taken to have the usual one.
+    Raises CourseFileError where there is none; a cluster's manager elsewhere is taken to have the usual one.
     """
     host = engine_host(course)
     if not host.startswith("unix://") and course.engine.kind == "swarm":
         return _SOCKET
     if not host.startswith("unix://"):
-        raise FirstbellError(
+        raise CourseFileError(
             f"the hub speaks to the engine by its Unix socket, and {host} is none",
             where="[engine] host",
             next_step="Run this command on the engine's own machine.",

@@ -26,7 +26,7 @@ ROSTER = f'{TOP}[access]\nlogin = "roster"\n{IMAGE}'
         ),
         (f'{TOP}[server]\nimage = "x"\nmemory = "much"\n', ("firstbell.toml:4", '"much"', '"512M"')),
         (f'{TOP}[server]\nproject = "nothere"\n', ("firstbell.toml:3", "nothere", "make it")),
-        (f'{TOP}{IMAGE}[engine]\nhost = "ssh://far"\n', ("ssh://far", "ssh -NL")),
+        (f'{TOP}{IMAGE}[engine]\nhost = "ssh://far"\n', ("ssh://far", "own machine")),
         (f'{TOP}{IMAGE}[network]\nca_bundle = "no.pem"\n', ("no.pem",)),
         (f'{TOP}[access]\npasscode = "env:NOT_SET_ANYWHERE"\n{IMAGE}', ("NOT_SET_ANYWHERE",)),
         (ROSTER, ("roster.csv", "firstbell people add")),
