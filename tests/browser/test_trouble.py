@@ -26,6 +26,23 @@ async def test_a_failed_start_says_why_and_can_be_tried_again(browser, broken):
         await person.in_lab()
 
 
+async def test_a_slow_stop_is_followed_to_its_end(browser, seminar):
+    """While a server takes its time to end the page says so, and then that it ended, with nothing to do."""
+    async with window(browser, seminar.url) as person:
+        await person.open()
+        await person.in_lab()
+        frozen = seminar.server_of(person.user)["Id"]
+        await person.open("hub/home")
+        person.problems.clear()  # what JupyterLab, left for this page, had under way
+        docker("kill", "--signal", "STOP", frozen)
+        await person.page.get_by_role("button", name="Stop it").click()
+        await person.page.get_by_role("button", name="Stopping …").wait_for()
+        await person.page.get_by_text("Your Jupyter is stopping.").wait_for()
+        await look(person.page, "home-stopping")
+        await person.page.get_by_text("Your Jupyter is not running.").wait_for()
+        assert person.problems == []
+
+
 async def test_the_edge_has_a_page_of_its_own(browser, broken):
     """While the hub is away the edge asks for patience, and the page finds back by itself."""
     async with window(browser, broken.url) as person:

@@ -13,7 +13,7 @@ from firstbell.errors import EngineUnavailable
 from firstbell.link.keys import ClusterKeys
 from firstbell.model import names
 from firstbell.model.container import MIB, ContainerSpec, File, Limits, Mount, MountKind, VolumeSpec, frozen
-from firstbell.model.names import CLUSTER, LABEL_ROLE, Role
+from firstbell.model.names import CLUSTER, Role
 from firstbell.model.observed import Observed
 
 _DIR = "/srv/firstbell/keys"
@@ -57,8 +57,7 @@ async def write_keys(manager: Engine, keys: ClusterKeys, image: str) -> None:
 
 
 def _image_of_ours(observed: Observed) -> str:
-    ours = [image for image in observed.images if image.labels.get(LABEL_ROLE) == Role.HUB_IMAGE]
-    return max(ours, key=lambda image: image.created_at).ref if ours else ""
+    return next((image.ref for image in observed.images_of_role(Role.HUB_IMAGE)), "")
 
 
 def _helper(image: str, what: str, command: tuple[str, ...], files: tuple[File, ...] = ()) -> ContainerSpec:

@@ -76,6 +76,7 @@ class Role(StrEnum):
     COURSE_IMAGE = "image"
     HUB_IMAGE = "hub-image"
     SIDECAR_IMAGE = "sidecar-image"
+    REGISTRY_IMAGE = "registry-image"
     TUNNEL = "tunnel"
     LINK = "link"
     REGISTRY = "registry"

@@ -222,6 +222,11 @@ class Observed:
         """Containers that wait for somebody who has not come yet."""
         return tuple(c for c in self.containers if c.is_standby)
 
+    def images_of_role(self, role: str) -> tuple[ImageState, ...]:
+        """All images of a role, the newest first."""
+        ours = [image for image in self.images if image.labels.get(LABEL_ROLE) == role]
+        return tuple(sorted(ours, key=lambda image: image.created_at, reverse=True))
+
     def volume(self, name: str) -> VolumeState | None:
         """The volume of that name."""
         return next((v for v in self.volumes if v.name == name), None)

@@ -13,7 +13,11 @@ from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
-from firstbell.model.container import File
+from firstbell.model import names
+from firstbell.model.container import File, frozen
+from firstbell.model.course import Course
+from firstbell.model.image import BuildSpec
+from firstbell.model.names import Role
 from firstbell.model.network import Network
 
 RECIPE = 2
@@ -96,6 +100,19 @@ def used_args(dockerfile: str, args: Mapping[str, str]) -> dict[str, str]:
 
 
 _ARG = re.compile(r"^\s*ARG\s+(.*)$", re.IGNORECASE | re.MULTILINE)
+
+
+def own_image(name: str, role: Role, course: Course, dockerfile: str, ours: Iterable[File]) -> BuildSpec:
+    """How an image of Firstbell's own parts is built, under the tag of its content."""
+    ours = tuple(ours)
+    tag = content_tag(f"{names.PREFIX}/{name}", dockerfile, ours)
+    return BuildSpec(
+        tag=tag,
+        dockerfile=dockerfile,
+        files=ours,
+        args=frozen(used_args(dockerfile, build_args(course.network))),
+        labels=frozen({names.LABEL_ROLE: role.value, names.LABEL_HASH: tag.rpartition(":")[2]}),
+    )
 
 
 def content_tag(repository: str, dockerfile: str, ours: Iterable[File], folder: Iterable[str] = ()) -> str:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-from firstbell.model import names
-from firstbell.model.container import File, frozen
+from firstbell.model.container import File
 from firstbell.model.course import Course
 from firstbell.model.image import BuildSpec
 from firstbell.model.names import Role
 from firstbell.model.runtime import HUB_UID
-from firstbell.plan.context import BUILD_DIR, build_args, content_tag, data_file, first_files, first_layers, used_args
+from firstbell.plan.context import BUILD_DIR, data_file, first_files, first_layers, own_image
 
 VENV = "/opt/firstbell/venv"
 PROXY = "/opt/firstbell/proxy"
@@ -26,14 +25,7 @@ def hub_build(course: Course, wheel: bytes, wheel_name: str, ca_bundle: bytes = 
         *(data_file(data / name, f".firstbell/hub/{name}", 0o755 if name == "install" else 0o644) for name in _LOCKS),
         File(f".firstbell/wheel/{wheel_name}", wheel),
     )
-    tag = content_tag(f"{names.PREFIX}/hub", dockerfile, ours)
-    return BuildSpec(
-        tag=tag,
-        dockerfile=dockerfile,
-        files=ours,
-        args=frozen(used_args(dockerfile, build_args(course.network))),
-        labels=frozen({names.LABEL_ROLE: Role.HUB_IMAGE.value, names.LABEL_HASH: tag.rpartition(":")[2]}),
-    )
+    return own_image("hub", Role.HUB_IMAGE, course, dockerfile, ours)
 
 
 def _dockerfile(base: str, wheel_name: str) -> str:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-from firstbell.model import names
 from firstbell.model.cluster import REGISTRY_PORT
-from firstbell.model.container import File, frozen
+from firstbell.model.container import File
 from firstbell.model.course import Course
 from firstbell.model.image import BuildSpec
 from firstbell.model.names import Role
-from firstbell.plan.context import BUILD_DIR, build_args, content_tag, data_file, first_files, first_layers, used_args
+from firstbell.plan.context import BUILD_DIR, data_file, first_files, first_layers, own_image
 
 DATA_DIR = "/srv/registry"
 CONFIG_FILE = "/opt/firstbell/registry/config.yml"
@@ -37,14 +36,7 @@ def registry_build(course: Course, ca_bundle: bytes = b"") -> BuildSpec:
         File(".firstbell/registry/config.yml", _CONFIG.encode()),
         data_file(recipe / _START_FILE, ".firstbell/registry/start", 0o755),
     )
-    tag = content_tag(f"{names.PREFIX}/registry", dockerfile, ours)
-    return BuildSpec(
-        tag=tag,
-        dockerfile=dockerfile,
-        files=ours,
-        args=frozen(used_args(dockerfile, build_args(course.network))),
-        labels=frozen({names.LABEL_ROLE: Role.HUB_IMAGE.value, names.LABEL_HASH: tag.rpartition(":")[2]}),
-    )
+    return own_image("registry", Role.REGISTRY_IMAGE, course, dockerfile, ours)
 
 
 def _dockerfile(base: str) -> str:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-from firstbell.model import names
-from firstbell.model.container import frozen
 from firstbell.model.course import Course
 from firstbell.model.image import BuildSpec
 from firstbell.model.names import Role
-from firstbell.plan.context import BUILD_DIR, build_args, content_tag, data_file, first_files, first_layers, used_args
+from firstbell.plan.context import BUILD_DIR, data_file, first_files, first_layers, own_image
 
 VENV = "/opt/firstbell/venv"
 _LOCK = "sidecar.lock"
@@ -20,14 +18,7 @@ def sidecar_build(course: Course, ca_bundle: bytes = b"") -> BuildSpec:
     dockerfile = _dockerfile(course.server.base)
     recipe = files("firstbell.plan") / "recipe"
     ours = (*first_files(ca_bundle), data_file(recipe / _LOCK, f".firstbell/{_LOCK}"))
-    tag = content_tag(f"{names.PREFIX}/sidecar", dockerfile, ours)
-    return BuildSpec(
-        tag=tag,
-        dockerfile=dockerfile,
-        files=ours,
-        args=frozen(used_args(dockerfile, build_args(course.network))),
-        labels=frozen({names.LABEL_ROLE: Role.SIDECAR_IMAGE.value, names.LABEL_HASH: tag.rpartition(":")[2]}),
-    )
+    return own_image("sidecar", Role.SIDECAR_IMAGE, course, dockerfile, ours)
 
 
 def _dockerfile(base: str) -> str:

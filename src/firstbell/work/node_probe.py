@@ -59,8 +59,7 @@ async def probe(machine: Engine, name: str, targets: Sequence[Target], image: st
 
 def image_with_python(observed: Observed) -> str:
     """The newest image of the hub; empty if there is none."""
-    ours = [image for image in observed.images if image.labels.get(names.LABEL_ROLE) == Role.HUB_IMAGE]
-    return max(ours, key=lambda image: image.created_at).ref if ours else ""
+    return next((image.ref for image in observed.images_of_role(Role.HUB_IMAGE)), "")
 
 
 def _helper(image: str, command: tuple[str, ...]) -> ContainerSpec:

@@ -75,8 +75,7 @@ async def _hub_image(engine: Cluster, course: Course, observed: Observed) -> str
     guard = observed.container(names.container(course.name, Role.GUARD))
     if guard.image:
         return guard.image
-    ours = [image for image in observed.images if image.labels.get(names.LABEL_ROLE) == Role.HUB_IMAGE]
-    for image in sorted(ours, key=lambda image: image.created_at, reverse=True):
+    for image in observed.images_of_role(Role.HUB_IMAGE):
         state = await engine.image(image.ref)
         if state and (pinned := pinned_name(image.ref, state)):
             return pinned

@@ -51,14 +51,20 @@ if (stop) {
   stop.hidden = false;
   stop.addEventListener("click", async () => {
     stop.disabled = true;
+    stop.textContent = "Stopping …";
     const answer = await fetch(stop.dataset.stopServer, { method: "DELETE", headers: { "X-XSRFToken": xsrf } }).catch(() => null);
     if (answer && answer.ok) return location.reload();
     stop.disabled = false;
+    stop.textContent = "Stop it";
     const problem = one("[data-stop-problem]");
     problem.textContent = "It could not be stopped. Please try again in a moment.";
     problem.hidden = false;
   });
 }
+
+// What is under way ends without anybody's doing: the page is asked again until it tells of something else.
+const passing = one("[data-ask-again]");
+if (passing) setTimeout(() => location.reload(), passing.dataset.askAgain * 1000);
 
 // The full room: ask every few seconds, more slowly far back in the queue and when the hub does not answer.
 const room = one("[data-room]");
