@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from firstbell.engine import swarm_failure
 from firstbell.engine.docker_api import Answer, Api, understood
-from firstbell.errors import EngineUnavailable, FirstbellError
+from firstbell.errors import FirstbellError
 from firstbell.model.membership import ManagerState, Membership
 
 _DEPTH = 6
@@ -81,7 +82,7 @@ class Members:
         try:
             await self._api.json("POST", "swarm/join", body=body, deadline=_JOIN_DEADLINE, repeat=False)
         except Answer as answer:
-            raise _cannot_join(answer.message, managers) from answer
+            raise swarm_failure.of_join(answer.message, managers) from answer
 
     async def leave(self, *, force: bool = False) -> None:
         """Take this daemon's machine out of its Swarm; nothing to do if it is in none."""
@@ -126,25 +127,4 @@ def _manager(node: Mapping[str, Any]) -> ManagerState:
         address=str(status.get("Addr") or "").rpartition(":")[0],
         is_reachable=status.get("Reachability") == "reachable",
         is_leader=bool(status.get("Leader")),
-    )
-
-
-def _cannot_join(words: str, managers: tuple[str, ...]) -> FirstbellError:
-    where = ", ".join(managers)
-    if "already part of a swarm" in words:
-        return FirstbellError(
-            "the machine belongs to a Swarm already",
-            where=where,
-            evidence=(words,),
-            next_step="If that Swarm is over: docker swarm leave --force there, then run the command again.",
-        )
-    if "timeout" in words.lower() or "connection refused" in words or "unavailable" in words.lower():
-        return EngineUnavailable(
-            "the machine does not reach the Swarm's manager",
-            where=where,
-            evidence=(words,),
-            next_step=f"Open TCP 2377 on the manager for it; try there: nc -vz {managers[0].replace(':', ' ')}",
-        )
-    return FirstbellError(
-        "the machine could not join the Swarm", where=where, evidence=(words,), next_step="See docker info there."
     )

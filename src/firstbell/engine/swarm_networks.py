@@ -90,7 +90,9 @@ class Networks:
         )
 
     async def _ensure_name(self, name: str, *, configuration: str = "", internal: bool = False) -> None:
-        if await self._cluster.api.found(f"networks/{name}") is not None:
+        if found := await self._cluster.api.found(f"networks/{name}"):
+            if not _configured_by(found, configuration_of(configuration or name)):
+                raise swarm_failure.foreign(name, "network")
             return
         try:
             await self._cluster.api.json(
