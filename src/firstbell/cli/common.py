@@ -59,6 +59,20 @@ async def cluster_here() -> AsyncIterator[Engine]:
 @contextlib.asynccontextmanager
 async def cluster_of(course: Path | None) -> AsyncIterator[Cluster]:
     """The Swarm that the course is on, or whose manager this machine is; closed in the end."""
+    engine = await connect("swarm", host_of_cluster(course))
+    try:
+        if not isinstance(engine, Cluster):
+            raise TypeError("a Swarm's engine lacks verbs of a cluster")
+        yield engine
+    finally:
+        await engine.close()
+
+
+def host_of_cluster(course: Path | None) -> str:
+    """Where the manager is of the Swarm that the course is on, or the course here; empty for this machine's own.
+
+    Raises CourseFileError for a course that is on no Swarm.
+    """
     read = load(course) if course is not None else load(Path()) if is_course(Path()) else None
     if read is not None and read.engine.kind != "swarm":
         raise CourseFileError(
@@ -66,13 +80,7 @@ async def cluster_of(course: Path | None) -> AsyncIterator[Cluster]:
             where="[engine] kind",
             next_step='Write kind = "swarm"; docs/how-to/three-machines.md goes through all of it.',
         )
-    engine = await connect("swarm", read.engine.host if read else "")
-    try:
-        if not isinstance(engine, Cluster):
-            raise TypeError("a Swarm's engine lacks verbs of a cluster")
-        yield engine
-    finally:
-        await engine.close()
+    return read.engine.host if read else ""
 
 
 def asking(terminal: Terminal, *, yes: bool) -> Ask:

@@ -9,7 +9,7 @@ from firstbell.engine.base import Engine
 from firstbell.engine.docker import DockerEngine
 from firstbell.engine.ssh_host import SCHEME, SshEngine
 from firstbell.engine.swarm import SwarmEngine
-from firstbell.engine.swarm_keys import read_keys
+from firstbell.engine.swarm_keys import read_keys, refuse_elsewhere
 from firstbell.engine.swarm_nodes import LinkedNodes
 from firstbell.errors import CourseFileError
 from firstbell.link.keys import KEY_FILE, RoleKeys
@@ -33,10 +33,14 @@ async def connect(kind: str, host: str = "") -> Engine:
 
 
 async def _hub_keys(manager: DockerEngine) -> RoleKeys | None:
-    """The hub's keys: in its container from its secret, for the command line from where the manager keeps them."""
+    """The hub's keys: in its container from its secret, for the command line from where the manager keeps them.
+
+    Raises EngineUnavailable on a manager that is not the one which keeps them.
+    """
     if Path(KEY_FILE).exists():
         return RoleKeys.load(KeyRole.HUB)
     keys = await read_keys(manager)
+    await refuse_elsewhere(manager, has_keys=keys is not None)
     return keys.of(KeyRole.HUB) if keys and KeyRole.HUB in keys.pairs else None
 
 

@@ -10,7 +10,7 @@ from firstbell.engine.fake import FakeEngine
 from firstbell.errors import FirstbellError
 from firstbell.model.image import Progress
 from firstbell.model.membership import ManagerState, Membership
-from firstbell.model.names import NODE_NUMBER, NODE_READY
+from firstbell.model.names import NODE_KEYS, NODE_NUMBER, NODE_READY
 from firstbell.model.observed import ContainerState, ImageState, RunResult
 
 
@@ -119,6 +119,8 @@ class FakeCluster(FakeMachine):
             self.change_node(node, number=int(number))
         elif NODE_NUMBER in labels:
             self.change_node(node, number=0)
+        if NODE_KEYS in labels:
+            self.change_node(node, keeps_keys=labels[NODE_KEYS] == "true")
         if NODE_READY in labels:
             self.change_node(node, linked=labels[NODE_READY] == "true" and node not in self.mute)
 

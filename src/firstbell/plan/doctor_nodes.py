@@ -25,6 +25,8 @@ from firstbell.plan.node_facts import GOSSIP_PORT, SWARM_PORT, ClusterFacts, Nod
 
 LOW_MEMORY = 512 * MIB
 """Of a node: below it the queue starts nobody there (a server and the reserve of `plan/memory_room.py`)."""
+_KEYS_END_SOON = 365
+"""Days; a course is brought up at least once a year."""
 _NAMES = {"amd64": "x86_64", "arm64": "aarch64"}
 """Docker's words for what kernels call otherwise."""
 
@@ -36,6 +38,7 @@ def cluster_findings(cluster: ClusterFacts, course: Course | None = None) -> Ite
     for look in cluster.nodes:
         yield from node_findings(look, manager.architecture if manager else "")
     yield from _addresses(cluster, course)
+    yield from _keys(cluster)
     yield from _together(cluster, course)
 
 
@@ -246,6 +249,24 @@ def _addresses(cluster: ClusterFacts, course: Course | None) -> Iterator[Finding
             )
         else:
             yield Finding(Level.OK, f"addresses: {each} on each of {plural_nodes(usable)}", one.course)
+
+
+def _keys(cluster: ClusterFacts) -> Iterator[Finding]:
+    """`up` renews what its authority has signed long before it ends, the authority itself never."""
+    if cluster.keys_days is None or cluster.authority_days is None:
+        return
+    where = "keys"
+    for what, days, command in (
+        ("the keys of the cluster", cluster.keys_days, "firstbell up"),
+        ("the certificates of the keys' authority", cluster.authority_days, "firstbell nodes renew-keys"),
+    ):
+        if days < 0:
+            yield Finding(Level.PROBLEM, f"{what} have run out: no node is reached", where, command)
+        elif days < _KEYS_END_SOON:
+            yield Finding(Level.WARNING, f"{what} end in {days} days: then no node is reached", where, command)
+    first = min(cluster.keys_days, cluster.authority_days)
+    if first >= _KEYS_END_SOON:
+        yield Finding(Level.OK, f"the cluster's keys are good for {first // 365} years", where)
 
 
 def plural_nodes(count: int) -> str:

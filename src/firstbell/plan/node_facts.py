@@ -82,6 +82,10 @@ class ClusterFacts:
     managers: tuple[ManagerState, ...] = ()
     is_autolocked: bool = False
     courses: tuple[CourseAddresses, ...] = ()
+    keys_days: int | None = None
+    """Days until the first of the keys by which nodes trust each other ends; None where there are none."""
+    authority_days: int | None = None
+    """Days until their authority ends."""
 
     def look(self, name: str) -> NodeLook | None:
         """The node of that name."""

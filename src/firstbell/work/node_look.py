@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from firstbell.engine.cluster import Cluster, Machine
+from firstbell.engine.swarm_keys import read_keys
 from firstbell.engine.waiting import together
 from firstbell.errors import FirstbellError
+from firstbell.link import authority
 from firstbell.model.cluster import LINK_PORT
 from firstbell.model.membership import Membership
 from firstbell.model.names import LABEL_COURSE, Role
@@ -28,7 +31,10 @@ async def look_at_all(cluster: Cluster, *, ports: bool) -> ClusterFacts:
         targets = targets_of(node, nodes) if ports else ()
         return with_counts(await look_at(cluster, node, own, wanted, targets), observed)
 
+    keys_days, authority_days = await _keys(cluster, own) if ports else (None, None)
     return ClusterFacts(
+        keys_days=keys_days,
+        authority_days=authority_days,
         nodes=_with_networks(await together(*map(one, nodes)), observed),
         managers=managers,
         is_autolocked=own.is_autolocked,
@@ -116,6 +122,12 @@ def targets_of(node: NodeState, nodes: Sequence[NodeState]) -> tuple[Target, ...
 async def wanted_images(cluster: Cluster) -> tuple[str, ...]:
     """What every node should have: of each name in the cluster's registry the manager's newest, by digest."""
     return await cluster.members.registry_images(REGISTRY)
+
+
+async def _keys(cluster: Cluster, own: Membership) -> tuple[int | None, int | None]:
+    """For how many days the cluster's keys, and their authority, are good; None where there are none."""
+    keys, now = await read_keys(await cluster.on(own.name)), datetime.now(UTC)
+    return (authority.days_left(keys, now), authority.authority_days_left(keys, now)) if keys else (None, None)
 
 
 def _servers(observed: Observed, course: str) -> int:
