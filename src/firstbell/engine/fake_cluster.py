@@ -38,7 +38,11 @@ class FakeMembers:
 
     async def registry_images(self, registry: str) -> tuple[str, ...]:
         digests = (digest for image in self._machine.images.values() for digest in image.digests)
-        return tuple(sorted({digest for digest in digests if digest.startswith(registry)}))
+        found = {digest for digest in digests if digest.startswith(registry)}
+        return tuple(sorted(found - self._machine.lost))
+
+    async def in_registry(self, ref: str) -> bool:
+        return ref not in self._machine.lost
 
     async def join(self, token: str, managers: tuple[str, ...], advertise: str) -> None:
         await self._machine._enter("join", advertise)  # noqa: SLF001
@@ -60,6 +64,8 @@ class FakeMachine(FakeEngine):
         super().__init__()
         self.future = future
         self.member = Membership(name=name, version="20.10.24", architecture="x86_64")
+        self.lost: set[str] = set()
+        """What the cluster's registry was given once and does not have any more."""
 
     @property
     def members(self) -> FakeMembers:

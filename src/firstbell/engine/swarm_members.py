@@ -15,6 +15,8 @@ from firstbell.model.membership import ManagerState, Membership
 
 _DEPTH = 6
 """Parts that an image's name has behind its registry, at most: `ghcr.io/org/team/name` has four."""
+_NOT_THERE = 404
+"""The registry's own answer; where it cannot be asked the daemon's is 500."""
 _JOIN_DEADLINE = 60.0
 """Seconds; the daemon itself goes on in the background after 20."""
 
@@ -62,13 +64,25 @@ class Members:
             ) from answer
 
     async def registry_images(self, registry: str) -> tuple[str, ...]:
-        """Of each image name in that registry the newest that this daemon has, as `NAME@sha256:…`."""
+        """Of each image name in that registry the newest that this daemon has, as `NAME@sha256:…`.
+
+        What a registry of before was given, and the one of now was not, is none.
+        """
         patterns = {"reference": [f"{registry}/{'/'.join('*' * depth)}" for depth in range(1, _DEPTH + 1)]}
         entries = await self._api.json("GET", "images/json", params={"filters": json.dumps(patterns)})
         with understood("images"):
             dated = [(entry["Created"], digest) for entry in entries for digest in entry.get("RepoDigests") or ()]
         newest = {digest.partition("@")[0]: digest for _, digest in sorted(dated)}
-        return tuple(digest for name, digest in sorted(newest.items()) if name.startswith(f"{registry}/"))
+        found = (digest for name, digest in sorted(newest.items()) if name.startswith(f"{registry}/"))
+        return tuple([digest for digest in found if await self.in_registry(digest)])
+
+    async def in_registry(self, ref: str) -> bool:
+        """Whether a registry has an image: a daemon remembers what it pushed, and no more. True where none answers."""
+        try:
+            await self._api.json("GET", f"distribution/{ref}/json")
+        except Answer as answer:
+            return answer.status != _NOT_THERE
+        return True
 
     async def join(self, token: str, managers: tuple[str, ...], advertise: str) -> None:
         """Make this daemon's machine a worker of the Swarm. Raises FirstbellError with the daemon's words."""

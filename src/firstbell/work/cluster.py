@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -120,7 +120,7 @@ async def gather_cluster(engine: Cluster, course: Course, images: Inputs) -> Clu
     tags = dict.fromkeys((*images.images, registry.tag))
     states = dict(zip(tags, await together(*(engine.image(tag) for tag in tags)), strict=True))
     found: dict[str, ImageState] = {tag: state for tag, state in states.items() if state}
-    pinned = {tag: digest for tag, state in found.items() if (digest := pinned_name(tag, state))}
+    pinned = await pinned_names(engine, found)
     facts = await engine.facts()
     own = facts.own_node
     others = [node for node in facts.nodes if node.usable and node != own]
@@ -133,6 +133,13 @@ async def gather_cluster(engine: Cluster, course: Course, images: Inputs) -> Clu
         pinned=frozen(pinned),
         lacking={tag: await _lacking(engine, others, pinned.get(tag, "")) for tag in images.images},
     )
+
+
+async def pinned_names(engine: Cluster, images: Mapping[str, ImageState]) -> dict[str, str]:
+    """Tag → the digest by which the cluster's registry has the image; those that it has lost are to be pushed again."""
+    known = {tag: digest for tag, image in images.items() if (digest := pinned_name(tag, image))}
+    there = await together(*map(engine.members.in_registry, known.values()))
+    return {tag: digest for (tag, digest), is_there in zip(known.items(), there, strict=True) if is_there}
 
 
 def pinned_name(tag: str, image: ImageState) -> str:
