@@ -167,6 +167,10 @@ class People:
         return self._sections
 
 
+_PLENTY = 4
+"""Where more than one in so many bytes of the machine is available, waiting for memory says nothing of its end."""
+
+
 @dataclass(frozen=True, slots=True)
 class MachineNow:
     """The machine at a moment."""
@@ -194,7 +198,10 @@ def machine_now(server_use: float = 0.0, proc: Path = Path("/proc")) -> MachineN
         servers=1 if server_use else 0,
         servers_use=int(server_use),
     )
-    return MachineNow(memory, Pressure(_waited(proc / "pressure" / "cpu"), _waited(proc / "pressure" / "memory")))
+    # Who reads much waits for memory that holds files, too, however much of it can be had at once.
+    is_plenty = memory.available > memory.total // _PLENTY
+    short = 0.0 if is_plenty else _waited(proc / "pressure" / "memory")
+    return MachineNow(memory, Pressure(_waited(proc / "pressure" / "cpu"), short))
 
 
 def cluster_now(state: Path, server_use: float = 0.0) -> MachineNow:
