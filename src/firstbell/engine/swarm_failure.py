@@ -11,6 +11,8 @@ from firstbell.model.container import ContainerSpec
 from firstbell.model.observed import NodeState
 
 _NO_SUCH_IMAGE = ("no such image", "manifest unknown", "not found: manifest", "repository does not exist")
+_NO_MEMBER = "swarm is not active"
+"""Said by a node's daemon when its own part of the Swarm has failed, for example while it was demoted."""
 _NO_MEMORY = "insufficient resources"
 _NO_NODE = "no suitable node"
 _GIB = 1024**3
@@ -24,6 +26,13 @@ def of_task(words: str, spec: ContainerSpec, node: str) -> FirstbellError:
         return _unplaced(words, spec, where, node)
     if any(word in said for word in _NO_SUCH_IMAGE):
         return image_missing(spec, node, words)
+    if _NO_MEMBER in said:
+        return StartFailed(
+            f"the Docker Engine of {node or 'a node'} takes no part in its Swarm now",
+            where=where,
+            next_step=f"Restart it: `systemctl restart docker` on {node or 'that node'}.",
+            evidence=(words,),
+        )
     if "config-only" in said or "configuration network" in said or ("network" in said and "could not" in said):
         return StartFailed(
             f"the network {spec.network} is missing on {node}",

@@ -146,6 +146,8 @@ def test_the_newest_wanted_task_counts() -> None:
          StartFailed),
         ("starting container failed: Minimum memory limit allowed is 6MB", "memory limit", StartFailed),
         ("write /var/lib/docker: no space left on device", "disk of the Docker Engine is full", StartFailed),
+        ("cannot create a swarm scoped network when swarm is not active", "node2 takes no part in its Swarm",
+         StartFailed),
         ("something new", "could not be started", StartFailed),
     ],
 )  # fmt: skip
