@@ -10,7 +10,7 @@ from typing import Annotated, cast
 
 import typer
 
-from firstbell.cli.common import DryRunOption, JsonOption, YesOption, asking, host_of_cluster, show_plan
+from firstbell.cli.common import DryRunOption, JsonOption, YesOption, asking, show_plan, way_to_cluster
 from firstbell.cli.nodes_leave import OfCourse
 from firstbell.cli.show import Terminal
 from firstbell.engine.cluster import Cluster
@@ -49,8 +49,8 @@ def renew_keys(
 async def _renew(
     terminal: Terminal, course: Path | None, here: bool, dry_run: bool, yes: bool
 ) -> tuple[Sequence[Step], Sequence[str]]:
-    host = host_of_cluster(course)
-    async with _manager(host) as manager:
+    way = way_to_cluster(course)
+    async with _manager(way) as manager:
         steps = await work.plan(manager, here=here)
         if dry_run:
             return steps, ()
@@ -60,7 +60,7 @@ async def _renew(
         with terminal.steps() as show:
             await work.carry_out(manager, steps, show)
     # With the new keys, which whoever was connected before does not have.
-    cluster = await connect("swarm", host)
+    cluster = await connect("swarm", *way)
     try:
         return steps, await until_linked(cast("Cluster", cluster))
     finally:
@@ -68,8 +68,8 @@ async def _renew(
 
 
 @contextlib.asynccontextmanager
-async def _manager(host: str) -> AsyncIterator[DockerEngine]:
-    engine = await connect("docker", host)
+async def _manager(way: tuple[str, Path | None]) -> AsyncIterator[DockerEngine]:
+    engine = await connect("docker", *way)
     try:
         yield cast("DockerEngine", engine)
     finally:

@@ -262,6 +262,18 @@ class EngineTable(Table):
         description="The daemon's address, as in DOCKER_HOST; empty takes DOCKER_HOST or the local socket.",
         examples=["unix:///var/run/docker.sock"],
     )
+    certificates: Path | None = Field(
+        None,
+        description="With a tcp:// host: a folder with ca.pem, cert.pem and key.pem, by which engine and client know "
+        "each other. Without it DOCKER_CERT_PATH counts where DOCKER_TLS_VERIFY is set.",
+        examples=["certs/manager"],
+    )
+
+    @model_validator(mode="after")
+    def _certificates_for_tcp(self) -> EngineTable:
+        if self.certificates and self.host and not self.host.startswith("tcp://"):
+            raise ValueError("certificates go with a tcp:// host; ssh:// has keys of its own, unix:// needs none")
+        return self
 
 
 class Course(Table):

@@ -44,7 +44,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> FakeCluster:
     made = FakeCluster()
     equip(made)
 
-    async def connect(kind: str, host: str = "") -> FakeCluster:
+    async def connect(kind: str, host: str = "", certificates: object = None) -> FakeCluster:
         assert kind == "swarm"
         return made
 
@@ -111,7 +111,7 @@ def machine(cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> FakeMachin
     made.programs["python3"] = looks_well()
     cluster.machines["node2"] = made
 
-    async def connect(kind: str, host: str = "") -> FakeMachine:
+    async def connect(kind: str, host: str = "", certificates: object = None) -> FakeMachine:
         assert kind == "swarm" or host == "ssh://root@node2"
         return cluster if kind == "swarm" else made
 
