@@ -134,6 +134,10 @@ class FakeCluster(FakeMachine):
         await self._enter("set_availability", f"{node} {availability}")
         self.change_node(node, availability=availability)
 
+    async def is_busy(self, node: str) -> bool:
+        await self._enter("is_busy", node)
+        return self.nodes[node].availability != "drain"
+
     async def remove_node(self, node: str, force: bool = False) -> None:
         await self._enter("remove_node", node + " by force" * force)
         self.nodes.pop(node, None)
