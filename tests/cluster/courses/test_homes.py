@@ -171,6 +171,22 @@ async def test_a_volume_of_a_file_server_is_made_on_any_node(cluster: Cluster, e
                 assert words in told
 
 
+async def test_a_node_that_cannot_mount_nfs_is_told_what_to_install(
+    cluster: Cluster, engine: SwarmEngine, image: str
+) -> None:
+    """Where the kernel knows no NFS a start says so at once, with the node and the package; no empty home is made."""
+    if "nfs" in Path("/proc/filesystems").read_text():
+        pytest.skip("this kernel has NFS")
+    node = cluster.workers[0]
+    shared = Store(course(f"nfs://{node.address}/export"), engine, image, patience=3, look=60, again=5, is_cluster=True)
+    await shared.prepare([node.name])
+    assert shared.away_nodes() == {node.name}
+    with pytest.raises(HomeMissing, match=f"{node.name} cannot mount .*kernel knows no such file system") as caught:
+        await shared.within("ada", node.name, _start(shared, node))
+    assert "nfs-common" in caught.value.next_step
+    assert "no such device" in " ".join(caught.value.evidence)
+
+
 def _hub(store: PeopleStore) -> Any:
     """Answers as the hub's own program does."""
 
