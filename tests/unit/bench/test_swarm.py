@@ -44,6 +44,12 @@ def test_a_machine_with_other_work_is_said() -> None:
     assert "busy before" not in swarm._said(crowds(), 60, 1)
 
 
+def test_other_work_is_not_taken_for_a_side_s() -> None:
+    """The CPU of the whole machine is shown where nothing else used it, and not where something did."""
+    titles = [{figure.title for figure in swarm.figures(crowds(busy=busy))} for busy in (0.1, 1.9)]
+    assert titles[0] - titles[1] == {"  CPU of the whole machine per person"}
+
+
 def test_every_crowd_is_in_the_file() -> None:
     """The CSV file has a part for each kind of crowd on each side."""
     assert list(crowds().parts) == ["cold", "cold, peer", "alone, warm", "warm", "warm, peer"]
