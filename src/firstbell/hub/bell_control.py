@@ -32,6 +32,7 @@ from firstbell.hub.bell_hub import ApiHub, People, cluster_now
 from firstbell.hub.bell_report import Reporter
 from firstbell.hub.bell_values import NOW, Ring
 from firstbell.hub.control_io import control_arguments, print_answer
+from firstbell.hub.hub_tables import database_of
 from firstbell.hub.people import PeopleStore, open_store
 from firstbell.model.course import Course
 from firstbell.plan.bell_report import coming_line
@@ -48,7 +49,7 @@ _USUAL_GRACE = 1200.0
 def reporter(course: Course, store: PeopleStore, state: Path, runtime: Path) -> Reporter:
     """The reporter of a hub whose files these are."""
     made = runtime_from_wire(runtime.read_bytes())
-    hub = ApiHub("", "", state)
+    hub = ApiHub("", "", database_of(course, state))
     return Reporter(
         course,
         made,

@@ -304,6 +304,13 @@ class Course(Table):
     homes: Homes = Field(Homes(), description="Where people's files live.")
     engine: EngineTable = Field(EngineTable(), description="Where containers run.")
     network: Network = Field(Network(), description="The way out, for builds and for servers.")
+    database: SecretValue | None = Field(
+        None,
+        description="A PostgreSQL database for what the hub keeps, as env:NAME or file:PATH of its address "
+        "postgresql://user:password@host/name: users, logins and servers are in it, and an up-to-date copy of people, "
+        "seats and where homes are, from which a hub on another machine begins. Without it a volume has everything.",
+        examples=["env:HUB_DATABASE"],
+    )
     metrics: Metrics = Field(Metrics(), description="Figures for a monitoring system.")
     bells: tuple[Bell, ...] = Field(
         (), alias="bell", description="Times at which servers already run when people come; one such table for each."
@@ -320,6 +327,15 @@ class Course(Table):
             raise ValueError(f'url = "{self.url}" must end after the path')
         if parts.scheme == "http" and self.tls != "auto":
             raise ValueError("tls goes with an https:// url")
+        return self
+
+    @model_validator(mode="after")
+    def _database_is_postgresql(self) -> Course:
+        address = self.database.reveal() if self.database else ""
+        parts = urlsplit(address)
+        # Where nothing is read a secret is empty; where it is not this hub's to read, it says so.
+        if "://" in address and (parts.scheme != "postgresql" or not parts.hostname or not parts.path.strip("/")):
+            raise ValueError("database is no address of PostgreSQL: postgresql://user:password@host/name")
         return self
 
     @property
