@@ -68,14 +68,14 @@ async def frozen_daemon(node: Node) -> AsyncIterator[None]:
         await asyncio.to_thread(node.answers)
 
 
-def strays(course: ClusterCourse) -> list[str]:
-    """Services, containers and helpers of servers, on all nodes."""
+def strays(course: ClusterCourse) -> set[str]:
+    """Services, containers and helpers of servers, on all nodes, by name."""
     listed = course.cluster.manager.docker(
         "service", "ls", "--format", "{{.Name}}", "--filter", f"label=firstbell.course={course.name}"
     )
-    found = [name for name in listed.split() if "-server-" in name]
+    found = {name for name in listed.split() if "-server-" in name}
     for role in ("server", "helper"):
-        found += [each["Name"] for here in course.containers(role, everything=True).values() for each in here]
+        found |= {each["Name"] for here in course.containers(role, everything=True).values() for each in here}
     return found
 
 
