@@ -9,9 +9,16 @@ from firstbell.model.steps import Step
 
 
 def plan_renewal(
-    nodes: tuple[NodeState, ...], own: str, holders: tuple[str, ...], *, has_keys: bool, here: bool
+    nodes: tuple[NodeState, ...],
+    own: str,
+    holders: tuple[str, ...],
+    *,
+    has_keys: bool,
+    here: bool,
+    away: frozenset[str] = frozenset(),
 ) -> tuple[Step, ...]:
-    """The steps on the manager whose id is `own`; `holders` are the services that have keys now.
+    """The steps on the manager whose id is `own`; `holders` are the services that have keys now,
+    `away` the managers that the others do not reach: for minutes more a patient Swarm calls such a node ready.
 
     Raises EngineUnavailable, with where to go, if another manager keeps the keys and `here` does not say that this one
     is to, or that one is there; and where there are no keys to renew.
@@ -30,7 +37,7 @@ def plan_renewal(
             where=node.name,
             next_step="Run the command there. If that machine is lost for good: firstbell nodes renew-keys --here",
         )
-    if keeper and keeper != node and keeper.ready:
+    if keeper and keeper != node and keeper.ready and keeper.name not in away:
         raise EngineUnavailable(
             f"{keeper.name}, which keeps the keys of this cluster, is there: --here is for when it is lost",
             where=node.name,

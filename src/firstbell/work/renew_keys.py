@@ -31,7 +31,8 @@ async def plan(manager: DockerEngine, *, here: bool) -> tuple[Step, ...]:
     renewal = Renewal(manager)
     nodes, own = await renewal.nodes()
     has_keys = await read_keys(manager) is not None
-    return plan_renewal(nodes, own, await renewal.holders(), has_keys=has_keys, here=here)
+    away = frozenset(one.name for one in await manager.members.managers() if not one.is_reachable)
+    return plan_renewal(nodes, own, await renewal.holders(), has_keys=has_keys, here=here, away=away)
 
 
 async def carry_out(manager: DockerEngine, steps: Sequence[Step], show: Show) -> None:

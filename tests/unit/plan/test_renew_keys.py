@@ -39,6 +39,8 @@ def test_a_lost_keeper_is_replaced_only_when_that_is_said_and_so() -> None:
         plan_renewal(NODES, "2", HOLDERS, has_keys=False, here=True)
     steps = plan_renewal(LOST, "2", HOLDERS, has_keys=False, here=True)
     assert str(steps[0]) == "make new keys of the cluster, kept on node2"
+    away = frozenset({"node1"})
+    assert plan_renewal(NODES, "2", HOLDERS, has_keys=False, here=True, away=away) == steps, "long before it is Down"
 
 
 def test_old_keys_of_a_former_keeper_count_for_nothing() -> None:
