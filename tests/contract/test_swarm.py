@@ -211,6 +211,16 @@ async def test_a_home_of_another_node_is_never_an_empty_one(swarm_lab: Lab) -> N
     assert found and found.node == "node2"
 
 
+async def test_a_start_that_was_cut_off_holds_no_home(swarm_lab: Lab) -> None:
+    """What a killed hub made to fill a volume, and never ran, does not keep the volume from being removed."""
+    volume = replace(swarm_lab.volume(), node="node2")
+    await swarm_lab.engine.ensure_volume(volume)
+    on_node(swarm_lab, "node2", "create", "--name", "firstbell-fill-cut", "--volume", f"{volume.name}:/home", IMAGE)
+    await swarm_lab.engine.remove_volume(volume.name)
+    assert volume.name not in on_node(swarm_lab, "node2", "volume", "ls", "--quiet")
+    assert "firstbell-fill-cut" not in on_node(swarm_lab, "node2", "ps", "--all")
+
+
 async def test_two_engines_start_the_same_name_at_once(swarm_lab: Lab) -> None:
     """Two processes that start one name at once both get the one container that runs."""
     assert swarm_lab.cluster
