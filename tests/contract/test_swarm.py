@@ -215,7 +215,9 @@ async def test_a_start_that_was_cut_off_holds_no_home(swarm_lab: Lab) -> None:
     """What a killed hub made to fill a volume, and never ran, does not keep the volume from being removed."""
     volume = replace(swarm_lab.volume(), node="node2")
     await swarm_lab.engine.ensure_volume(volume)
-    on_node(swarm_lab, "node2", "create", "--name", "firstbell-fill-cut", "--volume", f"{volume.name}:/home", IMAGE)
+    on_node(
+        swarm_lab, "node2", "create", "--name", "firstbell-fill-cut", "--volume", f"{volume.name}:/home", IMAGE, "true"
+    )
     await swarm_lab.engine.remove_volume(volume.name)
     assert volume.name not in on_node(swarm_lab, "node2", "volume", "ls", "--quiet")
     assert "firstbell-fill-cut" not in on_node(swarm_lab, "node2", "ps", "--all")
