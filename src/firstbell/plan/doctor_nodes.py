@@ -54,6 +54,7 @@ def node_findings(look: NodeLook, architecture: str = "") -> Iterator[Finding]:
         *node_disk(node.name, look.disk),
         *_memory(node),
         *_images(look),
+        *_rights(look),
     ]
     before = sum(f.level in {Level.PROBLEM, Level.WARNING} for f in found)
     if not before and node.usable:
@@ -193,6 +194,18 @@ def _images(look: NodeLook) -> Iterator[Finding]:
         yield Finding(Level.WARNING, f"the image {image} is not there: no server of it starts", look.name, command)
     for course in look.missing_networks:
         yield Finding(Level.WARNING, f"the network of the course “{course}” is not there", look.name, command)
+
+
+def _rights(look: NodeLook) -> Iterator[Finding]:
+    """All capabilities are dropped, so a setuid program can do little; that it cannot begin at all is better."""
+    if look.may_gain_rights:
+        yield Finding(
+            Level.NOTE,
+            "its services cannot ask for no-new-privileges, and its daemon does not set it: setuid programs of an "
+            "image run as their owner, without any capability",
+            look.name,
+            f'On {look.name}: "no-new-privileges": true in /etc/docker/daemon.json; systemctl restart docker',
+        )
 
 
 def _managers(cluster: ClusterFacts) -> Iterator[Finding]:

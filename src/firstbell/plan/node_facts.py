@@ -58,6 +58,8 @@ class NodeLook:
     """Names of courses whose network it has not."""
     servers: int = 0
     homes: int = 0
+    may_gain_rights: bool = False
+    """Whether its daemon lets a service's programs gain rights, as sudo does: those before Engine 25 do by default."""
 
     @property
     def name(self) -> str:

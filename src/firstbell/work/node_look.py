@@ -11,6 +11,7 @@ from firstbell.engine.swarm_keys import read_keys
 from firstbell.engine.waiting import together
 from firstbell.errors import FirstbellError
 from firstbell.link import authority
+from firstbell.model import names
 from firstbell.model.cluster import LINK_PORT
 from firstbell.model.membership import Membership
 from firstbell.model.names import LABEL_COURSE, Role
@@ -32,10 +33,14 @@ async def look_at_all(cluster: Cluster, *, ports: bool) -> ClusterFacts:
         return with_counts(await look_at(cluster, node, own, wanted, targets), observed)
 
     keys_days, authority_days = await _keys(cluster, own) if ports else (None, None)
+    lax = await _lax_nodes(cluster) if ports else frozenset()
     return ClusterFacts(
         keys_days=keys_days,
         authority_days=authority_days,
-        nodes=_with_networks(await together(*map(one, nodes)), observed),
+        nodes=tuple(
+            replace(look, may_gain_rights=look.name in lax)
+            for look in _with_networks(await together(*map(one, nodes)), observed)
+        ),
         managers=managers,
         is_autolocked=own.is_autolocked,
         courses=tuple(
@@ -128,6 +133,15 @@ async def _keys(cluster: Cluster, own: Membership) -> tuple[int | None, int | No
     """For how many days the cluster's keys, and their authority, are good; None where there are none."""
     keys, now = await read_keys(await cluster.on(own.name)), datetime.now(UTC)
     return (authority.days_left(keys, now), authority.authority_days_left(keys, now)) if keys else (None, None)
+
+
+async def _lax_nodes(cluster: Cluster) -> frozenset[str]:
+    """Nodes on which a service's program runs that could gain rights, as the kernel says of the link's."""
+    try:
+        told = await cluster.exec_everywhere(names.link(), ["grep", "NoNewPrivs", "/proc/1/status"])
+    except FirstbellError:  # no link, or it is just being replaced: then nothing is known
+        return frozenset()
+    return frozenset(node for node, result in told.items() if result.stdout.split() == [b"NoNewPrivs:", b"0"])
 
 
 def _servers(observed: Observed, course: str) -> int:

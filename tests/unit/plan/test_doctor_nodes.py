@@ -107,6 +107,14 @@ def test_capacity_beyond_addresses() -> None:
     assert any("50 servers, but 3 nodes with 13 addresses" in f.what for f in found(facts, course))
 
 
+def test_a_daemon_that_lets_programs_gain_rights_is_noted() -> None:
+    """It is a note with what to write where, and no warning: without capabilities such a program can do little."""
+    [told] = [finding for finding in found(with_node(may_gain_rights=True)) if "no-new-privileges" in finding.what]
+    assert (told.level, told.where) == (Level.NOTE, "node2")
+    assert "/etc/docker/daemon.json" in told.remedy
+    assert not any("no-new-privileges" in finding.what for finding in found(GOOD))
+
+
 @pytest.mark.parametrize(
     ("keys", "authority", "level", "remedy"),
     [
