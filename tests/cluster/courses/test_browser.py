@@ -46,7 +46,7 @@ def course(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         made.cli("down", "--delete-homes", "--confirm", NAME, check=False)
 
 
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(1800)
 async def test_people_on_all_nodes_work_in_real_browsers(course: ClusterCourse) -> None:
     """Whoever opens the URL lands in the welcome notebook of a server of their own, on every node, and runs it."""
     async with async_playwright() as playwright, AsyncExitStack() as stack:

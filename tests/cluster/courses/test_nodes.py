@@ -73,7 +73,7 @@ def _one_ssh(folder: Path, wrappers: list[str]) -> str:
     return f"{target}:{PATH}"
 
 
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(1800)
 def test_from_one_machine_to_three(story: Story) -> None:
     """The page's commands, one after another, make three machines of one; one is drained, used again, and removed."""
     page = story.page
