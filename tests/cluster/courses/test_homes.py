@@ -23,7 +23,7 @@ from firstbell.model import names
 from firstbell.model.container import ContainerSpec, Mount, MountKind, frozen
 from firstbell.model.course import Course
 from firstbell.model.names import NODE_NUMBER, NODE_READY, Role
-from firstbell.plan.home import directory_helper, home_mount, home_volume
+from firstbell.plan.home import directory_helper, home_mount, home_volume, store_volume
 from firstbell.work import home_move
 from tests.cluster.test_files import _sha256, writer, written
 from tests.support.cluster import Cluster, Node
@@ -178,13 +178,17 @@ async def test_a_node_that_cannot_mount_nfs_is_told_what_to_install(
     if "nfs" in Path("/proc/filesystems").read_text():
         pytest.skip("this kernel has NFS")
     node = cluster.workers[0]
-    shared = Store(course(f"nfs://{node.address}/export"), engine, image, patience=3, look=60, again=5, is_cluster=True)
-    await shared.prepare([node.name])
-    assert shared.away_nodes() == {node.name}
-    with pytest.raises(HomeMissing, match=f"{node.name} cannot mount .*kernel knows no such file system") as caught:
-        await shared.within("ada", node.name, _start(shared, node))
-    assert "nfs-common" in caught.value.next_step
-    assert "no such device" in " ".join(caught.value.evidence)
+    wanted = course(f"nfs://{node.address}/export")
+    way = store_volume(wanted)
+    assert way
+    async for _ in _removed(engine, cluster, way.name):
+        shared = Store(wanted, engine, image, patience=3, look=60, again=3600, is_cluster=True)
+        await shared.prepare([node.name])
+        assert shared.away_nodes() == {node.name}
+        with pytest.raises(HomeMissing, match=f"{node.name} cannot mount .*kernel knows no such file system") as caught:
+            await shared.within("ada", node.name, _start(shared, node))
+        assert "nfs-common" in caught.value.next_step
+        assert "no such device" in " ".join(caught.value.evidence)
 
 
 def _hub(store: PeopleStore) -> Any:
