@@ -16,15 +16,15 @@ LINT = (
 PARTS = {
     "unit": ("tests/unit",),
     "contract": ("tests/contract",),
+    "cluster": ("tests/cluster",),
     "stories": ("tests/stories",),
     "browser": ("tests/browser",),
-    "cluster": ("tests/cluster",),
 }
 ONLY_NAMED = {
-    "swarm": ("tests/cluster/courses",),
+    "swarm": ("tests/cluster/courses/long",),
     "languages": ("tests/languages",),
 }
-"""Whole courses on a Swarm, half an hour; every kernel in one image, an hour on two cores."""
+"""Long stories of courses on a Swarm, over an hour; every kernel in one image, an hour on two cores."""
 
 
 def main() -> int:

@@ -29,7 +29,6 @@ from tests.cluster.test_files import _sha256, writer, written
 from tests.support.cluster import Cluster, Node
 from tests.support.cluster.node import wait
 from tests.support.cluster_files import HOMES, FileServer
-from tests.support.course import docker
 
 FILL = """
 import os
@@ -52,19 +51,6 @@ def course(store: str) -> Course:
     """One whose homes are kept there."""
     made = {"name": "homes", "server": {"image": "x"}, "engine": {"kind": "swarm"}, "homes": {"store": store}}
     return Course.model_validate(made)
-
-
-@pytest.fixture(scope="module")
-def image(cluster: Cluster) -> str:
-    """An image of hubs, on every node."""
-    tags = docker(
-        "images", "--filter", f"label={names.LABEL_ROLE}={Role.HUB_IMAGE}", "--format", "{{.Repository}}:{{.Tag}}"
-    )
-    found = [tag for tag in tags.split() if "<none>" not in tag]
-    if not found:
-        pytest.skip("no hub image was built here yet; tests/stories builds one")
-    cluster.load(found[0])
-    return found[0]
 
 
 @pytest.fixture
