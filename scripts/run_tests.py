@@ -16,9 +16,9 @@ LINT = (
 PARTS = {
     "unit": ("tests/unit",),
     "contract": ("tests/contract",),
-    "cluster": ("tests/cluster",),
     "stories": ("tests/stories",),
     "browser": ("tests/browser",),
+    "cluster": ("tests/cluster",),
 }
 ONLY_NAMED = {
     "swarm": ("tests/cluster/courses/long",),
