@@ -11,6 +11,7 @@ from typing import Any
 from jupyterhub import orm
 from tornado import web
 
+from firstbell.hub.codes import same
 from firstbell.hub.context import SETTING, HubContext
 from firstbell.plan.lease import LEASE_PATH
 
@@ -86,7 +87,11 @@ class LeaseDesk:
             return True
         user = dict.get(self._users(), owner.user)
         spawner = dict.get(user.spawners, "") if user is not None else None
-        return bool(spawner and spawner.active and not spawner.is_given_up and spawner.token_id == owner.token)
+        if not (spawner and spawner.active and not spawner.is_given_up and spawner.token_id == owner.token):
+            return False
+        # SQLite gives the number of a token that was deleted to the next one. A hub that has started the server knows
+        # its token; one that has found it again has started none since, so what it remembers is of this one.
+        return not spawner.api_token or same(spawner.api_token, token)
 
 
 def lease_handlers(users: Callable[[], Any], db: Callable[[], Any]) -> list[Any]:
