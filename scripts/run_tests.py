@@ -21,10 +21,10 @@ PARTS = {
     "cluster": ("tests/cluster",),
 }
 ONLY_NAMED = {
-    "swarm": ("tests/cluster/courses",),
+    "swarm": ("tests/cluster/courses/long",),
     "languages": ("tests/languages",),
 }
-"""Whole courses on a Swarm, over an hour; every kernel in one image, an hour on two cores."""
+"""Long courses on a Swarm, over an hour; every kernel in one image, an hour on two cores."""
 
 
 def main() -> int:

@@ -14,8 +14,9 @@ from firstbell.plan.placement import node_hindrance
 
 LOG = logging.getLogger("firstbell.nodes")
 
-LOOK_EVERY = 15.0
-"""Seconds between two looks; a node that has it is asked again only after it was away."""
+LOOK_EVERY = 2.0
+"""Seconds between two looks. A node that has it is not asked again until it was away: a look costs something only while
+a node lacks it, as one does that has just been prepared."""
 _DEADLINE = 10.0
 
 

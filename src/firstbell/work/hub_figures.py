@@ -42,6 +42,8 @@ class HubFigures:
     """Of those that failed."""
     stages: Mapping[str, StageTimes | None]
     """queue, home, engine, boot and total, of those that are ready; None where there are none."""
+    hindrances: Mapping[str, str]
+    """By node of a cluster: why it takes no server at present, as an end of a sentence that begins with its name."""
 
 
 async def hub_figures(engine: Engine, course: Course) -> HubFigures | None:
@@ -65,4 +67,5 @@ def _read(told: dict[str, Any]) -> HubFigures:
         starts=recent["starts"],
         causes=recent["causes"],
         stages={name: StageTimes(**times) if times else None for name, times in recent["stages"].items()},
+        hindrances={node["name"]: node["why_none"] for node in told.get("nodes", ()) if node["why_none"]},
     )

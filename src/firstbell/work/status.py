@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from firstbell.engine.base import Engine
@@ -114,18 +115,18 @@ async def status(engine: Engine, course: Course) -> Status:
         memory_used=sum(u.memory for u in usage.values()),
         machine_memory=observed.engine.memory,
         machine_cpus=observed.engine.cpus,
-        nodes=_nodes(observed),
+        nodes=_nodes(observed, figures.hindrances if figures else {}),
         figures=figures,
         bells=await _bells(engine, course) if figures else (),
     )
 
 
-def _nodes(observed: Observed) -> tuple[NodeStatus, ...]:
+def _nodes(observed: Observed, hindrances: Mapping[str, str]) -> tuple[NodeStatus, ...]:
     servers = [state for state in observed.of_role(Role.SERVER) if state.phase is Phase.RUNNING]
     return tuple(
         NodeStatus(
             node.name,
-            _how_it_is(node),
+            _how_it_is(node, hindrances.get(node.name, "")),
             sum(state.node == node.name for state in servers),
             node.memory,
             node.memory_available,
@@ -134,15 +135,15 @@ def _nodes(observed: Observed) -> tuple[NodeStatus, ...]:
     )
 
 
-def _how_it_is(node: NodeState) -> str:
-    """`ready`, or the first thing that keeps servers away."""
+def _how_it_is(node: NodeState, hindrance: str) -> str:
+    """`ready`, or the first thing that keeps servers away; what only the hub knows comes last."""
     if not node.prepared:
         return "not prepared"
     if not node.ready:
         return "away"
     if node.availability != "active":
         return node.availability
-    return "ready" if node.linked else "no link"
+    return (hindrance or "ready") if node.linked else "no link"
 
 
 async def _bells(engine: Engine, course: Course) -> tuple[BellLine, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,12 @@ from firstbell.model.names import Role
 from firstbell.model.observed import ImageState
 from firstbell.model.steps import EnsureNetwork, RemoveVolume, StopContainer
 from firstbell.work import deploy as deploy_work
+from firstbell.work import status as status_work
 from firstbell.work.deploy import UpResult
+from firstbell.work.hub_figures import HubFigures
 
 from .conftest import Command
+from .test_show_figures import QUIET
 
 STOP = StopContainer("firstbell-stats-hub", "hub")
 
@@ -224,6 +228,21 @@ def test_status_of_a_half_course(command: Command, engine: FakeEngine):
     shown = command("status", "stats")
     assert shown.code == 5
     assert any(line.split() == ["edge", "missing"] for line in shown.out.splitlines())
+
+
+def test_status_says_why_a_node_takes_no_server(command: Command, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch):
+    """What Swarm does not know the hub does: a node that waits for the course's image is not simply ready."""
+    for name in ("node1", "node2"):
+        engine.add_node(name)
+    add_container(engine, Role.HUB)
+
+    async def figures(*_: Any) -> HubFigures:
+        return replace(QUIET, hindrances={"node2": "has not got the course's image"})
+
+    monkeypatch.setattr(status_work, "hub_figures", figures)
+    shown = {line.split()[0]: line for line in command("status", "stats").out.splitlines() if line.startswith("node")}
+    assert "ready" in shown["node1"]
+    assert "has not got the course's image" in shown["node2"]
 
 
 def test_engine_away_is_code_3(command: Command, engine: FakeEngine):

@@ -18,6 +18,7 @@ QUIET = HubFigures(
     starts={"ready": 0, "failed": 0, "no_room": 0, "given_up": 0},
     causes={},
     stages={"queue": None, "total": None},
+    hindrances={},
 )
 
 
