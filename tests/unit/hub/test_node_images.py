@@ -35,11 +35,11 @@ async def test_a_node_counts_from_the_look_after_the_image_has_come() -> None:
     """What was pulled while a node was being prepared is noticed; who has it is not asked again."""
     engine = await cluster("n1", "n2")
     _, images = await looking(engine)
-    assert images.have == {"n1", "n2"}
+    assert images.have == frozenset({"n1", "n2"})
     await give(engine, "n3")
     engine.calls.clear()
     await images.look()
-    assert images.have == {"n1", "n2", "n3"}
+    assert images.have == frozenset({"n1", "n2", "n3"})
     assert [call for call in engine.calls if call[0] == "on"] == [("on", "n3")]
 
 
@@ -48,11 +48,11 @@ async def test_a_node_that_is_prepared_later_is_asked() -> None:
     engine = await cluster("n1", "n2", "n3")
     engine.change_node("n3", linked=False)
     nodes, images = await looking(engine)
-    assert images.have == {"n1", "n2"}
+    assert images.have == frozenset({"n1", "n2"})
     engine.change_node("n3", linked=True)
     await nodes.look()
     await images.look()
-    assert images.have == {"n1", "n2", "n3"}
+    assert images.have == frozenset({"n1", "n2", "n3"})
 
 
 async def test_before_a_node_could_be_asked_nobody_is_kept_away() -> None:
