@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from firstbell.model.container import frozen
@@ -190,6 +190,14 @@ class EngineFacts:
     def own_node(self) -> NodeState | None:
         """The node whose daemon was asked; None outside of a cluster."""
         return next((node for node in self.nodes if node.id == self.node_id), None)
+
+    @property
+    def together(self) -> EngineFacts:
+        """Of a cluster, with the memory and cores that its usable nodes have between them; of one machine, itself."""
+        usable = [node for node in self.nodes if node.usable]
+        if not usable:
+            return self
+        return replace(self, memory=sum(node.memory for node in usable), cpus=sum(node.cpus for node in usable))
 
     @property
     def is_desktop(self) -> bool:

@@ -60,7 +60,7 @@ def _memory(record: Record) -> list[str]:
     if not record.memory_for or not cost.server_memory:
         return []
     each = f"{cost.server_memory / 2**20:.0f} MB each"
-    return [f"A server uses {each}: this machine has memory for {record.memory_for}."]
+    return [f"A server uses {each}: there is memory for {record.memory_for}."]
 
 
 def _client(record: Record) -> list[str]:

@@ -54,21 +54,13 @@ async def examine(engine: Engine, course: Course | None) -> tuple[Finding, ...]:
     has_base, has_image = await _images(engine, course, facts)
     machine = replace(
         machine,
-        engine=_together(facts) if facts and not refusal else None,
+        engine=facts.together if facts and not refusal else None,
         engine_refusal=refusal.what if refusal else "",
         engine_remedy=_remedy(engine, refusal) if refusal else "",
         has_base=has_base,
         has_image=has_image,
     )
     return findings(course, machine, observed, cluster)
-
-
-def _together(facts: EngineFacts) -> EngineFacts:
-    """Of a cluster, the memory and cores that its nodes have for servers; of one machine its own."""
-    usable = [node for node in facts.nodes if node.usable]
-    if not usable:
-        return facts
-    return replace(facts, memory=sum(node.memory for node in usable), cpus=sum(node.cpus for node in usable))
 
 
 def _remedy(engine: Engine, refusal: FirstbellError) -> str:

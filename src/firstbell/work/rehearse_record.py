@@ -85,7 +85,7 @@ async def _cost(engine: Engine, course: Course, crowd: CrowdResult, watched: Wat
 async def make_record(engine: Engine, course: Course, wish: Wish, crowd: CrowdResult, watched: Watched) -> Record:
     """Ask while the servers of the rehearsal still run."""
     cost = await _cost(engine, course, crowd, watched)
-    facts = await engine.facts()
+    facts = (await engine.facts()).together
     memory = await memory_of(engine, course)
     others = max(0, facts.memory - memory.available - memory.servers_use) if memory.is_known else cost.services_memory
     held = capacity_for(facts.memory, cost.server_memory, others) if cost.server_memory else 0
@@ -126,11 +126,17 @@ def _remarks(course: Course) -> tuple[str, ...]:
 
 
 async def memory_of(engine: Engine, course: Course) -> MachineMemory:
-    """The machine's memory; unknown for an engine elsewhere."""
-    if not is_local(course):
-        return MachineMemory(0, 0)
-    total, available = machine_memory()
+    """The memory of the machine, or of a cluster's nodes together; unknown for an engine elsewhere."""
     observed = await engine.observe(course.name)
+    usable = [node for node in observed.engine.nodes if node.usable]
+    if usable:
+        is_told = all(node.memory_available for node in usable)
+        total = sum(node.memory for node in usable) if is_told else 0
+        available = sum(node.memory_available for node in usable)
+    elif is_local(course):
+        total, available = machine_memory()
+    else:
+        return MachineMemory(0, 0)
     servers = [c.name for c in observed.of_role(Role.SERVER) if c.phase is Phase.RUNNING]
     usage = await engine.usage(servers)
     return MachineMemory(total, available, len(usage), sum(u.memory for u in usage))

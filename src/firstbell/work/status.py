@@ -69,6 +69,7 @@ class Status:
     memory_used: int
     """Bytes used by servers and services together."""
     machine_memory: int
+    """Bytes, of a cluster those of its usable nodes together."""
     machine_cpus: int
     nodes: tuple[NodeStatus, ...] = ()
     """Of a cluster; none on one machine."""
@@ -113,8 +114,8 @@ async def status(engine: Engine, course: Course) -> Status:
         capacity=course.access.capacity,
         homes=None if course.homes.is_shared else homes,
         memory_used=sum(u.memory for u in usage.values()),
-        machine_memory=observed.engine.memory,
-        machine_cpus=observed.engine.cpus,
+        machine_memory=observed.engine.together.memory,
+        machine_cpus=observed.engine.together.cpus,
         nodes=_nodes(observed, figures.hindrances if figures else {}),
         figures=figures,
         bells=await _bells(engine, course) if figures else (),
