@@ -131,7 +131,7 @@ class Visitor:
                 if not last.get("ready"):
                     raise AssertionError(f"not ready: {last}")
                 page = await self.open(last["url"])
-        assert "/user/" in page.path, (page.status, page.url, page.text[-600:])
+        assert "/user/" in page.path and page.status == 200, (page.status, page.url, page.text[-600:])
         self.user = page.path.split("/user/")[1].split("/")[0]
         return page
 
