@@ -71,6 +71,7 @@ class Role(StrEnum):
     SECRETS = "secrets"
     CERTIFICATES = "certificates"
     STATIC = "static"
+    COURSEWORK = "coursework"
     SERVERS = "servers"
     BASE = "base"
     COURSE_IMAGE = "image"

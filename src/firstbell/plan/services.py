@@ -142,6 +142,7 @@ def _hub(inputs: Inputs, made: Runtime) -> ContainerSpec:
     course = inputs.course
     public, secrets = to_wire(course)
     state = Mount(MountKind.VOLUME, names.volume(course.name, Role.STATE), runtime.STATE_DIR)
+    coursework = Mount(MountKind.VOLUME, names.volume(course.name, Role.COURSEWORK), runtime.COURSEWORK_DIR)
     ca = File(runtime.CA_FILE, inputs.ca_bundle)
     return replace(
         service(inputs, Role.HUB, (PYTHON, "-m", "firstbell.hub"), 2 * GIB),
@@ -151,11 +152,13 @@ def _hub(inputs: Inputs, made: Runtime) -> ContainerSpec:
             state,
             _shared(course),
             static_files.mount(course),
+            *([coursework] if course.coursework else []),
             Mount(MountKind.BIND, inputs.socket, runtime.SOCKET),
         ),
         files=(
             _directory(runtime.STATE_DIR),
             _directory(runtime.SHARED_DIR),
+            *([_directory(runtime.COURSEWORK_DIR)] if course.coursework else []),
             File(runtime.STATIC_DIR, None, 0o755, runtime.HUB_UID, runtime.HUB_UID),
             File(runtime.COURSE_FILE, public),
             File(runtime.SECRETS_FILE, secrets, 0o400, runtime.HUB_UID, runtime.HUB_UID),
