@@ -37,8 +37,8 @@ class Book(Tables):
 
     def assignments(self) -> tuple[Assignment, ...]:
         """All, by name."""
-        rows = self.db.execute("SELECT name, source, due, has_notebooks FROM assignments ORDER BY name")
-        return tuple(Assignment(name, source, due, bool(notebooks)) for name, source, due, notebooks in rows)
+        rows = self.db.execute("SELECT name, source, due, has_notebooks, made FROM assignments ORDER BY name")
+        return tuple(Assignment(name, source, due, bool(has), made) for name, source, due, has, made in rows)
 
     def assignment(self, name: str) -> Assignment | None:
         """The assignment of that name."""
@@ -48,9 +48,14 @@ class Book(Tables):
         """Note it as it is now."""
         with self.writing() as db:
             db.execute(
-                "INSERT OR REPLACE INTO assignments (name, source, due, has_notebooks) VALUES (?, ?, ?, ?)",
-                (assignment.name, assignment.source, assignment.due, assignment.has_notebooks),
+                "INSERT OR REPLACE INTO assignments (name, source, due, has_notebooks, made) VALUES (?, ?, ?, ?, ?)",
+                (assignment.name, assignment.source, assignment.due, assignment.has_notebooks, assignment.made),
             )
+
+    def is_made(self, assignment: str, source: str) -> None:
+        """The student version of that source is there."""
+        with self.writing() as db:
+            db.execute("UPDATE assignments SET made = ? WHERE name = ?", (source, assignment))
 
     # deadlines
 
@@ -90,7 +95,7 @@ class Book(Tables):
                 moved = 0
                 if kind is not Kind.HAND_IN:
                     moved = db.execute(
-                        "UPDATE tasks SET at = ?, asked = ?, by = ?, batch = ?"
+                        "UPDATE tasks SET at = ?, asked = ?, by = ?, batch = ?, after = 0, tries = 0"
                         " WHERE kind = ? AND assignment = ? AND user = ? AND state = ?",
                         (at, asked, by, batch, kind, assignment, user, State.DUE),
                     ).rowcount
@@ -104,7 +109,7 @@ class Book(Tables):
     def due(self, most: int) -> tuple[Task, ...]:
         """What is to be done now, hand-ins first, then the longest due."""
         return self._tasks(
-            "WHERE state = ? AND at <= ? ORDER BY kind != ?, at, id LIMIT ?",
+            "WHERE state = ?1 AND at <= ?2 AND after <= ?2 ORDER BY kind != ?3, at, id LIMIT ?4",
             (State.DUE, self.now(), Kind.HAND_IN, most),
         )
 
@@ -130,22 +135,25 @@ class Book(Tables):
                 (state, words, receipt, self.now(), task.id),
             )
 
-    def again(self, task: Task, at: float, words: str) -> None:
-        """It could not be done now; it is tried again later."""
+    def again(self, task: Task, after: float, words: str) -> None:
+        """It could not be done now; it is tried again at a later moment. When it was due stays as it is."""
         with self.writing() as db:
-            db.execute("UPDATE tasks SET state = ?, words = ?, at = ? WHERE id = ?", (State.DUE, words, at, task.id))
+            db.execute(
+                "UPDATE tasks SET state = ?, words = ?, after = ?, tries = tries + 1 WHERE id = ?",
+                (State.DUE, words, after, task.id),
+            )
 
     def begin_anew(self) -> int:
         """What whoever was killed left half-done is to be done again; how many tasks that are."""
         with self.writing() as db:
             return db.execute("UPDATE tasks SET state = ? WHERE state = ?", (State.DUE, State.DOING)).rowcount
 
-    def cancel(self, kind: Kind, assignment: str, words: str) -> int:
+    def cancel(self, kind: Kind, assignment: str, words: str, state: State = State.SKIPPED) -> int:
         """Tasks that wait for their time are not to be done any more; how many."""
         with self.writing() as db:
             return db.execute(
                 "UPDATE tasks SET state = ?, words = ?, ended = ? WHERE kind = ? AND assignment = ? AND state = ?",
-                (State.SKIPPED, words, self.now(), kind, assignment, State.DUE),
+                (state, words, self.now(), kind, assignment, State.DUE),
             ).rowcount
 
     def task(self, identity: int) -> Task | None:

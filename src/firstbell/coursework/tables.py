@@ -13,12 +13,14 @@ from firstbell.errors import FirstbellError
 _VERSION = 1
 _SCHEMA = """
 CREATE TABLE assignments (
-  name TEXT PRIMARY KEY, source TEXT NOT NULL DEFAULT '', due REAL, has_notebooks INTEGER NOT NULL DEFAULT 0
+  name TEXT PRIMARY KEY, source TEXT NOT NULL DEFAULT '', due REAL, has_notebooks INTEGER NOT NULL DEFAULT 0,
+  made TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
 CREATE TABLE tasks (
   id INTEGER PRIMARY KEY, kind TEXT NOT NULL, assignment TEXT NOT NULL, user TEXT NOT NULL, at REAL NOT NULL,
   state TEXT NOT NULL DEFAULT 'due', words TEXT NOT NULL DEFAULT '', asked REAL NOT NULL, by TEXT NOT NULL,
-  batch TEXT NOT NULL, ended REAL, receipt TEXT NOT NULL DEFAULT ''
+  batch TEXT NOT NULL, ended REAL, receipt TEXT NOT NULL DEFAULT '', tries INTEGER NOT NULL DEFAULT 0,
+  after REAL NOT NULL DEFAULT 0
 );
 CREATE INDEX tasks_open ON tasks (state, at) WHERE state IN ('due', 'doing');
 CREATE INDEX tasks_of ON tasks (assignment, user, kind);

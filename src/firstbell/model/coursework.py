@@ -21,11 +21,13 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 _LONGEST_FOLDER = 255
 """Bytes of a file's name on Linux."""
 _ID_HASH = 16
+FEEDBACK = "feedback"
+"""The folder, beside the assignments, in which people find what is returned; so no assignment has this name."""
 
 
 def parse_assignment(name: str) -> str:
     """An assignment's name, which is a folder's. Raises ValueError."""
-    if not _NAME.fullmatch(name):
+    if not _NAME.fullmatch(name) or name == FEEDBACK:
         raise ValueError(
             f'"{name}" cannot be the name of an assignment; use letters, digits and . _ - after a letter or digit'
         )
@@ -109,6 +111,8 @@ class Task:
     ended: float | None = None
     receipt: str = ""
     """Of a hand-in or a collected snapshot."""
+    tries: int = 0
+    """How often it was begun and could not be done."""
 
 
 class HandinKind(StrEnum):
@@ -225,6 +229,8 @@ class Assignment:
     due: float | None = None
     has_notebooks: bool = False
     """Whether nbgrader makes the student version; otherwise the folder is handed out as it is."""
+    made: str = ""
+    """The source of which the student version was made."""
 
 
 def counting(handins: Iterable[Handin], due: float | None) -> Handin | None:

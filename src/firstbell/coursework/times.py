@@ -1,0 +1,56 @@
+"""Times as people write them, in the course's zone. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from zoneinfo import ZoneInfo
+
+from firstbell.errors import CourseFileError
+from firstbell.plan.bells import moment
+
+_DATE_AND_TIME = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d{1,2}:\d\d)(?::\d\d)?")
+_CLOCK = re.compile(r"\d{1,2}:\d\d")
+_LATER = re.compile(r"\+(\d+)([mhd])")
+_UNITS = {"m": 60, "h": 3600, "d": 86400}
+
+
+def parse_moment(text: str, zone: ZoneInfo, now: float) -> float:
+    """Unix seconds of `2026-11-21 14:05`, `14:05` (the next time it is), `+90m` or `now`. Raises CourseFileError."""
+    text = text.strip()
+    if text == "now":
+        return now
+    if later := _LATER.fullmatch(text):
+        return now + int(later[1]) * _UNITS[later[2]]
+    today = dt.datetime.fromtimestamp(now, zone).date()
+    try:
+        if _CLOCK.fullmatch(text):
+            times = [moment(today + dt.timedelta(days=days), f"{text:0>5}", zone).timestamp() for days in (0, 1)]
+            return next(time for time in times if time > now)
+        if found := _DATE_AND_TIME.fullmatch(text):
+            return moment(dt.date.fromisoformat(found[1]), f"{found[2]:0>5}", zone).timestamp()
+    except ValueError as error:
+        raise _unclear(text, str(error)) from None
+    raise _unclear(text, "")
+
+
+def _unclear(text: str, why: str) -> CourseFileError:
+    return CourseFileError(
+        f'"{text}" is no time{f": {why}" if why else ""}',
+        next_step='Write for example "2026-11-21 14:05", "14:05", "+90m" or "now"; times are those of the course.',
+    )
+
+
+def shown(at: float | None, zone: ZoneInfo) -> str:
+    """A moment in the course's zone, to the minute; empty for none."""
+    return dt.datetime.fromtimestamp(at, zone).strftime("%Y-%m-%d %H:%M") if at is not None else ""
+
+
+def aside_name(name: str, at: float, zone: ZoneInfo) -> str:
+    """The name under which an older folder is kept; without colons, which some file systems forbid."""
+    return f"{name} (before {dt.datetime.fromtimestamp(at, zone):%Y-%m-%d %H.%M})"
+
+
+def timestamp(at: float) -> bytes:
+    """As nbgrader writes and reads it in `timestamp.txt`."""
+    return dt.datetime.fromtimestamp(at, dt.UTC).strftime("%Y-%m-%d %H:%M:%S.%f %Z").encode()
