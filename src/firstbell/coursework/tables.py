@@ -11,6 +11,9 @@ from pathlib import Path
 from firstbell.errors import FirstbellError
 
 _VERSION = 1
+SYNCHRONOUS = "FULL"
+"""SQLite's word for how sure a commit is: on the disk when it returns, as what is in it are facts that exist nowhere
+else."""
 _SCHEMA = """
 CREATE TABLE assignments (
   name TEXT PRIMARY KEY, source TEXT NOT NULL DEFAULT '', due REAL, has_notebooks INTEGER NOT NULL DEFAULT 0,
@@ -42,10 +45,7 @@ CREATE TABLE acts (
 
 
 class Tables:
-    """The open file. Every method of the book is one transaction; sqlite3.OperationalError reaches the caller.
-
-    What is in it are facts that exist nowhere else, so a commit is on the disk when it returns.
-    """
+    """The open file. Every method of the book is one transaction; sqlite3.OperationalError reaches the caller."""
 
     def __init__(self, path: Path, now: Callable[[], float] = time.time) -> None:
         """Opens or makes the file. Raises FirstbellError for a damaged one, or one of a later version."""
@@ -54,7 +54,7 @@ class Tables:
         self.db = sqlite3.connect(path, timeout=15, isolation_level=None)
         try:
             self.db.execute("PRAGMA journal_mode = WAL")
-            self.db.execute("PRAGMA synchronous = FULL")
+            self.db.execute(f"PRAGMA synchronous = {SYNCHRONOUS}")
             self._make()
         except sqlite3.OperationalError:
             raise

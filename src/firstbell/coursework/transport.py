@@ -273,7 +273,12 @@ class _Receiving:
 
     def _begin(self, path: str) -> None:
         pure = PurePosixPath(path)
-        if pure.is_absolute() or str(pure) != path or any(p in {"", ".", ".."} or bad_name(p) for p in pure.parts):
+        if (
+            not pure.parts
+            or pure.is_absolute()
+            or str(pure) != path
+            or any(p in {"", ".", ".."} or bad_name(p) for p in pure.parts)
+        ):
             raise ValueError(f"{path!r} is no path")
         place = self._into / path
         place.parent.mkdir(parents=True, exist_ok=True)
