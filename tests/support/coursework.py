@@ -54,8 +54,9 @@ def run_inside(home: Path, words: tuple[str, ...], stdin: bytes = b"") -> RunRes
         if verb == "take":
             inside.take(str(home), place, json.loads(rest[0]), lambda line: lines.append(json.dumps(line)))
         else:
+            digest, aside = rest
             with contextlib.chdir(home):
-                lines.append(json.dumps(inside.put(str(home), place, *rest, iter(stdin.splitlines()))))
+                lines.append(json.dumps(inside.put(str(home), place, digest, aside, iter(stdin.splitlines()))))
     except inside._More:
         return RunResult(inside.TOO_MUCH)
     except (inside.Refusal, OSError, ValueError) as error:

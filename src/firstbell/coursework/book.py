@@ -14,6 +14,8 @@ from dataclasses import dataclass, fields
 from firstbell.coursework.tables import Tables
 from firstbell.model.coursework import OPEN, Assignment, Handin, HandinKind, Kind, Manifest, State, Task
 
+DEADLINE = "deadline"
+"""Who asks for the collecting at a deadline."""
 _TASK = ", ".join(field.name for field in fields(Task))
 _HANDIN = ", ".join(field.name for field in fields(Handin))
 
@@ -75,8 +77,8 @@ class Book(Tables):
         with self.writing() as db:
             db.execute("INSERT OR REPLACE INTO extensions VALUES (?, ?, ?)", (assignment, user, until))
             db.execute(
-                "UPDATE tasks SET at = ? WHERE assignment = ? AND user = ? AND kind = ? AND state = ?",
-                (until, assignment, user, Kind.COLLECT, State.DUE),
+                "UPDATE tasks SET at = ? WHERE assignment = ? AND user = ? AND kind = ? AND state = ? AND by = ?",
+                (until, assignment, user, Kind.COLLECT, State.DUE, DEADLINE),
             )
 
     # tasks
@@ -87,7 +89,7 @@ class Book(Tables):
         """Note that this is to be done for these people, each at a time; the batch by which it is followed.
 
         Of release, collect, grade and return one open task per person is enough: asking again moves it. Every hand-in
-        is one of its own.
+        is one of its own, and the collecting at a deadline is not that which somebody asks for before it.
         """
         batch, asked = batch or uuid.uuid4().hex[:12], asked or self.now()
         with self.writing() as db:
@@ -96,8 +98,8 @@ class Book(Tables):
                 if kind is not Kind.HAND_IN:
                     moved = db.execute(
                         "UPDATE tasks SET at = ?, asked = ?, by = ?, batch = ?, after = 0, tries = 0"
-                        " WHERE kind = ? AND assignment = ? AND user = ? AND state = ?",
-                        (at, asked, by, batch, kind, assignment, user, State.DUE),
+                        " WHERE kind = ? AND assignment = ? AND user = ? AND state = ? AND (by = ?) = (? = ?)",
+                        (at, asked, by, batch, kind, assignment, user, State.DUE, DEADLINE, by, DEADLINE),
                     ).rowcount
                 if not moved:
                     db.execute(

@@ -34,6 +34,8 @@ _PYTHON = ("python3", "-I", _SCRIPT)
 _WAITS = ("python3", "-I", "-c", "import time; time.sleep(3600)")
 _OUT = "/tmp/firstbell-taken"  # noqa: S108 - in a container of our own
 _DEADLINE = 600.0
+HELPER_MARK = "-coursework-"
+"""In the names of our helpers, which nobody needs once the desk that made them is gone."""
 _BLOCK = 1 << 18
 
 
@@ -175,7 +177,7 @@ class Transport:
         mount = Mount(home.mount.kind, home.mount.source, HOME_DIR, read_only)
         owned = () if home.as_owner or read_only else (File(HOME_DIR, None, 0o700, home.uid, home.gid),)
         return ContainerSpec(
-            name=f"{names.container(self._course, Role.HELPER, home.user)}-coursework-{uuid.uuid4().hex[:6]}",
+            name=f"{names.container(self._course, Role.HELPER, home.user)}{HELPER_MARK}{uuid.uuid4().hex[:6]}",
             image=self._image,
             command=(*_PYTHON, *words) if words else _WAITS,
             labels=frozen(names.labels(self._course, Role.HELPER, home.user)),

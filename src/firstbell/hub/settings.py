@@ -22,6 +22,8 @@ from firstbell.model.runtime import SERVER_PORT, Runtime
 _HOUR = 3600
 _DAYS_LOGGED_IN = 30
 DATABASE = "jupyterhub.sqlite"
+DESK_SERVICE = "desk"
+"""The hub's service (`desk.py`) that carries coursework to homes and back; it may ask nothing of the hub."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,5 +151,8 @@ def _services(course: Course, kept: Kept) -> Config:
             "services": [BELLS_SERVICE],
         }
     )
+    if course.coursework:
+        desk = [sys.executable, "-m", "firstbell.hub.desk"]
+        services.append({"name": DESK_SERVICE, "command": desk, "environment": dict(kept.service_environment)})
     config.JupyterHub.services, config.JupyterHub.load_roles = services, roles
     return config

@@ -1,0 +1,188 @@
+"""How assignments stand: for `firstbell assignments`, for the pages of staff, and for a student's own."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from firstbell.coursework.book import Book
+from firstbell.coursework.layout import MANIFEST, Layout
+from firstbell.coursework.times import shown
+from firstbell.errors import CourseFileError
+from firstbell.hub.coursework_people import Roll
+from firstbell.model.course import Course
+from firstbell.model.coursework import OPEN, Assignment, Handin, HandinKind, Kind, Manifest, State, Task, counting
+from firstbell.model.roster import Person
+
+_WAITS = 4.0
+_LOOK_EVERY = 0.25
+_DONE = (State.DONE, State.SKIPPED)
+
+
+class Report:
+    """The book, read."""
+
+    def __init__(self, course: Course, layout: Layout, book: Book, roll: Roll) -> None:
+        self._zone = ZoneInfo(course.time_zone)
+        self._time_zone = course.time_zone
+        self._layout = layout
+        self._book = book
+        self._roll = roll
+
+    def assignments(self) -> dict[str, Any]:
+        """All assignments, with how many people have come how far."""
+        students = self._roll.students()
+        rows = [self._assignment(one, self._people(one, students)) for one in self._book.assignments()]
+        return {"time_zone": self._time_zone, "assignments": rows}
+
+    def assignment(self, name: str, only: Iterable[str] | None = None) -> dict[str, Any]:
+        """One of them, person by person; `only` are those whom the asker may see."""
+        found = self._book.assignment(name)
+        if found is None:
+            raise CourseFileError(
+                f"the hub has no assignment {name}", next_step="See those there are: firstbell assignments list"
+            )
+        students = self._roll.students()
+        if only is not None:
+            students = {user: students[user] for user in only if user in students}
+        people = self._people(found, students)
+        return {"time_zone": self._time_zone} | self._assignment(found, people) | {"people": people}
+
+    def student(self, user: str) -> dict[str, Any]:
+        """What somebody may know of their own coursework: what is due, and their receipts."""
+        tasks = self._book.tasks(user=user)
+        mine = {task.assignment for task in tasks if task.kind is Kind.RELEASE and task.state in _DONE}
+        mine |= {one.assignment for one in self._book.handins(user=user)}
+        person = self._roll.person(user) or Person(user)
+        rows = []
+        for one in self._book.assignments():
+            if one.name in mine:
+                [row] = self._people(one, {user: person})
+                rows.append({"assignment": one.name, **row, "handins": self.handins(one.name, user)})
+        return {"time_zone": self._time_zone, "assignments": rows}
+
+    def handins(self, assignment: str, user: str) -> list[dict[str, Any]]:
+        """Somebody's hand-ins, newest first: their receipts, and which one counts."""
+        found = self._book.handins(assignment, user)
+        counted = counting(found, self._book.deadline(assignment, user))
+        return [
+            {
+                "receipt": one.receipt,
+                "kind": self._kind(one).value,
+                "time": shown(one.time, self._zone),
+                "by": one.by,
+                "files": one.files,
+                "size": one.size,
+                "refused": one.refused,
+                "counts": one == counted,
+            }
+            for one in reversed(found)
+        ]
+
+    def receipt(self, assignment: str, user: str, receipt: str) -> dict[str, Any]:
+        """A receipt with its list of files. Raises CourseFileError where there is no such one."""
+        for one in self._book.handins(assignment, user):
+            if receipt and one.receipt.startswith(receipt):
+                text = (self._layout.handin(assignment, user, one.id) / MANIFEST).read_bytes()
+                return asdict(Manifest.of(text)) | {"receipt": one.receipt, "shown_time": shown(one.time, self._zone)}
+        raise CourseFileError(f"{user} has no receipt {receipt} of {assignment}")
+
+    def progress(self, batch: str, ended: int = -1, sleep: Callable[[float], None] = time.sleep) -> dict[str, Any]:
+        """How far a batch is, as soon as more than `ended` of it are over, or after some seconds."""
+        now = self._progress(batch)
+        for _ in range(int(_WAITS / _LOOK_EVERY)):
+            if ended < 0 or now["ended"] > ended or not now["open"]:
+                break
+            sleep(_LOOK_EVERY)
+            now = self._progress(batch)
+        return now
+
+    def _progress(self, batch: str) -> dict[str, Any]:
+        tasks = self._book.batch(batch)
+        states = Counter(task.state for task in tasks)
+        waiting = [task for task in tasks if task.state in OPEN]
+        later = [task.at for task in waiting if task.at > self._book.now()]
+        assignment = self._book.assignment(tasks[0].assignment) if tasks else None
+        return {
+            "batch": batch,
+            "all": len(tasks),
+            "ended": len(tasks) - len(waiting),
+            "open": len(waiting),
+            "later": len(later),
+            "next": shown(min(later), self._zone) if later else "",
+            "made": assignment is None or assignment.made == assignment.source,
+            "states": {state.value: states[state] for state in State if states[state]},
+            "tasks": [_task(task) for task in tasks if task.state is not State.DONE or task.words],
+        }
+
+    def _assignment(self, one: Assignment, people: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+        rows = list(people)
+        waiting = [task for task in self._book.open_tasks(one.name) if task.at > self._book.now()]
+        return {
+            "name": one.name,
+            "due": shown(one.due, self._zone),
+            "students": len(rows),
+            "released": sum(bool(row["released"]) for row in rows),
+            "handed_in": sum(bool(row["receipt"]) for row in rows),
+            "late": sum(row["late"] > 0 for row in rows),
+            "graded": sum(bool(row["graded"]) for row in rows),
+            "returned": sum(bool(row["returned"]) for row in rows),
+            "failed": sum(bool(row["problem"]) for row in rows),
+            "next": f"{waiting[0].kind.value} {shown(waiting[0].at, self._zone)}" if waiting else "",
+        }
+
+    def _people(self, one: Assignment, students: Mapping[str, Person]) -> list[dict[str, Any]]:
+        last: dict[tuple[str, Kind], Task] = {}
+        for task in self._book.tasks(one.name):
+            last[task.user, task.kind] = task
+        handins: dict[str, list[Handin]] = {}
+        for handin in self._book.handins(one.name):
+            handins.setdefault(handin.user, []).append(handin)
+        own = self._book.extensions(one.name)
+
+        def ended(user: str, kind: Kind) -> str:
+            task = last.get((user, kind))
+            return shown(task.ended, self._zone) if task and task.state in _DONE else ""
+
+        rows = []
+        for user, person in students.items():
+            due = own.get(user, one.due)
+            mine = handins.get(user, [])
+            counted = counting(mine, due)
+            failed = [t for k in Kind if (t := last.get((user, k))) and (t.state is State.FAILED or t.tries)]
+            graded = last.get((user, Kind.GRADE))
+            rows.append(
+                {
+                    "user": user,
+                    "name": person.name,
+                    "section": person.section,
+                    "due": shown(due, self._zone),
+                    "extended": user in own,
+                    "released": ended(user, Kind.RELEASE),
+                    "handed_in": shown(counted.time, self._zone) if counted else "",
+                    "kind": self._kind(counted).value if counted else "",
+                    "receipt": counted.receipt if counted else "",
+                    "late": sum(due is not None and h.time > due for h in mine),
+                    "graded": graded.words or "yes" if graded and graded.state is State.DONE else "",
+                    "returned": shown(t.ended, self._zone)
+                    if (t := last.get((user, Kind.RETURN))) and t.state is State.DONE
+                    else "",
+                    "problem": "; ".join(f"{t.kind.value}: {t.words}" for t in failed if t.state is not State.DONE),
+                }
+            )
+        return rows
+
+    def _kind(self, handin: Handin) -> HandinKind:
+        """What it is by the deadline that holds now: an extension makes late work early."""
+        due = self._book.deadline(handin.assignment, handin.user)
+        if handin.kind is not HandinKind.LATE:
+            return handin.kind
+        return HandinKind.LATE if due is not None and handin.time > due else HandinKind.EARLY
+
+
+def _task(task: Task) -> dict[str, Any]:
+    return {"user": task.user, "state": task.state.value, "words": task.words, "receipt": task.receipt}

@@ -1,0 +1,272 @@
+"""Coursework as the hub is asked for it: who may what, for whom, when, and how it stands."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from firstbell.coursework.rights import Rank, Rights
+from firstbell.errors import CourseBusy, CourseFileError
+from firstbell.hub import coursework_control
+from firstbell.hub.coursework_ask import Asker, Coursework, Wish
+from firstbell.hub.coursework_offer import OFFERED, take_over
+from firstbell.hub.coursework_people import CourseHomes, Roll
+from firstbell.hub.coursework_report import Report
+from firstbell.hub.people import PeopleStore
+from firstbell.model.course import Course
+from firstbell.model.coursework import HandinKind, Kind, State
+from tests.support.coursework import COURSE, Room, fill
+
+ROSTER = """username,name,email,role,section
+ada,Ada,,student,A
+ben,Ben,,student,A
+cem,Cem,,student,B
+gil,Gil,,assistant,A
+ida,Ida,,instructor,
+"""
+ROSTERED = Course.model_validate(
+    COURSE.model_dump(exclude_none=True, exclude={"bells", "tls"}) | {"access": {"login": "roster", "staff": ("boss",)}}
+)
+HOUR = 3600.0
+
+
+class Hub:
+    """A hub's coursework in a folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.room = Room(root, ROSTERED)
+        self.store = PeopleStore(root / "people.sqlite", b"k" * 32)
+        self.store.keep("roster", ROSTER)
+        self.roll = Roll(ROSTERED, self.store)
+        self.ask = Coursework(ROSTERED, self.room.layout, self.room.book, self.roll, self.room.now)
+        self.report = Report(ROSTERED, self.room.layout, self.room.book, self.roll)
+
+    async def act(self, kind: Kind, *to: str, **words: Any) -> dict[str, Any]:
+        """Ask as the owner, and let the desk do it."""
+        order = self.ask.act(kind, Wish("hw1", to, **words), Asker())
+        await self.room.all_done(self.room.desk())
+        return order
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Hub:
+    made = Hub(tmp_path)
+    made.room.source("hw1", {"a.py": "task"})
+    return made
+
+
+def open_tasks(hub: Hub, kind: Kind) -> dict[str, float]:
+    return {task.user: task.at for task in hub.room.book.open_tasks() if task.kind is kind}
+
+
+async def test_everybody_is_the_students(hub: Hub):
+    """Staff get no assignment unless they are named."""
+    assert (await hub.act(Kind.RELEASE))["people"] == ["ada", "ben", "cem"]
+    assert (await hub.act(Kind.RELEASE, "ida", "boss"))["people"] == ["ida", "boss"]
+
+
+async def test_a_section_by_its_name(hub: Hub):
+    """`--to A` and `--to section:A` are the students of that section; names may be mixed with them."""
+    assert (await hub.act(Kind.RELEASE, "A"))["people"] == ["ada", "ben"]
+    assert (await hub.act(Kind.RELEASE, "section:B", "ADA"))["people"] == ["cem", "ada"]
+
+
+def test_unknown_people_are_named(hub: Hub):
+    """Nothing is ordered when one of the names is nobody's."""
+    with pytest.raises(CourseFileError, match="zoe, Q"):
+        hub.ask.act(Kind.RELEASE, Wish("hw1", ("ada", "zoe", "Q")), Asker())
+    assert hub.room.book.tasks() == ()
+
+
+def test_a_dry_run_writes_nothing(hub: Hub):
+    """It says whom, when and until when, in the course's zone."""
+    plan = hub.ask.act(Kind.RELEASE, Wish("hw1", at="+1h", due="2026-10-01 18:00", dry_run=True), Asker())
+    assert (plan["at"], plan["due"], plan["batch"]) == ("2026-09-21 17:13", "2026-10-01 18:00", "")
+    assert hub.room.book.tasks() == () and hub.room.book.acts() == ()
+    assert hub.room.book.assignments()[0].due is None
+
+
+async def test_a_deadline_orders_the_collecting(hub: Hub):
+    """With --due everybody is collected then; another deadline later moves it, an extension only one's own."""
+    await hub.act(Kind.RELEASE, due="+1h")
+    assert open_tasks(hub, Kind.COLLECT) == dict.fromkeys(("ada", "ben", "cem"), hub.room.time + HOUR)
+    hub.ask.extend(Wish("hw1", ("ben",)), "+3h", Asker())
+    await hub.act(Kind.RELEASE, due="+2h")
+    later = hub.room.time + 2 * HOUR
+    assert open_tasks(hub, Kind.COLLECT) == {"ada": later, "ben": later + HOUR, "cem": later}
+
+
+async def test_sections_may_have_deadlines_of_their_own(hub: Hub):
+    """--to with --due is the deadline of these people alone."""
+    await hub.act(Kind.RELEASE, "A", due="+1h")
+    await hub.act(Kind.RELEASE, "B", due="+2h")
+    assert hub.room.book.deadline("hw1", "ada") == hub.room.time + HOUR
+    assert hub.room.book.deadline("hw1", "cem") == hub.room.time + 2 * HOUR
+
+
+async def test_a_look_before_the_deadline_leaves_the_deadline(hub: Hub):
+    """Collecting now is beside the collecting at the deadline, and counts only while there is nothing else."""
+    await hub.act(Kind.RELEASE, due="+1h")
+    await hub.act(Kind.COLLECT, "ada")
+    assert set(open_tasks(hub, Kind.COLLECT)) == {"ada", "ben", "cem"}
+    assert [one.kind for one in hub.room.book.handins("hw1", "ada")] == [HandinKind.EARLY]
+    hub.room.time += HOUR
+    await hub.room.all_done(hub.room.desk())
+    assert [one["counts"] for one in hub.report.handins("hw1", "ada")] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("wish", "words"),
+    [
+        (Wish("hw9"), "no assignment hw9"),
+        (Wish("../x"), "cannot be the name"),
+        (Wish("hw1", at="yesterday"), "is no time"),
+        (Wish("hw1", at="2020-01-01 10:00"), "is past"),
+        (Wish("hw1", at="+2h", due="+1h"), "before it is handed out"),
+        (Wish("hw1", at="2026-02-30 10:00"), "is no time"),
+    ],
+)
+def test_wishes_that_cannot_be_are_refused_in_words(hub: Hub, wish: Wish, words: str):
+    """A wrong name or time changes nothing."""
+    with pytest.raises(CourseFileError, match=words):
+        hub.ask.act(Kind.RELEASE, wish, Asker())
+    assert hub.room.book.tasks() == ()
+
+
+async def test_graders_grade_their_section_and_nothing_else(hub: Hub):
+    """An assistant of section A neither releases nor reaches section B; who did what is written down."""
+    grader = Asker("gil", Rights(Rank.GRADER, "A"))
+    with pytest.raises(CourseFileError, match="gil may not release"):
+        hub.ask.act(Kind.RELEASE, Wish("hw1"), grader)
+    with pytest.raises(CourseFileError, match="gil may not extend"):
+        hub.ask.extend(Wish("hw1", ("ada",)), "+1h", grader)
+    with pytest.raises(CourseFileError, match="may not grade for cem"):
+        hub.ask.act(Kind.GRADE, Wish("hw1", ("cem",)), grader)
+    assert hub.ask.act(Kind.GRADE, Wish("hw1"), grader)["people"] == ["ada", "ben"]
+    [act] = hub.room.book.acts()
+    assert (act.who, act.what, act.assignment, act.time) == ("gil", "grade", "hw1", hub.room.time)
+
+
+async def test_a_hand_in_is_of_who_asks_and_when_they_ask(hub: Hub):
+    """The time is when it was asked for, even if the desk comes to it later; one at a time."""
+    await hub.act(Kind.RELEASE, due="+1h")
+    hub.room.home("ada", {"assignments/hw1/a.py": "solved"})
+    hub.room.time += HOUR - 5
+    task = hub.ask.hand_in("hw1", "ada")
+    with pytest.raises(CourseBusy):
+        hub.ask.hand_in("hw1", "ada")
+    hub.room.time += 60
+    await hub.room.all_done(hub.room.desk())
+    done = hub.room.book.task(task.id)
+    assert done and done.state is State.DONE and done.receipt
+    [mine] = hub.report.student("ada")["assignments"]
+    assert mine["kind"] == "early" and mine["receipt"] == done.receipt
+    receipt = hub.report.receipt("hw1", "ada", done.receipt)
+    assert [file["path"] for file in receipt["files"]] == ["a.py"] and receipt["user"] == "ada"
+    with pytest.raises(CourseFileError):
+        hub.report.receipt("hw1", "ben", done.receipt)
+
+
+async def test_a_student_sees_only_what_is_theirs(hub: Hub):
+    """Another's name, receipt or files are nowhere in what a student is told."""
+    await hub.act(Kind.RELEASE, "ada", "cem")
+    hub.room.home("cem", {"assignments/hw1/cems-file.py": "x"})
+    hub.ask.hand_in("hw1", "cem")
+    await hub.room.all_done(hub.room.desk())
+    told = json.dumps(hub.report.student("ada"))
+    assert "cem" not in told and '"assignment": "hw1"' in told
+    assert hub.report.student("ben")["assignments"] == []
+
+
+async def test_an_extension_given_afterwards_makes_late_work_count(hub: Hub):
+    """What was handed in after the deadline is what the grader gets, once the deadline was moved behind it."""
+    await hub.act(Kind.RELEASE, due="+1h")
+    hub.room.time += HOUR + 10
+    await hub.room.all_done(hub.room.desk())
+    hub.room.home("ada", {"assignments/hw1/a.py": "late but good"})
+    hub.ask.hand_in("hw1", "ada")
+    await hub.room.all_done(hub.room.desk())
+    [first, *_] = hub.report.handins("hw1", "ada")
+    assert (first["kind"], first["counts"]) == ("late", False)
+    hub.ask.extend(Wish("hw1", ("ada",)), "+1h", Asker())
+    [first, *_] = hub.report.handins("hw1", "ada")
+    assert (first["kind"], first["counts"]) == ("early", True)
+    assert (hub.room.layout.submitted("ada", "hw1") / "a.py").read_text() == "late but good"
+
+
+async def test_the_list_counts_and_names(hub: Hub):
+    """Numbers for the list, a line per person for one assignment, problems by name."""
+    await hub.act(Kind.RELEASE, due="+1h")
+    hub.room.home("ada", {"assignments/hw1/a.py": "solved"})
+    hub.ask.hand_in("hw1", "ada")
+    await hub.room.all_done(hub.room.desk())
+    [row] = hub.report.assignments()["assignments"]
+    assert (row["students"], row["released"], row["handed_in"], row["next"]) == (3, 3, 1, "collect 2026-09-21 17:13")
+    people = {one["user"]: one for one in hub.report.assignment("hw1")["people"]}
+    assert people["ada"]["handed_in"] == "2026-09-21 16:13" and not people["ben"]["handed_in"]
+    assert set(people) == {"ada", "ben", "cem"}
+
+
+async def test_progress_tells_what_is_over_and_what_is_for_later(hub: Hub):
+    """Who follows an order hears of exceptions by name, and does not wait for what is for another day."""
+    order = await hub.act(Kind.COLLECT, "ada", "ben")
+    now = hub.report.progress(order["batch"])
+    assert (now["all"], now["ended"], now["open"]) == (2, 2, 0)
+    assert {task["user"]: task["words"] for task in now["tasks"]} == dict.fromkeys(("ada", "ben"), "has no files yet")
+    later = hub.ask.act(Kind.RELEASE, Wish("hw1", at="+1h"), Asker())
+    assert hub.report.progress(later["batch"])["later"] == 3
+
+
+async def test_feedback_and_grades_show(hub: Hub):
+    """Returned is who got something, not who was asked for."""
+    fill(hub.room.layout.feedback("ada", "hw1"), {"a.html": "good"})
+    await hub.act(Kind.RETURN)
+    people = {one["user"]: bool(one["returned"]) for one in hub.report.assignment("hw1")["people"]}
+    assert people == {"ada": True, "ben": False, "cem": False}
+
+
+def test_what_is_brought_takes_the_place_of_the_old_at_once(hub: Hub):
+    """The deadline stays, the content is the new one, and nothing of what was brought is left."""
+    layout, book = hub.room.layout, hub.room.book
+    fill(
+        layout.root / OFFERED / "token", {"a.py": "better", "sub/b.ipynb": '{"cells": [{"metadata": {"nbgrader": 1}}]}'}
+    )
+    made = take_over(layout, book, "hw1", "token")
+    assert made.has_notebooks and made.source != ""
+    assert sorted(path.name for path in layout.source("hw1").rglob("*.*")) == ["a.py", "b.ipynb"]
+    assert list((layout.root / OFFERED).iterdir()) == []
+    with pytest.raises(CourseFileError, match="no files"):
+        take_over(layout, book, "hw2", "../../source")
+
+
+def test_the_program_answers_in_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """A course without coursework is told what to add, as a refusal that the command line shows."""
+    from firstbell.config.wire import to_wire
+
+    public, secrets = to_wire(Course.model_validate({"name": "stats", "server": {"image": "i"}}))
+    (tmp_path / "course.json").write_bytes(public)
+    (tmp_path / "secrets.json").write_bytes(secrets)
+    files = ["--course", str(tmp_path / "course.json"), "--secrets", str(tmp_path / "secrets.json"),
+             "--state", str(tmp_path), "--folder", str(tmp_path)]  # fmt: skip
+    assert coursework_control.main([*files, "assignments"]) == 2
+    assert "[coursework]" in json.loads(capsys.readouterr().out)["error"]["next_step"]
+    public, secrets = to_wire(COURSE)
+    (tmp_path / "course.json").write_bytes(public)
+    assert coursework_control.main([*files, "assignments"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"time_zone": "Europe/Berlin", "assignments": []}
+
+
+async def test_homes_are_found_made_and_waited_for(hub: Hub):
+    """Nobody's home is invented while collecting; releasing makes one and records it; one that moves is waited for."""
+    homes = CourseHomes(ROSTERED, hub.store, hub.room.engine, "image", hub.roll)
+    assert await homes.find("ada") is None
+    made = await homes.make("ada")
+    assert hub.store.has_home("ada") and (made.uid, made.gid) == (1000, 1000)
+    assert await homes.find("ada") == made
+    hub.store.keep("moving-home:ada", json.dumps({"token": "t", "to": "node2", "until": time.time() + 60}))
+    with pytest.raises(CourseBusy, match="moved"):
+        await homes.find("ada")
