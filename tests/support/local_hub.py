@@ -157,6 +157,7 @@ def main(folder: Path) -> None:
 
     from firstbell.config.wire import to_wire
     from firstbell.errors import StartFailed
+    from firstbell.hub.acts import ActsBook
     from firstbell.hub.bell_book import BellBook
     from firstbell.hub.logins import login_config
     from firstbell.hub.pages import page_config
@@ -250,6 +251,7 @@ def main(folder: Path) -> None:
                 bells=bells,
                 queue=StartQueue(4),
                 presence=Presence(),
+                acts=ActsBook(folder / "state" / "acts.sqlite"),
             )
             super().init_tornado_settings()
 

@@ -70,3 +70,9 @@ def rights_of(person: Person | None, *, is_owner: bool) -> Rights | None:
     if person.role is PersonRole.INSTRUCTOR:
         return Rights(Rank.INSTRUCTOR)
     return Rights(Rank.GRADER, person.section)
+
+
+def is_hub_admin(person: Person | None) -> bool:
+    """Whether JupyterHub takes somebody of the roster for an admin: its admins know no sections."""
+    rights = rights_of(person, is_owner=False)
+    return rights is not None and not rights.section

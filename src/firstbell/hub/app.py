@@ -15,10 +15,10 @@ from traitlets import Instance
 from firstbell.config.wire import from_wire, runtime_from_wire
 from firstbell.engine.connect import connect
 from firstbell.errors import FirstbellError
-from firstbell.hub import bell_tables, proxy, secrets
+from firstbell.hub import acts, bell_tables, proxy, secrets
+from firstbell.hub.acts import ActsBook
 from firstbell.hub.away import AwayCare
 from firstbell.hub.away_page import away_handlers
-from firstbell.hub.bell_arrival import ArrivingAuthorize
 from firstbell.hub.bell_book import BellBook
 from firstbell.hub.bell_page import BELLS_PAGE, BellsPage
 from firstbell.hub.bell_seats import SEATS_PATH, SeatsHandler
@@ -34,6 +34,8 @@ from firstbell.hub.machine import Machine
 from firstbell.hub.no_options import PlainServerHandler
 from firstbell.hub.node_figures import keep_written
 from firstbell.hub.nodes_watch import NodesWatch
+from firstbell.hub.notes_page import notes_handlers
+from firstbell.hub.open_as_staff import keep_taking_back
 from firstbell.hub.people import open_store
 from firstbell.hub.places import Places
 from firstbell.hub.ready import READY_PATH, ReadyHandler
@@ -43,13 +45,17 @@ from firstbell.hub.roster_sync import PeopleWatch, RosterFile
 from firstbell.hub.routes import RouteWatch
 from firstbell.hub.server_parts import ServerParts
 from firstbell.hub.settings import Kept, settings
+from firstbell.hub.staff_page import is_staff
 from firstbell.hub.standby_care import StandbyCare
 from firstbell.hub.start_queue import StartQueue, slots_for
 from firstbell.hub.starts import Starts
 from firstbell.hub.static_files import StaticCare, StaticOffer
 from firstbell.hub.waiting_page import give_up_the_left, waiting_handlers
+from firstbell.hub.wall_gather import ByName
+from firstbell.hub.wall_page import WALL, wall_handlers, wall_of
 from firstbell.hub.watch import ContainerWatch, adopt, nodes_of_servers, running_containers
 from firstbell.model.course import Course
+from firstbell.model.roster import Roster
 from firstbell.model.runtime import Runtime
 from firstbell.plan.static_files import static_url
 
@@ -104,6 +110,9 @@ class FirstbellHub(JupyterHub):
         self.tornado_settings[SETTING] = self.context
         self.tornado_settings["firstbell_users"] = lambda: self.users
         assert self.context is not None
+        people = ByName(self._roster.current if self._roster else Roster)
+        self.tornado_settings[WALL] = wall_of(self, self.context, people)
+        self.tornado_settings["template_vars"] = self.template_vars | {"is_staff": is_staff(self.context)}
         self.tornado_settings[FIGURES] = Figures(self.context, REGISTRY, lambda: count_servers(self.users))
 
     def init_handlers(self) -> None:
@@ -113,10 +122,11 @@ class FirstbellHub(JupyterHub):
             (f"/{READY_PATH}", ReadyHandler),
             (f"/{SEATS_PATH}", SeatsHandler),
             (f"/{BELLS_PAGE}", BellsPage),
-            (r"/api/oauth2/authorize", ArrivingAuthorize),
             (r"/api/users/([^/]+)/server", PlainServerHandler),
             (r"/api/users/([^/]+)/servers/([^/]*)", PlainServerHandler),
             *waiting_handlers(),
+            *notes_handlers(),
+            *wall_handlers(),
             (f"/{FIGURES_PATH}", FiguresPage),
             *self._cluster_handlers(),
         ]
@@ -156,6 +166,7 @@ class FirstbellHub(JupyterHub):
         self._beside(context.machine.keep_measuring())
         self._beside(BellWatch(context, self._places.state).run())
         self._beside(PeopleWatch(self, context.course, context.store, self._roster).run())
+        self._beside(keep_taking_back(self, context))
         self._beside(RehearsalWatch(self, context.store).run())
         self._beside(StandbyCare(context).run())
         self._beside(self._warm_up(context))
@@ -174,6 +185,7 @@ class FirstbellHub(JupyterHub):
             await self.context.engine.close()
             self.context.store.close()
             self.context.bells.close()
+            self.context.acts.close()
 
     async def _context_of(self, course: Course, runtime: Runtime) -> HubContext:
         store, bells = open_store(self._places.state), BellBook(self._places.state / bell_tables.FILE)
@@ -209,6 +221,7 @@ class FirstbellHub(JupyterHub):
             machine=machine,
             homes=homes,
             bells=bells,
+            acts=ActsBook(self._places.state / acts.FILE),
             cluster=cluster,
         )
 

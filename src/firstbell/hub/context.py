@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from firstbell.engine.base import Engine
+from firstbell.hub.acts import ActsBook
 from firstbell.hub.bell_book import BellBook
 from firstbell.hub.cluster import Cluster
 from firstbell.hub.homes import Store
@@ -43,6 +44,8 @@ class HubContext:
     """Which starts bells have ordered, and which servers nobody has come for yet."""
     machine: Machine
     homes: Store
+    acts: ActsBook
+    """What staff did, and what people are told."""
     presence: Presence = field(default_factory=Presence)
     standbys: Standbys = field(default_factory=Standbys)
     start_log: StartLog = field(default_factory=StartLog)

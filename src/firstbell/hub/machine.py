@@ -66,6 +66,11 @@ class Machine:
         """How many servers were measured, and what those use together in bytes."""
         return len(self._servers), sum(use for _, use in self._servers.values())
 
+    def use_of(self, container: str) -> int | None:
+        """What that server used when last measured, in bytes; None for one that has not been yet."""
+        measured = self._servers.get(container)
+        return measured[1] if measured else None
+
     def running(self) -> int:
         """How many servers run."""
         return len(tuple(self._running()))

@@ -7,6 +7,7 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from jupyterhub._xsrf_utils import _set_xsrf_cookie
 from jupyterhub.handlers import BaseHandler
@@ -21,6 +22,7 @@ from traitlets.config import Config
 from firstbell.hub.bell_arrival import arrive
 from firstbell.hub.context import SETTING, HubContext
 from firstbell.hub.handover import HandsOver
+from firstbell.hub.notes import notes_of
 from firstbell.hub.people import PeopleStore
 from firstbell.hub.room import Standing
 from firstbell.model.course import Course
@@ -85,6 +87,16 @@ class Page(HandsOver, BaseHandler):
     def store(self) -> PeopleStore:
         """What is remembered of people."""
         return self.firstbell.store
+
+    @property
+    def template_namespace(self) -> dict[str, Any]:
+        """As JupyterHub's, with what this person is told."""
+        names: dict[str, Any] = super().template_namespace
+        return names | {"notes": notes_of(self), "at": self.moment}
+
+    def moment(self, seconds: float) -> str:
+        """Unix seconds in the course's time zone, for people."""
+        return datetime.fromtimestamp(seconds, ZoneInfo(self.course.time_zone)).strftime("%Y-%m-%d %H:%M")
 
     def set_default_headers(self) -> None:
         super().set_default_headers()

@@ -13,6 +13,7 @@ from jupyterhub import orm, roles
 from jupyterhub.utils import maybe_future
 
 from firstbell.config.roster import parse_roster
+from firstbell.coursework.rights import is_hub_admin
 from firstbell.errors import CourseFileError
 from firstbell.hub import rehearsal
 from firstbell.hub.people import Order, PeopleStore
@@ -130,7 +131,7 @@ class PeopleWatch:
         self._store.done(order)
 
     async def _agree(self, roster: Roster) -> None:
-        staff = set(self._course.access.staff) | {p.username for p in roster.people if p.role.is_staff}
+        staff = set(self._course.access.staff) | {p.username for p in roster.people if is_hub_admin(p)}
         expected = (
             {p.username for p in roster.people} | set(self._course.access.staff) | rehearsal.expected(self._store)
         )
