@@ -28,6 +28,8 @@ HEARTBEAT = 15.0
 _GONE_KEPT = 600.0
 """Seconds for which it is known that somebody has gone from the wall; whoever was away longer gets a new page."""
 
+_LONGEST_MARK = 12
+
 
 @dataclass(frozen=True, slots=True)
 class Shown:
@@ -104,10 +106,10 @@ class Wall:
         The JSON has `rows` (HTML by user name), `gone` and `counts`; or `reload` where nobody knows what has changed.
         """
         run, _, known = since.partition("-")
-        if run != self._run or not known.isdecimal() or int(known) < self._forgotten:
+        version = int(known) if run == self._run and known.isdecimal() and len(known) < _LONGEST_MARK else -1
+        if not self._forgotten <= version <= self._version:
             yield self.mark, json.dumps({"reload": True})
             return
-        version = int(known)
         with _Watching(self):
             while True:
                 changed = self._changed

@@ -118,10 +118,12 @@ class PeopleLive(WallPage):
         self.set_header("X-Accel-Buffering", "no")
         changes = self.wall.changes(rights, since)
         try:
+            self.write(": here\n\n")  # or the reader would wait for the first change to know that it is connected
+            await self.flush()
             async for mark, text in changes:
                 if not self._is_open or not self._still(rights):
                     return
-                self.write(f"id: {mark}\ndata: {text}\n\n" if text else ": still here\n\n")
+                self.write(f"id: {mark}\ndata: {text}\n\n" if text else ": here\n\n")
                 await self.flush()
         except StreamClosedError:
             return
