@@ -157,11 +157,13 @@ async def _serve(hub: Any, engine: Any, process: Any, wishes: Any) -> int:
     user = told["JUPYTERHUB_USER"]
     address = next(c.state.address for c in engine._containers.values() if c.process is process)
     server = await asyncio.start_server(_answer, address, SERVER_PORT)
-    await until(lambda: _may_report(wishes), deadline=600, longest=0.05)
-    await asyncio.sleep(wishes().get("seconds", 0))
-    hub.context.starts.report_ready(user, told["JUPYTERHUB_API_TOKEN"])
-    await process.terminated.wait()
-    server.close()
+    try:
+        await until(lambda: _may_report(wishes), deadline=600, longest=0.05)
+        await asyncio.sleep(wishes().get("seconds", 0))
+        hub.context.starts.report_ready(user, told["JUPYTERHUB_API_TOKEN"])
+        await process.terminated.wait()
+    finally:
+        server.close()  # also of a server that is killed while it hangs: its address is given to the next
     return 0
 
 

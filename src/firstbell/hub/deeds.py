@@ -66,6 +66,8 @@ async def _started(user: Any, start: _Start) -> None:
     future = user.spawner._spawn_future  # noqa: SLF001 - where JupyterHub's own pages look
     if future is not None:
         await asyncio.wait([future])
+        if future.cancelled():
+            raise RuntimeError("it was stopped before it was up")
         future.result()
 
 

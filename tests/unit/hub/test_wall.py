@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from firstbell.coursework.rights import Rank, Rights
+from firstbell.engine.waiting import until
 from firstbell.hub import wall as wall_module
 from firstbell.hub.wall import Wall
 from firstbell.hub.wall_rows import Facts
@@ -49,6 +50,10 @@ class World:
     def look(self) -> None:
         self.time += 10
         self.wall.look()
+
+
+async def _is(truth: bool) -> bool:
+    return truth
 
 
 @pytest.fixture
@@ -135,8 +140,7 @@ async def test_nobody_watches_and_nobody_looks(world: World, monkeypatch: pytest
     waiting = asyncio.ensure_future(anext(changes))
     async with asyncio.timeout(5):
         before = world.looks
-        while world.looks < before + 3:
-            await asyncio.sleep(0)
+        await until(lambda: _is(world.looks >= before + 3), deadline=5, first=0.001)
         world.is_in("ada")
         await waiting
         await changes.aclose()

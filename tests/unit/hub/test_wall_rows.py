@@ -8,7 +8,15 @@ from typing import Any
 import pytest
 
 from firstbell.hub.wall_rows import (
-    IDLE_AFTER, STUCK_AFTER, Facts, Row, State, count_states, in_order, matches, row_of,
+    IDLE_AFTER,
+    STUCK_AFTER,
+    Facts,
+    Row,
+    State,
+    count_states,
+    in_order,
+    matches,
+    row_of,
 )  # fmt: skip
 
 MIB = 1024**2
