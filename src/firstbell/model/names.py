@@ -77,6 +77,7 @@ class Role(StrEnum):
     COURSE_IMAGE = "image"
     HUB_IMAGE = "hub-image"
     SIDECAR_IMAGE = "sidecar-image"
+    GRADER_IMAGE = "grader-image"
     REGISTRY_IMAGE = "registry-image"
     TUNNEL = "tunnel"
     LINK = "link"
