@@ -47,6 +47,11 @@ def packed(files: Mapping[str, Path]) -> str:
             content = path.read_bytes()
             entry.size, entry.mode = len(content), 0o644
             archive.addfile(entry, io.BytesIO(content))
-            if target.tell() > MOST_PACKED:
-                raise TooMuch(f"its files, packed, are more than {MOST_PACKED // 1024**2} MiB")
+            _check_packed(target)
+    _check_packed(target)
     return base64.b64encode(target.getvalue()).decode()
+
+
+def _check_packed(target: io.BytesIO) -> None:
+    if target.tell() > MOST_PACKED:
+        raise TooMuch(f"its files, packed, are more than {MOST_PACKED // 1024**2} MiB")

@@ -1,0 +1,108 @@
+"""What the stories of coursework share: nbgrader in the versions of the lock, in an environment of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from firstbell.coursework.grading_containers import OUTPUT_BYTES
+from firstbell.coursework.nbgrader import execute
+from tests.support.assignment import as_text, source
+
+SOURCES = Path(__file__).parents[3] / "src"
+
+
+@dataclass(frozen=True)
+class Classroom:
+    """A course's folder, and the programs that work on it, run on this machine."""
+
+    root: Path
+    programs: Path
+
+    def run(self, *words: str, stdin: str = "", check: bool = True) -> subprocess.CompletedProcess[str]:
+        """A command of the environment, in the course's folder."""
+        home = self.root.parent / "home"
+        env = {"PATH": f"{self.programs}:{os.environ['PATH']}", "HOME": str(home), "PYTHONPATH": ""}
+        done = subprocess.run(
+            words, cwd=self.root, input=stdin, capture_output=True, text=True, timeout=300, env=env, check=False
+        )
+        assert not check or done.returncode == 0, done.stderr
+        return done
+
+    def do(self, verb: str, **job: Any) -> dict[str, Any]:
+        """One of the trusted programs, as its container runs it."""
+        line = json.dumps({"root": str(self.root), "course": "demo", **job}) + "\n"
+        program = f"import sys; sys.path.insert(0, {str(SOURCES)!r}); sys.argv = ['', {verb!r}]\n"
+        program += "from firstbell.coursework.nbgrader.program import main; main()"
+        said: dict[str, Any] = json.loads(self.run("python", "-I", "-c", program, stdin=line).stdout)
+        return said
+
+    def execute(self, prepared: dict[str, Any]) -> str:
+        """The program that is hostile in its container; its last line."""
+        job = {**prepared, "folder": str(self.root.parent / "work"), "seconds": 200, "output_bytes": OUTPUT_BYTES}
+        done = self.run("python", "-c", Path(execute.__file__).read_text(), stdin=json.dumps(job) + "\n")
+        return done.stdout.strip().rpartition("\n")[2]
+
+    def grade(self, user: str, **about: Any) -> dict[str, Any]:
+        """All three, for one submission."""
+        prepared = self.do("prepare", assignment="ps1", user=user)
+        assert "problems" not in prepared, prepared
+        return self.do(
+            "record",
+            assignment="ps1",
+            user=user,
+            said=self.execute(prepared),
+            ended="",
+            digests=prepared["digests"],
+            **about,
+        )
+
+    def released(self) -> dict[str, Any]:
+        """The student version."""
+        made: dict[str, Any] = json.loads((self.root / "release/ps1/ps1.ipynb").read_text())
+        for cell in made["cells"]:
+            cell["source"] = "".join(cell["source"])
+        return made
+
+    def hand_in(self, user: str, made: dict[str, Any] | str, time: str = "2026-11-20 11:00:00 UTC") -> Path:
+        """A submission where the hub puts it."""
+        folder = self.root / "submitted" / user / "ps1"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "ps1.ipynb").write_text(made if isinstance(made, str) else as_text(made))
+        (folder / "timestamp.txt").write_text(f"{time}\n")
+        return folder
+
+
+@pytest.fixture(scope="session")
+def nbgrader_programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The commands of an environment with what grader.lock names."""
+    venv = tmp_path_factory.mktemp("grader") / "venv"
+    lock = files("firstbell.plan") / "recipe" / "grader.lock"
+    uv = Path(sys.executable).parent / "uv"
+    subprocess.run([uv, "venv", "-q", "--python", sys.executable, venv], check=True, timeout=300)
+    words = ["pip", "install", "-q", "--python", venv / "bin/python", "--require-hashes", "--no-deps", "-r", str(lock)]
+    subprocess.run([uv, *words], check=True, timeout=600)
+    return venv / "bin"
+
+
+MakeClassroom = Callable[[], Classroom]
+
+
+@pytest.fixture
+def classroom(tmp_path: Path, nbgrader_programs: Path) -> Classroom:
+    """A course with one assignment, not yet released."""
+    made = Classroom(tmp_path / "course", nbgrader_programs)
+    (made.root / "source/ps1").mkdir(parents=True)
+    (tmp_path / "home").mkdir()
+    (made.root / "source/ps1/ps1.ipynb").write_text(as_text(source()))
+    (made.root / "source/ps1/data.txt").write_text("ours")
+    return made

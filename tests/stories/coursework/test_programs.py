@@ -1,0 +1,226 @@
+"""The programs that work with nbgrader, with nbgrader itself, and nbgrader's own commands on what they leave."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sqlite3
+from typing import Any
+
+import pytest
+
+from tests.stories.coursework.conftest import Classroom
+from tests.support.assignment import SECRET, answered, as_text, code, mark, source
+
+GOOD = "def square(x):\n    return x * x"
+HALF = "def square(x):\n    return 4"
+DUE = "2026-11-20T12:00:00+00:00"
+
+
+@pytest.fixture
+def open_class(classroom: Classroom) -> Classroom:
+    """The assignment is released."""
+    said = classroom.do("student", assignment="ps1", due=DUE)
+    assert said == {"notebooks": ["ps1"], "max_score": 6.0, "remarks": []}
+    return classroom
+
+
+def test_the_student_version_has_no_solutions_and_no_hidden_tests(open_class: Classroom) -> None:
+    """Stubs stand in their place, the files beside are there, and doing it again changes nothing."""
+    text = (open_class.root / "release/ps1/ps1.ipynb").read_text()
+    assert SECRET not in text and "return x * x" not in text and "Because." not in text
+    assert "raise NotImplementedError()" in text and "assert square(2) == 4" in text
+    assert (open_class.root / "release/ps1/data.txt").read_text() == "ours"
+    open_class.do("student", assignment="ps1")
+    assert (open_class.root / "release/ps1/ps1.ipynb").read_text() == text
+    assert list((open_class.root / ".incoming").iterdir()) == []
+
+
+def test_a_mistake_in_the_source_changes_nothing(open_class: Classroom) -> None:
+    """It is said in words, all of it at once, and students have what they had."""
+    before = (open_class.root / "release/ps1/ps1.ipynb").read_text()
+    made = source()
+    made["cells"][1]["source"] = "### BEGIN SOLUTION"
+    made["cells"][3]["metadata"]["nbgrader"]["grade_id"] = "test_square"
+    (open_class.root / "source/ps1/ps1.ipynb").write_text(as_text(made))
+    said = open_class.do("student", assignment="ps1")
+    assert said == {
+        "problems": [
+            'ps1.ipynb: cell 2 ("square"): the solution that begins in line 1 is not closed: "END SOLUTION" is missing',
+            'ps1.ipynb: cells 3 and 4 have the same grade id "test_square": each needs its own',
+        ]
+    }
+    assert (open_class.root / "release/ps1/ps1.ipynb").read_text() == before
+
+
+def test_graded_cells_stay_once_there_are_grades(open_class: Classroom) -> None:
+    """Nbgrader refuses to change them then; that is said in words, with what to do."""
+    open_class.hand_in("ann", answered(open_class.released(), GOOD))
+    open_class.grade("ann")
+    made = source()
+    made["cells"].append(code("assert True", mark("another", grade=True, locked=True, points=1)))
+    (open_class.root / "source/ps1/ps1.ipynb").write_text(as_text(made))
+    (problem,) = open_class.do("student", assignment="ps1")["problems"]
+    assert "the gradebook has grades of this assignment already" in problem
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        ('{"cells": [', "it is no notebook: Expecting value"),
+        ("[" * 100_000, "it is no notebook: "),
+        ("[]", "it is no notebook: the format's number is missing"),
+        ('{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": 7}', "it is no notebook"),
+        ('{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [{"cell_type": "code"}]}', "it is no notebook"),
+        ('{"nbformat": 99, "metadata": {}, "cells": []}', "it is no notebook"),
+        ("x" * 11 * 1024**2, "it has 11 MiB, and 10 MiB are the most"),
+    ],
+)
+def test_a_broken_notebook_is_said(open_class: Classroom, made: str, said: str) -> None:
+    """And nothing of it comes into the gradebook."""
+    open_class.hand_in("ann", made)
+    (problem,) = open_class.do("prepare", assignment="ps1", user="ann")["problems"]
+    assert problem.startswith(f"ps1.ipynb: {said}")
+    assert open_class.do("grades")["rows"] == []
+
+
+def test_a_submission_without_its_notebook_is_said(open_class: Classroom) -> None:
+    """A folder with something else in it, and no folder at all."""
+    folder = open_class.hand_in("ann", "{}")
+    (folder / "ps1.ipynb").rename(folder / "mine.ipynb")
+    for user in ("ann", "nobody"):
+        said = open_class.do("prepare", assignment="ps1", user=user)
+        assert said == {"problems": ["there is nothing to grade", "ps1.ipynb is missing"]}
+
+
+def test_tests_come_back_and_files_are_the_assignments(open_class: Classroom) -> None:
+    """Whatever a student made of tests, marks and data; it is executed with what the instructor wrote."""
+    made = answered(open_class.released(), GOOD)
+    made["cells"][2]["source"] = "pass"
+    made["cells"][2]["metadata"]["nbgrader"] |= {"points": 100, "locked": False, "solution": True}
+    made["metadata"]["kernelspec"]["name"] = "evil"
+    folder = open_class.hand_in("ann", made)
+    (folder / "data.txt").write_text("theirs")
+    (folder / "extra.txt").write_text("extra")
+    prepared = open_class.do("prepare", assignment="ps1", user="ann")
+    notebook = prepared["notebooks"]["ps1"]
+    assert SECRET in notebook["cells"][2]["source"]
+    assert notebook["metadata"]["kernelspec"]["name"] == "python3"
+    assert notebook["cells"][2]["metadata"]["nbgrader"]["points"] == 3
+    assert prepared["remarks"] == [
+        'ps1.ipynb: the marks of the cell "test_square" had been changed; it has its own again'
+    ]
+    assert open_class.grade("ann")["score"] == 4
+    graded = open_class.root / "autograded/ann/ps1"
+    assert (graded / "data.txt").read_text() == "ours" and (graded / "extra.txt").read_text() == "extra"
+
+
+def test_what_the_hostile_container_says_is_no_more_than_outputs(open_class: Classroom) -> None:
+    """It may claim that its tests passed, but not change what was tested, nor for how many points."""
+    open_class.hand_in("ann", answered(open_class.released(), HALF))
+    prepared = open_class.do("prepare", assignment="ps1", user="ann")
+    lie: dict[str, Any] = {"executed": True, "outputs": [], "metadata": {"nbgrader": {"points": 99}}, "source": "x"}
+    lie["outputs"] = [{"output_type": "execute_result", "data": {"text/plain": "99"}}]
+    job = {"assignment": "ps1", "user": "ann", "digests": prepared["digests"], "ended": ""}
+    said = open_class.do("record", **job, said=json.dumps({"notebooks": {"ps1": {"cells": [lie] * 99}}}))
+    assert said["score"] == 0 and len(said["remarks"]) == 2
+    assert SECRET in (open_class.root / "autograded/ann/ps1/ps1.ipynb").read_text()
+    said = open_class.do("record", **job, said='{"notebooks": {}}')
+    assert said["score"] == 0 and "not executed" in said["remarks"][0]
+    said = open_class.do("record", **job | {"ended": "it was killed"}, said="")
+    assert said == {"problems": ["it could not be executed: it was killed"]}
+    said = open_class.do("record", **job | {"digests": {"ps1": "other"}}, said="{}")
+    assert "was changed while it was graded" in said["problems"][0]
+
+
+def test_doing_it_twice_is_the_same_as_once_and_manual_points_stay(open_class: Classroom) -> None:
+    """As in nbgrader: what a person has given is not touched by grading again, only marked to be looked at."""
+    open_class.hand_in("ann", answered(open_class.released(), GOOD))
+    first = open_class.grade("ann")
+    assert (first["score"], first["needs_manual"]) == (4, True)
+    by_hand = (
+        "from nbgrader.api import Gradebook\n"
+        "with Gradebook('sqlite:///gradebook.db') as book:\n"
+        "    book.find_grade('why', 'ps1', 'ps1', 'ann').manual_score = 1.5\n"
+        "    book.find_comment('why', 'ps1', 'ps1', 'ann').manual_comment = 'Almost <b>there</b>'\n"
+        "    book.db.commit()\n"
+    )
+    open_class.run("python", "-c", by_hand)
+    assert open_class.grade("ann")["score"] == 5.5
+    assert len(open_class.do("grades")["rows"]) == 1
+
+
+def test_feedback_shows_points_and_comments_and_runs_nothing(open_class: Classroom) -> None:
+    """Pages show what a student wrote and ran, but no script of it."""
+    evil = f"from IPython.display import HTML, display\ndisplay(HTML('<script>alert(1)</script><i>seen</i>'))\n{HALF}"
+    open_class.hand_in("ann@example.org [1]", answered(open_class.released(), evil, "<img src=x onerror=alert(2)>why"))
+    open_class.grade("ann@example.org [1]")
+    assert open_class.do("feedback", assignment="ps1", user="ann@example.org [1]")["pages"] == ["ps1.html"]
+    page = (open_class.root / "feedback/ann@example.org [1]/ps1/ps1.html").read_text()
+    assert "test_square" in page and "AssertionError" in page and "<i>seen</i>" in page
+    assert "<script>alert(1)" not in page and "<img src=x onerror" not in page
+    assert open_class.do("feedback", assignment="ps1", user="bob") == {"problems": ['"ps1" of bob has not been graded']}
+
+
+def test_extensions_and_penalties_are_nbgraders(open_class: Classroom) -> None:
+    """Late is after one's own deadline; what that costs is said in nbgrader's configuration."""
+    config = open_class.root / "nbgrader_config.py"
+    config.write_text(config.read_text() + "\nc.LateSubmissionPlugin.penalty_method = 'zero'\n")
+    made = answered(open_class.released(), GOOD)
+    open_class.hand_in("ann", made, "2026-11-20 13:00:00 UTC")
+    late = open_class.grade("ann", due=DUE)
+    assert (late["score"], late["late_penalty"], late["seconds_late"]) == (0, 4, 3600)
+    extended = open_class.grade("ann", due=DUE, extension_seconds=7200)
+    assert (extended["score"], extended["late_penalty"], extended["seconds_late"]) == (4, 0, 0)
+
+
+def test_a_configuration_that_fails_is_said(open_class: Classroom) -> None:
+    """With Python's own words."""
+    (open_class.root / "nbgrader_config.py").write_text("c = get_config()\nc.x = 1 / 0\n")
+    (problem,) = open_class.do("grades")["problems"]
+    assert problem == "nbgrader_config.py fails: ZeroDivisionError: division by zero"
+
+
+def test_nbgraders_own_commands_work_on_the_folder(open_class: Classroom) -> None:
+    """Validate, autograde, feedback and export; and autograde gives the same points as our three containers."""
+    bodies = {"ann": GOOD, "bob": HALF, "eve": "raise RuntimeError"}
+    for user, body in bodies.items():
+        open_class.hand_in(user, answered(open_class.released(), body))
+    ours = {user: open_class.grade(user)["score"] for user in bodies}
+    notebooks = {user: _plain(open_class, user) for user in bodies}
+    assert ours == {"ann": 4, "bob": 1, "eve": 1}
+
+    validated = open_class.run("nbgrader", "validate", "release/ps1/ps1.ipynb")
+    assert "cells failed" in validated.stdout + validated.stderr
+    open_class.run("nbgrader", "autograde", "ps1", "--force")
+    rows = open_class.do("grades", assignment="ps1")["rows"]
+    assert {row["user"]: row["score"] for row in rows} == ours
+    assert {user: _plain(open_class, user) for user in bodies} == notebooks
+    open_class.run("nbgrader", "generate_feedback", "ps1", "--force")
+    open_class.run("nbgrader", "export", "--to", "grades.csv")
+    with (open_class.root / "grades.csv").open() as file:
+        exported = {row["student_id"]: float(row["score"]) for row in csv.DictReader(file)}
+    assert exported == ours
+    open_class.run("nbgrader", "generate_assignment", "ps1", "--force")
+    # And ours again, after nbgrader's: files of 444 in the way are none.
+    assert open_class.grade("bob")["score"] == 1
+
+
+def _plain(classroom: Classroom, user: str) -> list[Any]:
+    """What a graded notebook shows, without the times that nbgrader's own run notes."""
+    made = json.loads((classroom.root / f"autograded/{user}/ps1/ps1.ipynb").read_text())
+    return [
+        (
+            "".join(cell["source"]),
+            cell["metadata"].get("nbgrader"),
+            [one.get("ename") for one in cell.get("outputs", [])],
+        )
+        for cell in made["cells"]
+    ]
+
+
+def test_a_new_gradebook_is_whole(open_class: Classroom) -> None:
+    """With the version of its tables, without which nbgrader could never bring it up to date."""
+    with sqlite3.connect(open_class.root / "gradebook.db") as book:
+        assert book.execute("select count(*) from alembic_version").fetchone() == (1,)
+    open_class.run("nbgrader", "db", "upgrade")
