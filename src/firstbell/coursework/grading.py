@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from firstbell.coursework.book import Book
 from firstbell.coursework.files import replace_folder
 from firstbell.coursework.layout import Layout
 from firstbell.errors import CourseFileError
@@ -26,6 +27,31 @@ class Grader(Protocol):
     async def feedback(self, assignment: str, user: str) -> str:
         """Make `feedback/USER/NAME`; words for people, or empty. Raises FirstbellError."""
         ...
+
+
+class ByNotebooks:
+    """For assignments with notebooks one grader, for those without another."""
+
+    def __init__(self, book: Book, notebooks: Grader, plain: Grader) -> None:
+        self._book = book
+        self._notebooks = notebooks
+        self._plain = plain
+
+    async def release(self, assignment: str) -> str:
+        """See Grader.release."""
+        return await self._of(assignment).release(assignment)
+
+    async def grade(self, assignment: str, user: str) -> str:
+        """See Grader.grade."""
+        return await self._of(assignment).grade(assignment, user)
+
+    async def feedback(self, assignment: str, user: str) -> str:
+        """See Grader.feedback."""
+        return await self._of(assignment).feedback(assignment, user)
+
+    def _of(self, assignment: str) -> Grader:
+        found = self._book.assignment(assignment)
+        return self._notebooks if found and found.has_notebooks else self._plain
 
 
 class Plain:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
+from firstbell.coursework.transport import HELPER_MARK
 from firstbell.model import names
 from firstbell.model.container import GIB, MIB, ContainerSpec, File, Limits, Mount, MountKind, frozen
 from firstbell.model.course import Course
@@ -79,7 +80,7 @@ def hostile(course: Course, image: str, about: str) -> ContainerSpec:
 
 
 def _name(course: Course, verb: str, about: str) -> str:
-    return f"{names.container(course.name, Role.HELPER, about)}-{verb}"
+    return f"{names.container(course.name, Role.HELPER, about)}{HELPER_MARK}{verb}"
 
 
 def _programs() -> list[File]:

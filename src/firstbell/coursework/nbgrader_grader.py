@@ -10,7 +10,7 @@ from typing import Any
 
 from firstbell.coursework import grading_containers as containers
 from firstbell.engine.base import Engine
-from firstbell.errors import FirstbellError, GradingFailed, RunStopped
+from firstbell.errors import CourseFileError, FirstbellError, GradingFailed, RunStopped
 from firstbell.model.container import ContainerSpec
 from firstbell.model.course import Course
 from firstbell.model.image import BuildSpec
@@ -195,7 +195,8 @@ def _refused(verb: str, about: str, problems: list[str]) -> FirstbellError:
         "feedback": "Grade it first.",
     }
     assignment, _, user = about.partition("/")
-    return GradingFailed(
+    kind = CourseFileError if verb == "student" else GradingFailed
+    return kind(
         first,
         where=f"submitted/{user}/{assignment}" if user else f"source/{assignment}",
         next_step=steps.get(verb, "The hand-in is kept as it is. Mend what is said, or grade it by hand."),

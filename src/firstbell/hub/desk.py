@@ -14,8 +14,9 @@ from firstbell.config.wire import from_wire, runtime_from_wire
 from firstbell.coursework.acts import Acts
 from firstbell.coursework.book import Book
 from firstbell.coursework.desk import Desk
-from firstbell.coursework.grading import Grader, Plain
+from firstbell.coursework.grading import ByNotebooks, Grader, Plain
 from firstbell.coursework.layout import Layout
+from firstbell.coursework.nbgrader_grader import NbGrader
 from firstbell.coursework.transport import HELPER_MARK, Transport
 from firstbell.engine.base import Engine
 from firstbell.engine.cluster import Cluster
@@ -23,22 +24,32 @@ from firstbell.engine.connect import connect
 from firstbell.errors import FirstbellError
 from firstbell.hub.bell_hub import machine_now
 from firstbell.hub.coursework_people import CourseHomes, Roll
+from firstbell.hub.gradebook_facts import GradebookFacts
 from firstbell.hub.people import open_store
 from firstbell.hub.places import Places
 from firstbell.model.course import Course
 from firstbell.model.names import Role
 from firstbell.model.runtime import Runtime
 from firstbell.plan.bell_forecast import starts_at_once
+from firstbell.plan.grader_image import grader_build
 
 _LOG = logging.getLogger("firstbell.coursework")
 _NICE = 5
 """The desk's own work gives way to the hub's."""
 
 
-def grader_of(course: Course, runtime: Runtime, layout: Layout, book: Book, engine: Engine) -> Grader:
+def grader_of(
+    course: Course, runtime: Runtime, layout: Layout, book: Book, *, engine: Engine, roll: Roll, ca: bytes
+) -> Grader:
     """Who makes student versions, grades and feedback."""
-    del course, runtime, book, engine
-    return Plain(layout)
+    notebooks = NbGrader(
+        engine,
+        course,
+        runtime.image,
+        grader_build(course, ca),
+        GradebookFacts(book, roll).tell,
+    )
+    return ByNotebooks(book, notebooks, Plain(layout))
 
 
 def desk_of(places: Places, engine: Engine) -> Desk:
@@ -48,13 +59,22 @@ def desk_of(places: Places, engine: Engine) -> Desk:
     layout = Layout(places.coursework)
     book, store = Book(layout.book), open_store(places.state)
     image = runtime.sidecar_image or runtime.image
+    roll = Roll(course, store)
     acts = Acts(
         course,
         layout,
         book,
-        homes=CourseHomes(course, store, engine, image, Roll(course, store)),
+        homes=CourseHomes(course, store, engine, image, roll),
         transport=Transport(course.name, image),
-        grader=grader_of(course, runtime, layout, book, engine),
+        grader=grader_of(
+            course,
+            runtime,
+            layout,
+            book,
+            engine=engine,
+            roll=roll,
+            ca=places.ca.read_bytes() if places.ca.exists() else b"",
+        ),
     )
     most = max(2, 2 * (runtime.cpus or os.cpu_count() or 1))
     # People are at work: on a busy machine a quarter of the width is theirs to notice.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -18,6 +18,7 @@ from firstbell.coursework.grading_containers import OUTPUT_BYTES
 from firstbell.coursework.nbgrader import execute
 from tests.support.assignment import as_text, source
 
+DUE = "2026-11-20T12:00:00+00:00"
 SOURCES = Path(__file__).parents[3] / "src"
 
 
@@ -89,20 +90,27 @@ def nbgrader_programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lock = files("firstbell.plan") / "recipe" / "grader.lock"
     uv = Path(sys.executable).parent / "uv"
     subprocess.run([uv, "venv", "-q", "--python", sys.executable, venv], check=True, timeout=300)
-    words = ["pip", "install", "-q", "--python", venv / "bin/python", "--require-hashes", "--no-deps", "-r", str(lock)]
-    subprocess.run([uv, *words], check=True, timeout=600)
+    words = ["pip", "install", "-q", "--python", str(venv / "bin/python"), "--require-hashes", "--no-deps"]
+    subprocess.run([uv, *words, "-r", str(lock)], check=True, timeout=600)
     return venv / "bin"
 
 
-MakeClassroom = Callable[[], Classroom]
+@pytest.fixture(scope="session")
+def released_course(tmp_path_factory: pytest.TempPathFactory, nbgrader_programs: Path) -> Path:
+    """A course with one assignment that has been released."""
+    made = Classroom(tmp_path_factory.mktemp("released") / "course", nbgrader_programs)
+    (made.root / "source/ps1").mkdir(parents=True)
+    (made.root.parent / "home").mkdir()
+    (made.root / "source/ps1/ps1.ipynb").write_text(as_text(source()))
+    (made.root / "source/ps1/data.txt").write_text("ours")
+    said = made.do("student", assignment="ps1", due=DUE)
+    assert said == {"notebooks": ["ps1"], "max_score": 6.0, "remarks": []}
+    return made.root
 
 
 @pytest.fixture
-def classroom(tmp_path: Path, nbgrader_programs: Path) -> Classroom:
-    """A course with one assignment, not yet released."""
-    made = Classroom(tmp_path / "course", nbgrader_programs)
-    (made.root / "source/ps1").mkdir(parents=True)
+def open_class(tmp_path: Path, nbgrader_programs: Path, released_course: Path) -> Classroom:
+    """A copy of it."""
+    shutil.copytree(released_course, tmp_path / "course")
     (tmp_path / "home").mkdir()
-    (made.root / "source/ps1/ps1.ipynb").write_text(as_text(source()))
-    (made.root / "source/ps1/data.txt").write_text("ours")
-    return made
+    return Classroom(tmp_path / "course", nbgrader_programs)

@@ -24,7 +24,8 @@ from firstbell.model.course import Course
 from firstbell.model.names import Role
 from firstbell.model.runtime import HUB_UID
 from firstbell.plan.grader_image import grader_build
-from firstbell.work.build import build, get_base, read_ca_bundle
+from firstbell.work.build import build, get_base
+from firstbell.work.project import read_ca_bundle
 from tests.support.assignment import SECRET, answered, as_text, source
 from tests.support.course import docker
 
