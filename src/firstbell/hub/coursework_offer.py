@@ -17,8 +17,8 @@ OFFERED = ".offered"
 """Where the command line puts what it brings, each in a folder of its own."""
 _LEFT = 3600.0
 """Seconds after which what a command brought that was killed is nobody's."""
-_MARK = b'"nbgrader"'
-"""In the metadata of a cell that nbgrader made."""
+_MARKS = (b'"nbgrader"', b"BEGIN SOLUTION", b"BEGIN HIDDEN TESTS")
+"""In the metadata of a cell that nbgrader made; and what nobody is to be handed, should such metadata be missing."""
 
 
 def take_over(layout: Layout, book: Book, name: str, offered: str) -> Assignment:
@@ -45,8 +45,9 @@ def take_over(layout: Layout, book: Book, name: str, offered: str) -> Assignment
 
 
 def has_tests(folder: Path) -> bool:
-    """Whether nbgrader has something to do with it: a notebook with a cell of its own making."""
-    return any(path.suffix == ".ipynb" and _MARK in path.read_bytes() for path in regular(folder))
+    """Whether nbgrader has something to do with it: a notebook with a cell of its own making, or with a solution."""
+    texts = (path.read_bytes() for path in regular(folder) if path.suffix == ".ipynb")
+    return any(mark in text for text in texts for mark in _MARKS)
 
 
 def _forget_left(layout: Layout) -> None:

@@ -243,6 +243,15 @@ def test_what_is_brought_takes_the_place_of_the_old_at_once(hub: Hub):
         take_over(layout, book, "hw2", "../../source")
 
 
+def test_a_solution_without_nbgraders_marks_is_not_handed_out_as_it_is(hub: Hub):
+    """Nbgrader says then what is missing; a notebook without either is plain files."""
+    layout, book = hub.room.layout, hub.room.book
+    fill(layout.root / OFFERED / "one", {"a.ipynb": '{"cells": ["### BEGIN SOLUTION"]}'})
+    fill(layout.root / OFFERED / "two", {"a.ipynb": '{"cells": []}', "b.py": "### BEGIN SOLUTION"})
+    assert take_over(layout, book, "hw1", "one").has_notebooks
+    assert not take_over(layout, book, "hw1", "two").has_notebooks
+
+
 def test_the_program_answers_in_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     """A course without coursework is told what to add, as a refusal that the command line shows."""
     from firstbell.config.wire import to_wire
