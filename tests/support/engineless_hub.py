@@ -96,7 +96,7 @@ async def engineless_hub(folder: Path, net: int, *, course: Course, **wishes: An
             return False
 
     try:
-        await until(answers, deadline=60, first=0.05, longest=0.2)
+        await until(answers, deadline=180, first=0.05, longest=0.2)
         yield hub
     finally:
         process.terminate()
