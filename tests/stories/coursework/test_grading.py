@@ -126,6 +126,7 @@ def read(volume: str, image: str, path: str) -> str:
     return docker("run", "--rm", "--network=none", "-v", f"{volume}:/w", image, "cat", f"/w/{path}")
 
 
+@pytest.mark.timeout(1800)
 async def test_a_class_is_graded_and_nobody_is_harmed(grader: NbGrader, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each submission has the points that are its own; those that mean harm end in words, unnoticed."""
     volume, image = names.volume(NAME, Role.COURSEWORK), grader.grader.tag
@@ -172,8 +173,8 @@ async def test_a_class_is_graded_and_nobody_is_harmed(grader: NbGrader, monkeypa
 
 
 async def grade_all(grader: NbGrader, users: list[str]) -> dict[str, Any]:
-    """All of them, two at a time; what came of each, or its error."""
-    turn = asyncio.Semaphore(2)
+    """All of them, four at a time; what came of each, or its error."""
+    turn = asyncio.Semaphore(4)
     came: dict[str, Any] = {}
 
     async def one(user: str) -> None:

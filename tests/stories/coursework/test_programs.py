@@ -5,12 +5,19 @@ from __future__ import annotations
 import csv
 import json
 import sqlite3
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
+from urllib.error import URLError
+from urllib.request import Request, urlopen
 
 import pytest
 
 from tests.stories.coursework.conftest import DUE, Classroom
 from tests.support.assignment import SECRET, answered, as_text, code, mark, source
+from tests.support.course import free_port
 
 GOOD = "def square(x):\n    return x * x"
 HALF = "def square(x):\n    return 4"
@@ -193,6 +200,67 @@ def test_nbgraders_own_commands_work_on_the_folder(open_class: Classroom) -> Non
     open_class.run("nbgrader", "generate_assignment", "ps1", "--force")
     # And ours again, after nbgrader's: files of 444 in the way are none.
     assert open_class.grade("bob")["score"] == 1
+
+
+def test_points_given_in_the_formgrader_come_out_in_feedback(open_class: Classroom) -> None:
+    """Served behind a base URL, as a hub's servers are; one cell is graded by hand."""
+    open_class.hand_in("ann", answered(open_class.released(), GOOD))
+    open_class.grade("ann")
+    with formgrader(open_class) as ask:
+        assert "nbgrader formgrade" in ask("gradebook/ps1/ps1")
+        (notebook,) = json.loads(ask("api/submitted_notebooks/ps1/ps1"))
+        assert "It is so." in ask(f"submissions/{notebook['id']}/")
+        grades = json.loads(ask(f"api/grades?submission_id={notebook['id']}"))
+        (by_hand,) = (grade for grade in grades if grade["needs_manual_grade"])
+        ask(f"api/grade/{by_hand['id']}", {"manual_score": 1.5})
+    (row,) = open_class.do("grades")["rows"]
+    assert (row["score"], row["needs_manual"]) == (5.5, False)
+    open_class.do("feedback", assignment="ps1", user="ann")
+    assert "Score: 5.5 / 6.0" in (open_class.root / "feedback/ann/ps1/ps1.html").read_text()
+
+
+@contextmanager
+def formgrader(classroom: Classroom) -> Iterator[Callable[..., str]]:
+    """A server with nbgrader's formgrader; asks it for a path below it, or puts something there."""
+    base = f"http://127.0.0.1:{(port := free_port())}/user/ann/"
+    options = {
+        "ServerApp.port": port,
+        "ServerApp.ip": "127.0.0.1",
+        "ServerApp.base_url": "/user/ann/",
+        "ServerApp.root_dir": str(classroom.root.parent),
+        "ServerApp.open_browser": False,
+        "IdentityProvider.token": "token",
+    }
+    words = [f"--{key}={value}" for key, value in options.items()]
+    extension = "--ServerApp.jpserver_extensions=nbgrader.server_extensions.formgrader=True"
+    command = [str(classroom.programs / "jupyter"), "server", *words, extension, "--allow-root"]
+
+    def ask(path: str, put: Any = None) -> str:
+        body = json.dumps(put).encode() if put is not None else None
+        request = Request(f"{base}{path}", body, {"Authorization": "token token"}, method="PUT" if body else "GET")
+        with urlopen(request, timeout=60) as answer:
+            return str(answer.read().decode())
+
+    process = subprocess.Popen(command, cwd=classroom.root, env=classroom.environment, stderr=subprocess.DEVNULL)
+    try:
+        until_answered(lambda: ask("api"), deadline=120)
+        yield lambda path, put=None: ask(f"formgrader/{path}", put)
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def until_answered(ask: Callable[[], object], deadline: float) -> None:
+    """Wait for a server that begins."""
+    end = time.monotonic() + deadline
+    while True:
+        try:
+            ask()
+        except URLError:
+            assert time.monotonic() < end, "it does not begin"
+            time.sleep(0.2)
+        else:
+            return
 
 
 def _plain(classroom: Classroom, user: str) -> list[Any]:
