@@ -1,7 +1,7 @@
 """`python -m bench.wall [PEOPLE] [RUNNING] [WATCHERS]`: by hand, some minutes; no engine is needed.
 
 The hub as it is, on an engine in memory. Its CPU is the process's own time, so that a loaded machine changes little;
-times of the browser are best of several. Answers one line of JSON.
+times of the browser are best of several. Answers one line of JSON. The engine in memory has addresses for 250 servers.
 """
 
 from __future__ import annotations
@@ -171,4 +171,4 @@ async def main(people: int, running: int, watchers: int) -> dict[str, Any]:
 
 if __name__ == "__main__":
     given = [int(argument) for argument in sys.argv[1:4]]
-    print(json.dumps(asyncio.run(main(*(given + [500, 400, 5][len(given) :])))))
+    print(json.dumps(asyncio.run(main(*(given + [500, 240, 5][len(given) :])))))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from jupyterhub.user import User
@@ -30,9 +31,8 @@ def is_staff(context: HubContext) -> Callable[[Any], bool]:
 
 def person_of(context: HubContext, username: str) -> Person:
     """Somebody as rights look at them: staff of the course file are instructors, whom no roster names is a student."""
-    if username in context.course.access.staff:
-        return Person(username, role=PersonRole.INSTRUCTOR)
-    return context.person(username) or Person(username)
+    person = context.person(username) or Person(username)
+    return replace(person, role=PersonRole.INSTRUCTOR) if username in context.course.access.staff else person
 
 
 class StaffPage(SmallForm):

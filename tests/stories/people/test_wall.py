@@ -23,7 +23,7 @@ grace,Grace Hopper,,instructor,
 alan,Alan Turing,,assistant,A
 ada,Ada Lovelace,,student,A
 amy,Amy,,student,A
-bob,Bob,,student,B
+bob,Bob <i>Kahn</i>,,student,B
 """
 PAGES = ("/hub/people", "/hub/people/acts", "/hub/people/of/ada", "/hub/people/live?since=1")
 
@@ -81,7 +81,9 @@ def followed(browser: Browser) -> Iterator[list[tuple[float, dict[str, Any]]]]:
 async def test_who_sees_whom(hub: ClassHub) -> None:
     """Owner and instructor see everybody; an assistant of a section its students; nobody else any page of it."""
     everybody = {"owner", "grace", "alan", "ada", "amy", "bob"}
-    assert set(wall(hub.browser("grace"))) == set(wall(hub.browser("owner"))) == everybody
+    grace = hub.browser("grace")
+    assert set(wall(grace)) == set(wall(hub.browser("owner"))) == everybody
+    assert "Bob &lt;i&gt;Kahn" in grace.get("/hub/people").text and "<i>" not in grace.get("/hub/people").text
     assert wall(hub.browser("alan")) == {"ada": "absent", "amy": "absent"}
     student = hub.browser("ada")
     assert "/hub/people" not in student.get("/hub/home").text

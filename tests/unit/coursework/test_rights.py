@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from firstbell.coursework.rights import Duty, Rank, Rights, rights_of
+from firstbell.coursework.rights import Duty, Rank, Rights, is_hub_admin, rights_of
 from firstbell.model.roster import Person, PersonRole
 
 ADA = Person("ada", role=PersonRole.STUDENT, section="A")
@@ -54,4 +54,11 @@ def test_what_moves_a_whole_course_is_not_a_graders() -> None:
     rights = Rights(Rank.GRADER)
     assert [duty for duty in Duty if not rights.may(duty)] == [
         Duty.RELEASE, Duty.COLLECT, Duty.RETURN, Duty.EXTEND,
+    ]  # fmt: skip
+
+
+def test_jupyterhubs_admins_are_those_whom_no_section_limits() -> None:
+    """Its admins can reach everybody's server, whatever our pages show."""
+    assert [is_hub_admin(person) for person in (TEACHER, FREE_GRADER, GRADER, ADA, None)] == [
+        True, True, False, False, False,
     ]  # fmt: skip
