@@ -1,4 +1,4 @@
-"""`firstbell release`, `collect`, `return`, `extend` and `assignments`: coursework from the command line."""
+"""`firstbell release`, `collect`, `grade`, `return`, `extend` and `assignments`: coursework from the command line."""
 
 from __future__ import annotations
 
@@ -69,6 +69,18 @@ def collect(  # noqa: PLR0917 - typer makes parameters of them
 ) -> None:
     """Take a snapshot of everybody's folder of an assignment; nobody uploads anything."""
     _act("collect", Wish(name, tuple(to or ()), at, "", dry_run), course, Terminal(json=json), "collected from")
+
+
+def grade(  # noqa: PLR0917 - typer makes parameters of them
+    name: NameArgument,
+    course: CourseArgument = HERE,
+    to: ToOption = None,
+    at: AtOption = "",
+    dry_run: DryRunOption = False,
+    json: JsonOption = False,
+) -> None:
+    """Grade what was handed in: each submission by itself, without network, its points into nbgrader's grade book."""
+    _act("grade", Wish(name, tuple(to or ()), at, "", dry_run), course, Terminal(json=json), "graded for")
 
 
 def return_(  # noqa: PLR0917 - typer makes parameters of them
@@ -218,7 +230,12 @@ def _tell_plan(terminal: Terminal, order: dict[str, Any]) -> None:
 
 def _tell_end(terminal: Terminal, order: dict[str, Any], now: dict[str, Any], done: str) -> None:
     for task in now["tasks"]:
-        if task["state"] in {"failed", "skipped"} or "not taken" in task["words"] or "kept as" in task["words"]:
+        if (
+            order["kind"] == "grade"
+            or task["state"] in {"failed", "skipped"}
+            or "not taken" in task["words"]
+            or "kept as" in task["words"]
+        ):
             style = {"failed": "red", "skipped": "dim"}.get(task["state"], "")
             terminal.say(f"  {task['user']}: {task['words']}", style=style)
     states, zone = now["states"], order["time_zone"]

@@ -22,6 +22,7 @@ from firstbell.cli import (
     dockerfile,
     doctor,
     export,
+    grades,
     homes,
     init,
     logs,
@@ -83,9 +84,11 @@ app.add_typer(nodes.app, name="nodes")
 app.add_typer(export.app, name="export")
 app.command("release")(coursework.release)
 app.command("collect")(coursework.collect)
+app.command("grade")(coursework.grade)
 app.command("return")(coursework.return_)
 app.command("extend")(coursework.extend)
 app.add_typer(coursework.assignments, name="assignments")
+app.add_typer(grades.grades, name="grades")
 app.command("reference")(reference.reference)
 
 

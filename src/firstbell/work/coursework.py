@@ -7,11 +7,12 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from firstbell.coursework.nbgrader_grader import NbGrader
 from firstbell.engine.base import Engine
 from firstbell.errors import CourseFileError, EngineUnavailable, StartFailed
 from firstbell.model import names
@@ -21,7 +22,9 @@ from firstbell.model.coursework import parse_assignment
 from firstbell.model.names import Role
 from firstbell.model.observed import Phase
 from firstbell.model.runtime import COURSEWORK_DIR, HUB_UID
+from firstbell.plan.grader_image import grader_build
 from firstbell.work.people import control
+from firstbell.work.project import read_ca_bundle
 
 PROGRAM = "coursework_control"
 FOLDER = "assignments"
@@ -174,3 +177,11 @@ async def _next(engine: Engine, course: Course, batch: str, ended: int) -> dict[
             if time.monotonic() > until:
                 raise
             await asyncio.sleep(1)
+
+
+async def read_grades(engine: Engine, course: Course, assignment: str = "") -> tuple[Mapping[str, Any], ...]:
+    """The rows of the grade book. Raises CourseFileError, GradingFailed, StartFailed where the course has no volume."""
+    if course.coursework is None:
+        raise CourseFileError("the course has no coursework", next_step="Add [coursework], then: firstbell up")
+    grader = NbGrader(engine, course, "", grader_build(course, read_ca_bundle(course.network)))
+    return await grader.grades(assignment)
