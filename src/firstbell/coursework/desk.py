@@ -66,6 +66,8 @@ class Desk:
     async def look(self) -> int:
         """Begin what is due and has room; how many that were. Raises OSError, sqlite3.Error."""
         self._make_early()
+        if not self._book.due(1):
+            return 0
         free = self._slots() - len(self._running)
         if free <= 0:
             return 0

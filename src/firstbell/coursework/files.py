@@ -16,6 +16,7 @@ from firstbell.model.coursework import TakenFile
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 _BLOCK = 1 << 20
+_FEW = 32
 
 
 def taken_files(folder: Path) -> tuple[TakenFile, ...]:
@@ -60,7 +61,6 @@ def replace_folder(source: Path, target: Path, incoming: Path, *, link: bool = F
                 os.link(path, place, follow_symlinks=False)
             else:
                 shutil.copyfile(path, place, follow_symlinks=False)
-                synced(place)
         put_in_place(beside, target)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
@@ -69,7 +69,7 @@ def replace_folder(source: Path, target: Path, incoming: Path, *, link: bool = F
 def put_in_place(beside: Path, target: Path) -> None:
     """Give the folder `beside` the name `target`; what had it is at `beside` afterwards, or gone."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    synced(beside)
+    all_synced(beside)
     if target.exists():
         _exchange(beside, target)
     else:
@@ -89,6 +89,22 @@ def _exchange(one: Path, other: Path) -> None:
     other.rename(aside)
     one.rename(other)
     aside.rename(one)
+
+
+def all_synced(folder: Path) -> None:
+    """A folder and all in it written to the disk: file by file while they are few, else its whole file system once."""
+    paths = list(regular(folder))
+    if len(paths) <= _FEW:
+        for path in (*paths, *{parent for path in paths for parent in path.parents if folder in parent.parents}, folder):
+            synced(path)
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        if ctypes.CDLL(None, use_errno=True).syncfs(descriptor):
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number), str(folder))
+    finally:
+        os.close(descriptor)
 
 
 def synced(path: Path) -> None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from firstbell.coursework.book import Book
-from firstbell.coursework.files import put_in_place, regular, sha256, synced
+from firstbell.coursework.files import put_in_place, regular, sha256
 from firstbell.coursework.layout import MANIFEST, TIMESTAMP, Layout
 from firstbell.coursework.times import timestamp
 from firstbell.model.coursework import Handin, Manifest, counting
@@ -51,8 +51,6 @@ def store(layout: Layout, folder: Path, manifest: Manifest) -> None:
     text = folder / MANIFEST
     text.write_bytes(manifest.text)
     text.chmod(0o444)
-    synced(text)
-    synced(folder / FILES)
     put_in_place(folder, layout.handin(manifest.assignment, manifest.user, manifest.id))
 
 

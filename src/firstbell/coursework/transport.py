@@ -6,6 +6,7 @@ home's owner. It works beside a running server and without one.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -18,7 +19,7 @@ from importlib.resources import files
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Protocol
 
-from firstbell.coursework.files import regular, sha256, synced, taken_files
+from firstbell.coursework.files import regular, sha256, taken_files
 from firstbell.coursework.inside import TOO_MUCH, Refusal, bad_name
 from firstbell.engine.base import Engine
 from firstbell.errors import FirstbellError, StartFailed
@@ -136,7 +137,7 @@ class Transport:
         if result.exit_code == TOO_MUCH:
             return await self._take_much(home, folder, into)
         _check(result, f"~/{folder} of {home.user} cannot be read")
-        return receive(result.stdout.splitlines(), into, self._bounds)
+        return await asyncio.to_thread(receive, result.stdout.splitlines(), into, self._bounds)
 
     async def _take_much(self, home: Home, folder: str, into: Path) -> Taken:
         """By a file in the container, which the engine gives out as a stream."""
@@ -149,13 +150,8 @@ class Transport:
             _check(await engine.exec(spec.name, words, deadline=_DEADLINE), f"~/{folder} of {home.user} cannot be read")
             with archive.open("xb") as file:
                 async for chunk in engine.get(spec.name, _OUT):
-                    file.write(chunk)
-            with tarfile.open(archive) as tar:
-                member = tar.next()
-                lines = tar.extractfile(member) if member else None
-                if lines is None:
-                    raise StartFailed(f"nothing of ~/{folder} of {home.user} arrived", next_step="Try again.")
-                return receive(lines, into, self._bounds)
+                    await asyncio.to_thread(file.write, chunk)
+            return await asyncio.to_thread(_receive_archive, archive, into, self._bounds)
         finally:
             archive.unlink(missing_ok=True)
             with suppress(FirstbellError):
@@ -229,6 +225,16 @@ def receive(lines: Iterable[bytes], into: Path, bounds: Bounds) -> Taken:
         return _Receiving(into, bounds).all(lines)
     except (ValueError, KeyError, TypeError, Refusal) as error:
         raise StartFailed(f"what was read arrived broken: {error}", next_step="Try again.") from error
+
+
+def _receive_archive(archive: Path, into: Path, bounds: Bounds) -> Taken:
+    """The same, of a tar that holds the lines as its only file."""
+    with tarfile.open(archive) as tar:
+        member = tar.next()
+        lines = tar.extractfile(member) if member else None
+        if lines is None:
+            raise StartFailed("nothing of what was read arrived", next_step="Try again.")
+        return receive(lines, into, bounds)
 
 
 class _Receiving:
@@ -307,7 +313,6 @@ class _Receiving:
         self._close()
         place = self._into / self._path
         place.chmod(0o444)
-        synced(place)
         self._total += self._size
         self._files.append(TakenFile(self._path, self._size, said["sha256"]))
 

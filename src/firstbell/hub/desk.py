@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 import os
+from functools import partial
 
 from firstbell.config.wire import from_wire, runtime_from_wire
 from firstbell.coursework.acts import Acts
@@ -22,7 +23,7 @@ from firstbell.engine.base import Engine
 from firstbell.engine.cluster import Cluster
 from firstbell.engine.connect import connect
 from firstbell.errors import FirstbellError
-from firstbell.hub.bell_hub import machine_now
+from firstbell.hub.bell_hub import ApiHub, machine_now
 from firstbell.hub.coursework_people import CourseHomes, Roll
 from firstbell.hub.gradebook_facts import GradebookFacts
 from firstbell.hub.people import open_store
@@ -76,9 +77,13 @@ def desk_of(places: Places, engine: Engine) -> Desk:
             ca=places.ca.read_bytes() if places.ca.exists() else b"",
         ),
     )
-    most = max(2, 2 * (runtime.cpus or os.cpu_count() or 1))
-    # People are at work: on a busy machine a quarter of the width is theirs to notice.
-    return Desk(layout, book, acts, lambda: max(1, starts_at_once(most, machine_now().pressure, 1)))
+    return Desk(layout, book, acts, partial(slots, runtime.cpus or os.cpu_count() or 1, ApiHub("", "", places.state)))
+
+
+def slots(cores: int, hub: ApiHub) -> int:
+    """How many helpers at once: two for each core; one for each where people are at work and it shows."""
+    most = max(2, 2 * cores)
+    return max(1, most // 2, starts_at_once(most, machine_now().pressure, len(hub.servers())))
 
 
 async def sweep(engine: Engine, course: str) -> None:
