@@ -93,9 +93,10 @@ def _exchange(one: Path, other: Path) -> None:
 
 def all_synced(folder: Path) -> None:
     """A folder and all in it written to the disk: file by file while they are few, else its whole file system once."""
-    paths = list(regular(folder))
-    if len(paths) <= _FEW:
-        for path in (*paths, *{parent for path in paths for parent in path.parents if folder in parent.parents}, folder):
+    files = list(regular(folder))
+    if len(files) <= _FEW:
+        folders = {parent for file in files for parent in file.parents if folder in (parent, *parent.parents)}
+        for path in (*files, *folders, folder):
             synced(path)
         return
     descriptor = os.open(folder, os.O_RDONLY)
