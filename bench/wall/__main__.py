@@ -65,22 +65,22 @@ async def start_all(hub: ClassHub, staff: Browser, count: int) -> None:
 
 
 @contextmanager
-def watching(staff: Browser, count: int) -> Iterator[None]:
-    """So many streams are open and read."""
+def watching(staff: Browser, count: int) -> Iterator[list[str]]:
+    """So many streams are open and read; what they tell."""
+    told: list[str] = []
     mark = re.search(r'data-wall="([^"]+)"', staff.get("/hub/people").text)
     assert mark
     with ExitStack() as stack:
         for _ in range(count):
             client = stack.enter_context(httpx.Client(base_url=staff.base_url, cookies=staff.cookies, timeout=60))
             answer = stack.enter_context(client.stream("GET", "/hub/people/live", params={"since": mark[1]}))
-            threading.Thread(target=_drain, args=(answer,), daemon=True).start()
-        yield
+            threading.Thread(target=_drain, args=(answer, told), daemon=True).start()
+        yield told
 
 
-def _drain(answer: httpx.Response) -> None:
+def _drain(answer: httpx.Response, told: list[str]) -> None:
     try:
-        for _ in answer.iter_lines():
-            pass
+        told.extend(line for line in answer.iter_lines() if line.startswith("data:"))
     except (httpx.HTTPError, httpx.StreamError):
         return
 
@@ -127,12 +127,12 @@ async def paint(page: Page, url: str) -> float:
 
 
 async def follows(page: Page, hub: ClassHub, staff: Browser) -> list[float]:
-    """Seconds from an act of another of the staff to its row on this page."""
+    """Seconds from the hub's answer to an act of another of the staff to its row on this page."""
     times = []
     for number in range(5):
         name = f"s{number:03d}"
-        began = time.monotonic()
         await asyncio.to_thread(hub.post, staff, "/hub/people/do", do=f"stop:{name}", sure="1")
+        began = time.monotonic()
         await page.locator(f"[data-user={name}]:not([data-state=in])").wait_for(state="attached")
         times.append(time.monotonic() - began)
     return times
@@ -149,8 +149,9 @@ async def main(people: int, running: int, watchers: int) -> dict[str, Any]:
         activity = Activity(hub, running)
         figures["kib"] = len(staff.get("/hub/people").content) // 1024
         figures["hub_cpu_calm"] = await cpu_of_hub(hub, activity)
-        with watching(staff, watchers):
+        with watching(staff, watchers) as told:
             figures["hub_cpu_watched"] = await cpu_of_hub(hub, activity)
+            figures["messages"], figures["rows_sent"] = len(told), sum(line.count("<li class=") for line in told)
         async with async_playwright() as playwright:
             browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
             context = await browser.new_context(viewport={"width": 1280, "height": 800})

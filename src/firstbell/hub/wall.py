@@ -7,6 +7,7 @@ never asks the engine. How often it looks is bounded by what a look costs.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import secrets
@@ -62,6 +63,7 @@ class Wall:
         self._looked = float("-inf")
         self._cost = 0.0
         self._changed = asyncio.Event()
+        self._hurried = asyncio.Event()
         self._sent: dict[tuple[int, Rights], str] = {}
         self._watchers = 0
         self._task: asyncio.Task[None] | None = None
@@ -147,6 +149,11 @@ class Wall:
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 
+    def hurry(self) -> None:
+        """Somebody has just done something: whoever watches sees it at once."""
+        self._looked = float("-inf")
+        self._hurried.set()
+
     def _look_if_due(self) -> None:
         if self._clock() - self._looked >= self._pause():
             self.look()
@@ -160,7 +167,9 @@ class Wall:
                 self._look_if_due()
             except Exception:
                 LOG.exception("Looking who is there failed, trying again")
-            await asyncio.sleep(self._pause())
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._hurried.wait(), self._pause())
+            self._hurried.clear()
 
     def _watched(self, more: int) -> None:
         self._watchers += more

@@ -211,6 +211,7 @@ class DoPage(WallPage):
             words = f"{self.shown_name(self.own_name)} {did} your Jupyter. Your files are kept as they were last saved."
             self.firstbell.acts.tell(self.own_name, [user.name], words)
         self.redirect(self.back(), status=303)
+        self.wall.hurry()
 
     def _open(self, user: Any) -> None:
         """Recorded and told before the way is open."""

@@ -153,6 +153,21 @@ async def test_nobody_watches_and_nobody_looks(world: World, monkeypatch: pytest
     assert world.looks == after
 
 
+async def test_an_act_is_seen_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long the pause between two looks, what staff have just done is on the wall."""
+    monkeypatch.setattr(wall_module, "LOOK_EVERY", 3600.0)
+    world.wall.rows(ALL)
+    changes = world.wall.changes(ALL, world.wall.mark)
+    waiting = asyncio.ensure_future(anext(changes))
+    await asyncio.sleep(0)
+    world.is_in("ada")
+    world.wall.hurry()
+    async with asyncio.timeout(5):
+        _, text = await waiting
+    assert json.loads(text)["rows"] == {"ada": "<li>ada in"}
+    await changes.aclose()
+
+
 async def test_a_failing_look_is_tried_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A database that is locked for a moment does not end the wall for the day."""
     monkeypatch.setattr(wall_module, "LOOK_EVERY", 0.0)
