@@ -119,6 +119,8 @@ class Coursework:
         """
         self._known(assignment)
         folder_of(user)
+        if self._roll.person(user) is None and user not in self._course.access.staff:
+            raise CourseFileError(f"{user} is nobody of the course", next_step="See: firstbell people list")
         if any(t.kind is Kind.HAND_IN and t.state in OPEN for t in self._book.tasks(assignment, user)):
             raise CourseBusy("what you have just handed in is still being taken", next_step="Wait some seconds.")
         if sum(one.by == user for one in self._book.handins(assignment, user)) >= MOST_HANDINS:

@@ -5,6 +5,7 @@
 | `source` | NAME FOLDER | what was brought into `.offered/FOLDER` is the assignment's source from now on |
 | `release`, `collect`, `grade`, `return` | a wish | what was ordered, with its batch |
 | `extend` | a wish, UNTIL | whose deadline it is now |
+| `hand-in` | NAME USER | the batch of a hand-in for somebody, as their own; written down as an act |
 | `progress` | BATCH ENDED | how far it is, once more than ENDED are over, or after some seconds |
 | `assignments` | | all, with how many people have come how far |
 | `assignment` | NAME | one of them, person by person |
@@ -40,7 +41,7 @@ from firstbell.model.coursework import Kind
 from firstbell.model.runtime import COURSEWORK_DIR
 
 _ACTS = {kind.value: kind for kind in (Kind.RELEASE, Kind.COLLECT, Kind.GRADE, Kind.RETURN)}
-VERBS = ("source", *_ACTS, "extend", "progress", "assignments", "assignment", "receipts", "receipt", "acts")
+VERBS = ("source", *_ACTS, "extend", "hand-in", "progress", "assignments", "assignment", "receipts", "receipt", "acts")
 
 
 class Control:
@@ -65,6 +66,9 @@ class Control:
                 return asdict(take_over(self._layout, self._book, name, folder))
             case "extend", wish, until:
                 return self._ask.extend(_wish(wish), until, by)
+            case "hand-in", name, user:
+                self._book.note(by.name, "hand-in", name, user)
+                return {"batch": self._ask.hand_in(name, user).batch, "kind": "hand-in", "assignment": name}
             case "progress", batch, ended:
                 return self._report.progress(batch, int(ended))
             case ("assignments",):

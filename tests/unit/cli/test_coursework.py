@@ -23,6 +23,7 @@ from firstbell.hub.secrets import read_or_create
 from firstbell.model.container import File
 from firstbell.model.observed import ContainerState, Phase, RunResult
 from firstbell.model.runtime import COURSEWORK_DIR
+from firstbell.work import coursework as work
 from tests.support.coursework import Room, contents, fill
 
 from .conftest import Command
@@ -186,3 +187,19 @@ def test_without_a_hub_or_coursework_it_says_what_to_type(command: Command, hub:
     (tmp_path / "firstbell.toml").write_text(text)
     done = command("assignments", "list")
     assert done.code == 2 and "[coursework]" in done.err
+
+
+async def test_a_hand_in_for_somebody_has_a_receipt_and_is_written_down(command: Command, hub: HubEngine):
+    """Whoever has the machine can hand in for a person whose browser does not work; the book says who did."""
+    course = read_course(Path(), {})
+    brought = work.read_assignment(Path(), "hw1")
+    await work.bring(hub, course, brought)
+    hub.room.home("ada", {"assignments/hw1/a.py": "solved"})
+    order = await work.ask(hub, course, "hand-in", "hw1", "ada")
+    ended = await work.follow(hub, course, order, lambda _: None)
+    [task] = ended["tasks"]
+    receipt = await work.ask(hub, course, "receipt", "hw1", "ada", task["receipt"])
+    assert [file["path"] for file in receipt["files"]] == ["a.py"] and receipt["by"] == "ada"
+    assert (await work.ask(hub, course, "acts"))[0]["what"] == "hand-in"
+    with pytest.raises(CourseFileError, match="nobody of the course"):
+        await work.ask(hub, course, "hand-in", "hw1", "zoe")
