@@ -60,7 +60,7 @@ def run_inside(home: Path, words: tuple[str, ...], stdin: bytes = b"") -> RunRes
     except inside._More:
         return RunResult(inside.TOO_MUCH)
     except (inside.Refusal, OSError, ValueError) as error:
-        return RunResult(1, stderr=str(error).encode())
+        return RunResult(inside.REFUSED if isinstance(error, inside.Refusal) else 1, stderr=str(error).encode())
     return RunResult(0, stdout="\n".join(lines).encode())
 
 

@@ -33,6 +33,8 @@ OURS = frozenset({"timestamp.txt"})
 """At the top of a hand-in: the name under which nbgrader finds the time of it, which is the hub's to say."""
 TOO_MUCH = 75
 """Exit code (EX_TEMPFAIL) for what is more than LIMITS has as `at_once`."""
+REFUSED = 3
+"""Exit code for what would be the same again: something of the home's owner stands in the way."""
 _BLOCK = 1 << 18
 _TRIES = 4
 """Readings of a file that changes while it is read."""
@@ -356,7 +358,7 @@ def _move_aside(name: str, aside: str) -> str:
 
 
 def main(argv: List[str]) -> int:
-    """Exit code 0; 1 with the reason in words; TOO_MUCH."""
+    """Exit code 0; 1 and REFUSED with the reason in words; TOO_MUCH."""
     verb, home, folder, *rest = argv
     try:
         if verb == "take":
@@ -368,7 +370,7 @@ def main(argv: List[str]) -> int:
         return TOO_MUCH
     except Refusal as error:
         sys.stderr.write("{}\n".format(error))
-        return 1
+        return REFUSED
     except (OSError, ValueError) as error:
         sys.stderr.write("{}\n".format(getattr(error, "strerror", None) or error))
         return 1

@@ -55,11 +55,11 @@ def store(layout: Layout, folder: Path, manifest: Manifest) -> None:
 
 
 def _share(layout: Layout, folder: Path, manifest: Manifest) -> None:
-    known = {
-        file.sha256: layout.handin(one.assignment, one.user, one.id) / FILES / file.path
-        for one in manifests(layout, manifest.assignment, manifest.user)
-        for file in one.files
-    }
+    known = {}
+    for one in manifests(layout, manifest.assignment, manifest.user):
+        # Its name is a hash over all of it: asked once, not per file.
+        kept = layout.handin(one.assignment, one.user, one.id) / FILES
+        known |= {file.sha256: kept / file.path for file in one.files}
     for file in manifest.files:
         earlier, mine = known.get(file.sha256), folder / file.path
         if earlier is not None and earlier.is_file():

@@ -20,9 +20,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Protocol
 
 from firstbell.coursework.files import regular, sha256, taken_files
-from firstbell.coursework.inside import TOO_MUCH, Refusal, bad_name
+from firstbell.coursework.inside import REFUSED, TOO_MUCH, Refusal, bad_name
 from firstbell.engine.base import Engine
-from firstbell.errors import FirstbellError, StartFailed
+from firstbell.errors import CourseFileError, FirstbellError, StartFailed
 from firstbell.model import names
 from firstbell.model.container import MIB, ContainerSpec, File, Limits, Mount, frozen
 from firstbell.model.coursework import Refused, TakenFile, digest_of
@@ -194,7 +194,10 @@ def _script() -> bytes:
 def _check(result: RunResult, what: str) -> None:
     if result.exit_code:
         said = result.stderr.decode(errors="replace").strip().splitlines()
-        raise StartFailed(f"{what}: {said[-1]}" if said else what, evidence=result.lines)
+        words = f"{what}: {said[-1]}" if said else what
+        if result.exit_code == REFUSED:
+            raise CourseFileError(words)
+        raise StartFailed(words, evidence=result.lines)
 
 
 def packed(source: Path) -> Parcel:

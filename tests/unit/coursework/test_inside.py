@@ -179,7 +179,7 @@ def test_a_link_on_the_way_to_the_folder_is_refused(home: Path, tmp_path: Path, 
     folder = "other" if part == "hw1" else "work/hw1"
     words = [sys.executable, "-I", inside.__file__, "take", str(home), folder, json.dumps(asdict(BOUNDS))]
     result = subprocess.run(words, capture_output=True, check=False, timeout=60)
-    assert result.returncode == 1 and b"link" in result.stderr
+    assert result.returncode == inside.REFUSED and b"link" in result.stderr
 
 
 def test_no_folder_is_told_from_an_empty_one(home: Path, tmp_path: Path):
