@@ -55,7 +55,7 @@ def store(layout: Layout, folder: Path, manifest: Manifest) -> None:
 
 
 def _share(layout: Layout, folder: Path, manifest: Manifest) -> None:
-    known = {}
+    known: dict[str, Path] = {}
     for one in manifests(layout, manifest.assignment, manifest.user):
         # Its name is a hash over all of it: asked once, not per file.
         kept = layout.handin(one.assignment, one.user, one.id) / FILES
