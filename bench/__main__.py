@@ -28,7 +28,7 @@ BENCHMARKS = {
     "first-page": "bytes and CPU of the first page in Chromium            4 min, --quick 2",
     "logins": "CPU of the hub per login to a warm server              3 min, --quick 2",
     "rehearsal": "rehearse with 60 people beside Chromium windows      5 min, --quick 5",
-    "swarm": "60 people, cold and warm, on a Swarm of three nodes   9 min",
+    "swarm": "60 people, cold and warm, on a Swarm of three nodes  25 min, --quick 15",
     "growth": "50 to 400 simulated servers, a day of comings and goings  6 min, --quick 4",
 }
 """In the order in which `all` takes them. Each is a module of this package with `run(engine, options) -> Record`."""

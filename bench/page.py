@@ -53,9 +53,11 @@ def _whole(figures_: Iterable[Figure]) -> Iterator[Figure]:
     """A part of a figure with the name of its whole: it stands alone here."""
     whole = ""
     for figure in figures_:
-        is_part = figure.title.startswith("  ")
-        whole = whole if is_part else figure.title
-        yield replace(figure, title=f"{whole}: {figure.title.strip()}") if is_part else figure
+        if figure.title.startswith("  "):
+            yield replace(figure, title=f"{whole}: {figure.title.strip()}")
+        else:
+            whole = figure.title.rpartition(": ")[0] or figure.title
+            yield figure
 
 
 def between(text: str, name: str, content: str) -> str:

@@ -2,100 +2,192 @@
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from bench import crowd, machine, swarm_ours, swarm_peer
 from bench.crowd import Crowd
 from bench.engine import Engine
-from bench.figures import Figure, at_most
+from bench.figures import Figure, Goal, at_most, part
 from bench.options import Options
 from bench.plot import Axis, plot, shares
 from bench.record import Record
-from tests.support.cluster import Cluster, cluster
+from bench.swarm_ours import SwarmSide
+from tests.support.cluster import Cluster, attached, cluster
 
 PEOPLE, WITHIN = 60, 15.0
 PEER = "JupyterHub + SwarmSpawner"
+_RUNS, _RUNS_QUICK = 3, 1
+_BUSY = 0.3
+"""Cores busy with something else before a crowd, above which the page says so."""
+
+_EVERYTHING = "  CPU of the whole machine per person"
+_WEIGHT = 8192
+"""Of each node's containers, where one process of the machine's other work has 1024 (cgroup v1) or 100 (v2)."""
+
+
+@dataclass(slots=True)
+class Crowds:
+    """What came, each in its turns."""
+
+    cold: list[Crowd] = field(default_factory=list)
+    peer_cold: list[Crowd] = field(default_factory=list)
+    alone: list[Crowd] = field(default_factory=list)
+    """One person into a running server, before each crowd that does so."""
+    warm: list[Crowd] = field(default_factory=list)
+    peer_warm: list[Crowd] = field(default_factory=list)
+    spread: Sequence[int] = ()
+    """Our servers on each node after the last cold crowd."""
+
+    @property
+    def parts(self) -> Mapping[str, Sequence[Crowd]]:
+        """By their name in the CSV file."""
+        return {
+            "cold": self.cold,
+            "cold, peer": self.peer_cold,
+            "alone, warm": self.alone,
+            "warm": self.warm,
+            "warm, peer": self.peer_warm,
+        }
+
+    @property
+    def busy(self) -> float:
+        """The most cores that were busy with something else before a crowd."""
+        return max(one.busy_before for part in self.parts.values() for one in part)
 
 
 def run(engine: Engine, options: Options) -> Record:
-    """Each side in turn on the same three nodes: one alone, the crowd cold, then a crowd into running servers."""
-    people = options.crowd(PEOPLE)
-    with cluster("bench") as nodes:
-        cold, warm, spread, image = _ours(nodes, people)
-        images = swarm_peer.build(image)
-        nodes.load(*images)
-        with swarm_peer.running(nodes, images) as peer:
-            crowd.alone(peer, 1)
-            peer_cold = crowd.send(peer, people, WITHIN)
-            # The same people once more: their servers run.
-            peer_warm = crowd.send(peer, people, WITHIN)
-    parts = {"cold": cold, "cold, peer": peer_cold, "warm": warm, "warm, peer": peer_warm}
+    """In turn: our cold crowd and the peer's; then, side by side, ours into running servers and the peer's."""
+    runs, people = options.count(_RUNS, _RUNS_QUICK), options.crowd(PEOPLE)
+    with _nodes() as nodes, swarm_ours.running(nodes, room=people + 1) as ours:
+        _go_first(nodes)
+        crowds = _measured(nodes, ours, people, runs)
     return Record(
         name="swarm",
-        figures=figures(cold, warm, peer_cold, peer_warm),
-        rows=[line for name, one in parts.items() for line in crowd.rows(name, 1, one)],
-        said=f"{people} people within {WITHIN:g} s on a Swarm of three nodes that share this one machine, each node a "
-        f"Docker daemon in namespaces of its own. Our {sum(spread)} servers beforehand were "
-        f"{', '.join(map(str, spread))} on the nodes. The peer keeps no homes here; ours are volumes.",
+        figures=figures(crowds),
+        rows=[
+            line for name, part in crowds.parts.items() for number, one in enumerate(part, 1)
+            for line in crowd.rows(name, number, one)
+        ],
+        said=_said(crowds, people, runs),
         machine=machine.facts(engine),
         beside=PEER,
-        plots={"swarm": _plot(people, cold, peer_cold)},
-        details={name: one.causes() for name, one in parts.items()},
+        plots={"swarm-cold": _plot(people, crowds, "cold"), "swarm-warm": _plot(people, crowds, "warm")},
+        details={
+            name: [one.causes() | {"busy_before": one.busy_before} for one in part]
+            for name, part in crowds.parts.items()
+        },
+    )  # fmt: skip
+
+
+def _measured(nodes: Cluster, ours: SwarmSide, people: int, runs: int) -> Crowds:
+    images = swarm_peer.build(ours.image)
+    nodes.load(*images)
+    found = Crowds()
+    with ExitStack() as last:
+        for _ in range(runs):
+            last.close()
+            crowd.alone(ours, 1)
+            found.cold.append(crowd.send(ours, people, WITHIN))
+            found.spread = ours.spread()
+            ours.end_servers()
+            peer = last.enter_context(swarm_peer.running(nodes, images))
+            crowd.alone(peer, 1)
+            found.peer_cold.append(crowd.send(peer, people, WITHIN))
+        for _ in range(runs):
+            ours.end_servers()
+            ours.warm(people + 1)
+            found.alone += crowd.alone(ours, 1)
+            found.warm.append(crowd.send(ours, people, WITHIN))
+            # The same people once more: their servers run.
+            found.peer_warm.append(crowd.send(peer, people, WITHIN))
+    return found
+
+
+def _said(crowds: Crowds, people: int, runs: int) -> str:
+    spread = ", ".join(map(str, crowds.spread))
+    told = (
+        f"{people} people within {WITHIN:g} s on a Swarm of three nodes that share this one machine, each a Docker "
+        f"daemon in namespaces of its own; of each kind on each side {runs}, in turn. On the nodes ran "
+        f"{spread} of our servers at the end of the last cold crowd. The client, ours cold: "
+        f"{crowds.cold[-1].told()}; the peer's: {crowds.peer_cold[-1].told()}."
     )
+    if crowds.busy > _BUSY:
+        told += f" The machine had other work: up to {crowds.busy:.1f} of its cores were busy before a crowd came."
+    return told
 
 
-def figures(cold: Crowd, warm: Crowd, peer_cold: Crowd, peer_warm: Crowd) -> tuple[Figure, ...]:
+def figures(crowds: Crowds) -> tuple[Figure, ...]:
     """The table."""
-    return (
-        Figure("Cold: failed", (float(len(cold.failed)),), (float(len(peer_cold.failed)),), goal=at_most(0)),
-        *(Figure(f"  p{at}", cold.wait(at), peer_cold.wait(at), "s") for at in (50, 95)),
-        Figure("  the last one", cold.wait(100), peer_cold.wait(100), "s"),
-        Figure("  CPU of the whole machine per person", *_each("machine_cpu", cold, peer_cold), unit="ms"),
-        Figure(
-            "Into running servers: failed", (float(len(warm.failed)),), (float(len(peer_warm.failed)),), goal=at_most(0)
-        ),
-        *(Figure(f"  p{at}", warm.wait(at), peer_warm.wait(at), "s") for at in (50, 95)),
-        Figure("  the last one", warm.wait(100), peer_warm.wait(100), "s"),
-        Figure("  CPU of hub, proxies, tunnel and links per person", *_each("service_cpu", warm, peer_warm), unit="ms"),
+
+    def line(title: str, measure: Any, kind: str, unit: str = "", goal: Goal | None = None) -> Figure:
+        sides = (getattr(crowds, name) for name in (kind, f"peer_{kind}"))
+        ours, peers = (tuple(value for one in side for value in measure(one)) for side in sides)
+        return Figure(title, ours, peers, unit, goal)
+
+    found = (
+        line("Cold: failed", _failed, "cold", goal=at_most(0)),
+        line("  p50", _wait(50), "cold", "s", part(1 / 4)),
+        line("  p95", _wait(95), "cold", "s", part(1 / 2)),
+        line("  the last one", _wait(100), "cold", "s"),
+        line("  CPU of hub, proxies, tunnel and links per person", _each("service_cpu"), "cold", "ms"),
+        line(_EVERYTHING, _each("machine_cpu"), "cold", "ms"),
+        line("Into running servers: failed", _failed, "warm", goal=at_most(0)),
+        line("  p50", _wait(50), "warm", "s"),
+        line("  p95", _wait(95), "warm", "s", part(1)),
+        line("  the last one", _wait(100), "warm", "s"),
+        line("  CPU of hub, proxies, tunnel and links per person", _each("service_cpu"), "warm", "ms"),
+        line(_EVERYTHING, _each("machine_cpu"), "warm", "ms"),
+        Figure("One person alone into a running server", tuple(w for one in crowds.alone for w in one.waits), unit="s"),
     )
+    # Of a machine with other work they would be mostly that work's.
+    return tuple(one for one in found if crowds.busy <= _BUSY or one.title != _EVERYTHING)
 
 
-def _ours(nodes: Cluster, people: int) -> tuple[Crowd, Crowd, Sequence[int], str]:
-    """The cold crowd, the warm one, the running servers of each node before it, and the course's image."""
-    with swarm_ours.running(nodes) as side:
-        crowd.alone(side, 1)
-        cold = crowd.send(side, people, WITHIN)
-    # Set up anew: nobody's server of before takes memory, none is warm by chance.
-    with swarm_ours.running(nodes, room=people + 1) as side:
-        side.warm(people + 1)
-        spread = side.spread()
-        crowd.alone(side, 1)
-        warm = crowd.send(side, people, WITHIN)
-        label = "label=firstbell.role=image"
-        image = nodes.manager.docker("images", "--filter", label, "--format", "{{.Repository}}:{{.Tag}}").split()[0]
-        _fetch(nodes, image)
-    return cold, warm, spread, image
+@contextmanager
+def _nodes() -> Iterator[Cluster]:
+    """Three nodes for the time being, or those of FIRSTBELL_CLUSTER, which `tests/cluster/swarm up` has made."""
+    if name := os.environ.get("FIRSTBELL_CLUSTER"):
+        yield attached(name)
+        return
+    with cluster("bench") as made:
+        yield made
 
 
-def _fetch(nodes: Cluster, image: str) -> None:
-    """Bring the course's image to this machine's engine, where the peer's is built on it."""
-    with subprocess.Popen(["docker", "--host", nodes.manager.host, "save", image], stdout=subprocess.PIPE) as save:
-        subprocess.run(["docker", "load"], stdin=save.stdout, check=True, capture_output=True)
+def _go_first(nodes: Cluster) -> None:
+    """Let the nodes' containers, both sides' alike, have processors before whatever else this machine does."""
+    for node in nodes.nodes:
+        for place in ("cpu/{}/cpu.shares", "{}/cpu.weight"):
+            group = Path("/sys/fs/cgroup") / place.format(node.net.space(node.number))
+            if group.exists():
+                group.write_text(str(_WEIGHT))
 
 
-def _each(measure: str, ours: Crowd, peers: Crowd) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Milliseconds per person, ours and the peer's."""
-    mine, theirs = (getattr(one, measure) / len(one.visits) * 1000 for one in (ours, peers))
-    return (mine,), (theirs,)
+def _failed(one: Crowd) -> tuple[float, ...]:
+    return (float(len(one.failed)),)
 
 
-def _plot(people: int, ours: Crowd, peers: Crowd) -> str:
-    series: Mapping[str, Any] = {"Firstbell": shares(ours.waits), PEER: shares(peers.waits)}
+def _wait(percent: float) -> Any:
+    return lambda one: one.wait(percent)
+
+
+def _each(measure: str) -> Any:
+    """Milliseconds per person."""
+    return lambda one: (getattr(one, measure) / len(one.visits) * 1000,)
+
+
+def _plot(people: int, crowds: Crowds, kind: str) -> str:
+    waits = {
+        "Firstbell": [wait for one in getattr(crowds, kind) for wait in one.waits],
+        PEER: [wait for one in getattr(crowds, f"peer_{kind}") for wait in one.waits],
+    }
     return plot(
-        f"{people} people within {WITHIN:g} s, cold, on three nodes",
+        f"{people} people within {WITHIN:g} s, {'cold' if kind == 'cold' else 'into running servers'}, on three nodes",
         Axis("seconds from the click", log=True),
         Axis("% at the Lab page"),
-        {name: line for name, line in series.items() if line},
+        {name: shares(of) for name, of in waits.items() if of},
     )

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.engine import wait_until
 from bench.our_side import FIRSTBELL, NO_KERNELS
 from bench.side import ROOT, prefix
 from bench.swarm_peer import container_cpu
 from tests.support.cluster import Cluster
+from tests.support.cluster_images import give_images
 
 _PORT = 8001
 _FILE = """\
@@ -41,6 +43,8 @@ class SwarmSide:
     url: str
     nodes: Cluster
     folder: Path
+    image: str
+    """The course's, which this machine's engine has built."""
     name: str = "firstbell"
 
     def cli(self, *words: str) -> str:
@@ -63,6 +67,22 @@ class SwarmSide:
         mine = ("--filter", f"label=firstbell.course={prefix()}", "--filter", "label=firstbell.role=server")
         return [len(node.docker("ps", "--quiet", *mine).split()) for node in self.nodes.nodes]
 
+    def settle(self) -> None:
+        """Wait until the hub has compressed the page files of the new image, which begins two minutes after `up`."""
+        done = "Page files for the edge"
+
+        def twice() -> bool:
+            return self.cli("logs", "hub").count(done) > 1
+
+        wait_until(twice, "the page files to be compressed", deadline=900, pause=5)
+
+    def end_servers(self) -> None:
+        """End everybody's server, as if they had all gone; then wait until the hub knows."""
+        mine = ("--filter", f"label=firstbell.course={prefix()}", "--filter", "label=firstbell.role=server")
+        if found := self.nodes.manager.docker("service", "ls", "--quiet", *mine).split():
+            self.nodes.manager.docker("service", "rm", *found)
+        wait_until(lambda: not any(self.spread()), "all servers to end", deadline=300)
+
     def warm(self, seats: int) -> dict[str, Any]:
         """Ring a bell for so many seats. Raises RuntimeError where one does not start."""
         words = ("bell", "now", "--people", str(seats), "--grace", "2h", "--yes", "--json")
@@ -81,11 +101,13 @@ def running(nodes: Cluster, *, room: int = 200) -> Iterator[SwarmSide]:
         project = ROOT / "examples/seminar/project"
         text = _FILE.format(name=name, room=room, address=manager.address, port=_PORT, project=project)
         (Path(folder) / "firstbell.toml").write_text(text + NO_KERNELS)
-        side = SwarmSide(url, nodes, Path(folder))
+        image = give_images(Path(folder), manager)[-1]
+        side = SwarmSide(url, nodes, Path(folder), image)
         try:
             side.cli("up", "--yes")
             for node in nodes.workers:
                 side.cli("nodes", "prepare", node.name, "--host", node.host)
+            side.settle()
             yield side
         finally:
             manager.run(FIRSTBELL, "down", "--delete-homes", "--yes", "--confirm", name, cwd=Path(folder), check=False)

@@ -16,15 +16,15 @@ LINT = (
 PARTS = {
     "unit": ("tests/unit",),
     "contract": ("tests/contract",),
+    "cluster": ("tests/cluster",),
     "stories": ("tests/stories",),
     "browser": ("tests/browser",),
-    "cluster": ("tests/cluster",),
 }
 ONLY_NAMED = {
-    "swarm": ("tests/cluster/courses",),
+    "swarm": ("tests/cluster/courses/long",),
     "languages": ("tests/languages",),
 }
-"""Whole courses on a Swarm, half an hour; every kernel in one image, an hour on two cores."""
+"""Long stories of courses on a Swarm, over an hour; every kernel in one image, an hour on two cores."""
 
 
 def main() -> int:
@@ -44,7 +44,7 @@ def main() -> int:
     folders = [folder for part in parts for folder in known[part]]
     # What is only run when named may lie below what always runs.
     others = [f"--ignore={folder}" for part in ONLY_NAMED if part not in parts for folder in ONLY_NAMED[part]]
-    return _run(("pytest", *folders, *others, *rest))
+    return _run(("pytest", "--durations=20", "--durations-min=10", *folders, *others, *rest))
 
 
 def _see_to_the_machine() -> None:

@@ -20,7 +20,7 @@ DESKTOP: ViewportSize = {"width": 1280, "height": 800}
 PHONE: ViewportSize = {"width": 390, "height": 844}
 PICTURES = Path(__file__).parent / "screenshots"
 _numbers = itertools.count(1)
-PATIENCE = 30_000
+PATIENCE = 90_000
 """Milliseconds that a machine full of other containers may take for one step."""
 LAB = re.compile(r"/user/[^/]+/lab")
 
@@ -165,7 +165,7 @@ class Lab:
         async def same() -> bool:
             return str(await self.file(path) or "").strip() == text
 
-        await until(same, deadline=30, first=0.1, longest=0.5)
+        await until(same, deadline=PATIENCE / 1000, first=0.1, longest=0.5)
 
     async def save(self) -> None:
         """Save until nothing is left to save: a kernel that answers in between names its language in the notebook."""
@@ -178,7 +178,7 @@ class Lab:
                 await unsaved.wait_for(state="detached", timeout=5_000)
             return await unsaved.count() == 0
 
-        await until(saved, deadline=60, first=0.1, longest=0.5)
+        await until(saved, deadline=PATIENCE / 1000, first=0.1, longest=0.5)
 
 
 def _path(url: str) -> str:

@@ -171,7 +171,7 @@ async def ended(engine: Engine, name: str) -> ContainerState:
         state = await engine.state(name)
         return None if state.phase in {Phase.RUNNING, Phase.CREATED, Phase.PENDING} else state
 
-    return await until(look, deadline=20)
+    return await until(look, deadline=60)
 
 
 def _busybox_root() -> bytes:

@@ -202,7 +202,7 @@ async def _no_process(word: str) -> None:
         search = await asyncio.create_subprocess_exec("pgrep", "-f", f"echo {word}", stdout=subprocess.DEVNULL)
         return await search.wait() != 0
 
-    await until(is_gone, deadline=30)
+    await until(is_gone, deadline=60)
 
 
 async def test_an_engine_that_is_away(tmp_path: Path) -> None:

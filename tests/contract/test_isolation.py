@@ -65,7 +65,7 @@ async def test_neighbours_cannot_reach_each_other_but_the_host_can(docker_lab: L
     server = await docker_lab.engine.start(serve)
     peer = docker_lab.spec(name="b", **on)
     await docker_lab.engine.start(peer)
-    await until(lambda: listening(docker_lab, server.name), deadline=10)
+    await until(lambda: listening(docker_lab, server.name), deadline=60)
     probe = docker_lab.spec("nc", "-w", "5", server.address, "8888", name="probe", network="host")
     assert (await docker_lab.engine.run(probe)).stdout == b"hello\n"
     inside = await docker_lab.engine.exec(peer.name, ["nc", "-w", "2", server.address, "8888"])
@@ -86,7 +86,7 @@ async def test_a_shared_network_is_one_loopback(docker_lab: Lab) -> None:
     await docker_lab.engine.start(first)
     serve = docker_lab.spec("nc", "-ll", "-p", "8888", "-e", "echo", "hello", network=network_of(first.name))
     await docker_lab.engine.start(serve)
-    await until(lambda: listening(docker_lab, first.name), deadline=10)
+    await until(lambda: listening(docker_lab, first.name), deadline=60)
     assert (await docker_lab.engine.exec(first.name, ["nc", "-w", "5", "127.0.0.1", "8888"])).stdout == b"hello\n"
 
 
@@ -119,7 +119,7 @@ async def test_a_late_joiner_that_ends_at_once_is_not_a_failed_start(docker_lab:
     async def ended() -> bool:
         return (await docker_lab.engine.state(spec.name)).exit_code == 3
 
-    await until(ended, deadline=10)
+    await until(ended, deadline=60)
 
 
 async def test_a_late_joiner_without_its_network_is_removed(docker_lab: Lab) -> None:

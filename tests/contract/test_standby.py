@@ -47,7 +47,7 @@ async def says(lab: Lab, name: str, line: str) -> None:
     async def look() -> bool:
         return line in await logged(lab.engine, name)
 
-    await until(look, deadline=20)
+    await until(look, deadline=60)
 
 
 async def nothing_waits(lab: Lab, spec: ContainerSpec) -> None:

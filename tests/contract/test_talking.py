@@ -55,7 +55,7 @@ async def test_run_cancelled(lab: Lab) -> None:
     async def exists() -> bool:
         return (await lab.engine.state(spec.name)).phase is not Phase.MISSING
 
-    await until(exists, deadline=10)
+    await until(exists, deadline=60)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -13,10 +13,9 @@ from typing import Any
 
 from firstbell.model.names import LABEL_COURSE, LABEL_ROLE, LABEL_USER
 from tests.support.cluster import Cluster, Node
-from tests.support.course import FIRSTBELL, RunningCourse, docker, free_port, write_course
-
-BASE = "debian:trixie-slim"
-"""What courses and hubs are built on; taken from this machine's engine where it has it."""
+from tests.support.cluster.node import wait
+from tests.support.cluster_images import give_images
+from tests.support.course import FIRSTBELL, RunningCourse, free_port, write_course
 
 
 @dataclass(frozen=True)
@@ -54,6 +53,16 @@ class ClusterCourse(RunningCourse):
         (node,) = self.where()[user]
         return node
 
+    def mend(self) -> None:
+        """Every node on and plugged in, ready in the Swarm and linked to the others."""
+        self.cluster.mend()
+        wait(self._is_linked, "every node is linked again")
+
+    def _is_linked(self) -> bool:
+        listed = self.cli("nodes", "list", "--json", check=False)
+        nodes = json.loads(listed.stdout) if listed.returncode == 0 else []
+        return {node["name"] for node in nodes if node["usable"]} >= {node.name for node in self.cluster.nodes}
+
     def service(self, name: str) -> str:
         """The service of hub, proxy, edge, guard or tunnel."""
         return self.container(name)
@@ -75,20 +84,18 @@ def running_on(
     url = f"http://{cluster.manager.address}:{free_port()}"
     write_course(folder, name, **{**tables, "top": f'url = "{url}"\n' + tables.get("top", "")})
     course = ClusterCourse(folder, name, url, cluster)
-    bring_base(cluster)
+    give_images(folder, cluster.manager)
+    # Homes in a shared directory are not the course's to delete.
+    down = ("down", *(("--yes",) if "store =" in tables["rest"] else ("--delete-homes", "--confirm", name)))
     try:
         course.cli("up", "--yes", environment=environment)
         prepare(course)
         yield course
-    finally:
-        cluster.mend()
-        course.cli("down", "--delete-homes", "--confirm", name, check=False, environment=environment)
-
-
-def bring_base(cluster: Cluster) -> None:
-    """Let the manager have the base image that this machine has made already."""
-    if docker("images", "--quiet", BASE, check=False):
-        cluster.manager.load(BASE)
+    except BaseException:
+        course.cli(*down, check=False, environment=environment)
+        raise
+    course.mend()
+    course.cli(*down, environment=environment)
 
 
 def prepare(course: ClusterCourse) -> None:

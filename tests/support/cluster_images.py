@@ -14,9 +14,14 @@ from firstbell.work.project import read_ca_bundle
 from tests.support.cluster import Node
 
 
-def give_images(folder: Path, node: Node) -> None:
-    """Build what `firstbell up` in the folder would build, and copy it to the node with the base."""
-    node.load(*asyncio.run(_build(folder)))
+def give_images(folder: Path, node: Node) -> list[str]:
+    """Build what `firstbell up` in the folder would build, and copy it to the node with the base; the tags.
+
+    The last is the course's own, where it has one.
+    """
+    images = asyncio.run(_build(folder))
+    node.load(*images)
+    return images
 
 
 async def _build(folder: Path) -> list[str]:

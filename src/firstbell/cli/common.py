@@ -16,7 +16,7 @@ from firstbell.engine.base import Engine
 from firstbell.engine.cluster import Cluster
 from firstbell.engine.connect import connect
 from firstbell.errors import CourseFileError
-from firstbell.model.course import Course
+from firstbell.model.course import Course, EngineTable
 from firstbell.model.steps import Step
 from firstbell.work.machine import Ask
 
@@ -39,7 +39,7 @@ def load(path: Path, *, complete: bool = False) -> Course:
 @contextlib.asynccontextmanager
 async def engine_of(course: Course | None) -> AsyncIterator[Engine]:
     """A connection to the course's engine, closed in the end."""
-    engine = await connect(course.engine.kind, course.engine.host) if course else await connect("docker", "")
+    engine = await connect(course.engine.kind, *_way(course.engine)) if course else await connect("docker", "")
     try:
         yield engine
     finally:
@@ -59,6 +59,26 @@ async def cluster_here() -> AsyncIterator[Engine]:
 @contextlib.asynccontextmanager
 async def cluster_of(course: Path | None) -> AsyncIterator[Cluster]:
     """The Swarm that the course is on, or whose manager this machine is; closed in the end."""
+    engine = await connect("swarm", *way_to_cluster(course))
+    try:
+        if not isinstance(engine, Cluster):
+            raise TypeError("a Swarm's engine lacks verbs of a cluster")
+        yield engine
+    finally:
+        await engine.close()
+
+
+def _way(table: EngineTable) -> tuple[str, Path | None]:
+    return table.host, table.certificates
+
+
+def way_to_cluster(course: Path | None) -> tuple[str, Path | None]:
+    """Where the manager is of the Swarm that the course is on, or the course here; empty for this machine's own.
+
+    And our certificate for it, where the course names one.
+
+    Raises CourseFileError for a course that is on no Swarm.
+    """
     read = load(course) if course is not None else load(Path()) if is_course(Path()) else None
     if read is not None and read.engine.kind != "swarm":
         raise CourseFileError(
@@ -66,13 +86,7 @@ async def cluster_of(course: Path | None) -> AsyncIterator[Cluster]:
             where="[engine] kind",
             next_step='Write kind = "swarm"; docs/how-to/three-machines.md goes through all of it.',
         )
-    engine = await connect("swarm", read.engine.host if read else "")
-    try:
-        if not isinstance(engine, Cluster):
-            raise TypeError("a Swarm's engine lacks verbs of a cluster")
-        yield engine
-    finally:
-        await engine.close()
+    return _way(read.engine) if read else ("", None)
 
 
 def asking(terminal: Terminal, *, yes: bool) -> Ask:

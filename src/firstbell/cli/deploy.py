@@ -35,6 +35,9 @@ from firstbell.work.roster_file import read_filled_roster
 from firstbell.work.status import NodeStatus, ServerStatus, Status
 from firstbell.work.status import status as observe_status
 
+Away = dict[str, tuple[str, ...]]
+"""Nodes that do not answer, and whose homes are there."""
+
 
 def up(
     course: CourseArgument = HERE, dry_run: DryRunOption = False, yes: YesOption = False, json: JsonOption = False
@@ -93,12 +96,14 @@ def down(  # noqa: PLR0917 - typer makes parameters of them
             where="[homes] store",
             next_step="Run it without --delete-homes, then delete the folders you no longer want.",
         )
-    steps = asyncio.run(_plan_down(read, delete_homes))
+    steps, away = asyncio.run(_plan_down(read, delete_homes))
     if dry_run:
         show_plan(terminal, steps)
+        _tell_away(terminal, read, away, delete_homes)
         return
     homes = sum(isinstance(step, RemoveVolume) and bool(step.user) for step in steps)
     if homes and confirm != read.name:
+        _tell_away(terminal, read, away, delete_homes)
         terminal.ask_for_word(
             f"This deletes {plural(homes, 'home')} of {read.name} for good. Type its name to go on:",
             read.name,
@@ -109,33 +114,42 @@ def down(  # noqa: PLR0917 - typer makes parameters of them
     # Only homes that were counted in the question are deleted: not one that is made after it.
     # With none, the hub's state and certificates go only for the name typed in the command itself.
     everything = homes > 0 or (delete_homes and confirm == read.name)
-    done, away = asyncio.run(_down(terminal, read, everything))
+    done = asyncio.run(_down(terminal, read, everything))
     if json:
         steps_done = [str(step) for step in done]
-        terminal.data({"course": read.name, "steps": steps_done, "homes_deleted": homes, "away": list(away)})
+        terminal.data({"course": read.name, "steps": steps_done, "homes_deleted": homes, "away": away})
         return
     kept = f" {plural(homes, 'home')} deleted." if homes else " Homes are kept."
     terminal.say(("It is down." if done else "It was down already.") + kept, style="green")
+    _tell_away(terminal, read, away, delete_homes)
+
+
+def _tell_away(terminal: Terminal, course: Course, away: Away, delete_homes: bool) -> None:
+    """Of each node that does not answer: what stays there, whose homes among it, and how that is ended later."""
+    for node, users in away.items():
+        named = f": {', '.join(users)}" if users else ""
+        homes = f"{plural(len(users), 'home')}{named}" if users else "homes, if there are any"
+        kept = "" if course.homes.is_shared else f" ({homes})"
+        terminal.note(f"{node} does not answer: what is there of {course.name} stays{kept}.", style="yellow")
     if away:
-        what = "homes, servers" if delete_homes else "servers"
+        again = f"firstbell down{' --delete-homes' if delete_homes else ''}"
         terminal.note(
-            f"{' and '.join(away)} did not answer: what is there of {read.name} ({what}, network, page files) remains. "
-            "Run the same command again once it is back.",
+            f"Once {' and '.join(away)} {'is' if len(away) == 1 else 'are'} back: {again}. If lost for good: "
+            + "; ".join(f"firstbell nodes remove {node} --confirm {node}" for node in away),
             style="yellow",
         )
 
 
-async def _plan_down(course: Course, delete_homes: bool) -> tuple[Step, ...]:
+async def _plan_down(course: Course, delete_homes: bool) -> tuple[tuple[Step, ...], Away]:
     async with engine_of(course) as engine:
-        return await work.plan_down(engine, course, delete_homes=delete_homes)
+        steps = await work.plan_down(engine, course, delete_homes=delete_homes)
+        return steps, await work.nodes_away(engine, course)
 
 
-async def _down(terminal: Terminal, course: Course, delete_homes: bool) -> tuple[tuple[Step, ...], tuple[str, ...]]:
-    """The steps that were done, and the names of nodes that could not be asked."""
+async def _down(terminal: Terminal, course: Course, delete_homes: bool) -> tuple[Step, ...]:
     with terminal.steps() as show:
         async with engine_of(course) as engine:
-            done = await work.down(engine, course, show, delete_homes=delete_homes)
-            return done, await work.nodes_away(engine, course)
+            return await work.down(engine, course, show, delete_homes=delete_homes)
 
 
 def status(course: CourseArgument = HERE, json: JsonOption = False) -> None:

@@ -12,7 +12,7 @@ from typing import Annotated, cast
 import typer
 from rich.text import Text
 
-from firstbell.cli import nodes_leave
+from firstbell.cli import nodes_keys, nodes_leave
 from firstbell.cli.common import DryRunOption, JsonOption, cluster_of, show_plan
 from firstbell.cli.nodes_leave import OfCourse
 from firstbell.cli.show import Terminal, size
@@ -31,6 +31,7 @@ app = typer.Typer(
 app.command("drain")(nodes_leave.drain)
 app.command("undrain")(nodes_leave.undrain)
 app.command("remove")(nodes_leave.remove)
+app.command("renew-keys")(nodes_keys.renew_keys)
 
 
 @app.command("list")

@@ -10,7 +10,7 @@ from firstbell.engine.fake import FakeEngine
 from firstbell.errors import FirstbellError
 from firstbell.model.image import Progress
 from firstbell.model.membership import ManagerState, Membership
-from firstbell.model.names import NODE_NUMBER, NODE_READY
+from firstbell.model.names import NODE_KEYS, NODE_NUMBER, NODE_READY
 from firstbell.model.observed import ContainerState, ImageState, RunResult
 
 
@@ -38,7 +38,11 @@ class FakeMembers:
 
     async def registry_images(self, registry: str) -> tuple[str, ...]:
         digests = (digest for image in self._machine.images.values() for digest in image.digests)
-        return tuple(sorted({digest for digest in digests if digest.startswith(registry)}))
+        found = {digest for digest in digests if digest.startswith(registry)}
+        return tuple(sorted(found - self._machine.lost))
+
+    async def in_registry(self, ref: str) -> bool:
+        return ref not in self._machine.lost
 
     async def join(self, token: str, managers: tuple[str, ...], advertise: str) -> None:
         await self._machine._enter("join", advertise)  # noqa: SLF001
@@ -60,6 +64,8 @@ class FakeMachine(FakeEngine):
         super().__init__()
         self.future = future
         self.member = Membership(name=name, version="20.10.24", architecture="x86_64")
+        self.lost: set[str] = set()
+        """What the cluster's registry was given once and does not have any more."""
 
     @property
     def members(self) -> FakeMembers:
@@ -119,12 +125,18 @@ class FakeCluster(FakeMachine):
             self.change_node(node, number=int(number))
         elif NODE_NUMBER in labels:
             self.change_node(node, number=0)
+        if NODE_KEYS in labels:
+            self.change_node(node, keeps_keys=labels[NODE_KEYS] == "true")
         if NODE_READY in labels:
             self.change_node(node, linked=labels[NODE_READY] == "true" and node not in self.mute)
 
     async def set_availability(self, node: str, availability: str) -> None:
         await self._enter("set_availability", f"{node} {availability}")
         self.change_node(node, availability=availability)
+
+    async def is_busy(self, node: str) -> bool:
+        await self._enter("is_busy", node)
+        return self.nodes[node].availability != "drain"
 
     async def remove_node(self, node: str, force: bool = False) -> None:
         await self._enter("remove_node", node + " by force" * force)

@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 from urllib.parse import urlsplit
 
 from firstbell.engine.docker import DockerEngine
@@ -57,6 +57,11 @@ class SshAddress:
         port = f" -p {self.port}" if self.port else ""
         return f"ssh{port} {self.user + '@' if self.user else ''}{self.host} docker version"
 
+    @property
+    def package(self) -> str:
+        """What brings ssh."""
+        return "openssh-client"
+
 
 def parse(address: str) -> SshAddress:
     """The parts of an `ssh://` address. Raises CourseFileError for one that cannot be."""
@@ -78,18 +83,37 @@ def parse(address: str) -> SshAddress:
     return SshAddress(host, user, port, parts.path.rstrip("/"))
 
 
-class SshEngine(DockerEngine):
-    """A Docker daemon at the other end of ssh; see DockerEngine."""
+class FarAddress(Protocol):
+    """A daemon that a program reaches whose input and output are then the daemon's socket."""
 
-    def __init__(self, address: SshAddress, *, log_folder: Path | None = None) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="firstbell-ssh-"))  # mode 0700: nobody else may speak to it
+    @property
+    def command(self) -> tuple[str, ...]:
+        """The program, for one connection."""
+        ...
+
+    @property
+    def by_hand(self) -> str:
+        """What a person types to see for themselves: `… docker version`."""
+        ...
+
+    @property
+    def package(self) -> str:
+        """What brings the program where it is missing."""
+        ...
+
+
+class FarEngine(DockerEngine):
+    """A Docker daemon at the other end of a program such as ssh; see DockerEngine."""
+
+    def __init__(self, address: FarAddress, *, log_folder: Path | None = None) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="firstbell-far-"))  # mode 0700: nobody else may speak to it
         self._bridge = Bridge(address, self._folder / "docker.sock")
         super().__init__(f"unix://{self._bridge.path}", log_folder=log_folder)
 
     @classmethod
-    async def open(cls, address: str, *, log_folder: Path | None = None) -> Self:
-        """An engine whose connections go through ssh; nothing is connected yet. Raises CourseFileError."""
-        engine = cls(parse(address), log_folder=log_folder)
+    async def open(cls, address: FarAddress, *, log_folder: Path | None = None) -> Self:
+        """An engine whose connections go through the program; nothing is connected yet."""
+        engine = cls(address, log_folder=log_folder)
         await engine._bridge.listen()
         return engine
 
@@ -100,9 +124,9 @@ class SshEngine(DockerEngine):
 
 
 class Bridge:
-    """A unix socket whose every connection is an ssh of its own."""
+    """A unix socket whose every connection is a program of its own."""
 
-    def __init__(self, address: SshAddress, path: Path) -> None:
+    def __init__(self, address: FarAddress, path: Path) -> None:
         self.path = path
         self._address = address
         self._logins = asyncio.Semaphore(_LOGINS_AT_ONCE)
@@ -114,7 +138,7 @@ class Bridge:
         self._server = await asyncio.start_unix_server(self._accept, self.path)
 
     async def close(self) -> None:
-        """End every connection and its ssh."""
+        """End every connection and its program."""
         if self._server is not None:
             self._server.close()
         for pipe in self._pipes:
@@ -129,11 +153,11 @@ class Bridge:
     async def _pipe(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             with contextlib.suppress(OSError):
-                await self._through_ssh(reader, writer)
+                await self._through_program(reader, writer)
         finally:
             writer.close()
 
-    async def _through_ssh(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _through_program(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         first = await reader.read(_PIECE)
         if not first:
             return
@@ -147,7 +171,10 @@ class Bridge:
                     start_new_session=True,  # Ctrl-C is for us: what we clean up then still needs the connection
                 )
             except FileNotFoundError:
-                writer.write(_refusal("there is no ssh on this machine: apt-get install openssh-client"))
+                program = self._address.command[0]
+                writer.write(
+                    _refusal(f"there is no {program} on this machine: apt-get install {self._address.package}")
+                )
                 return
             try:
                 await self._both_ways(process, first, reader, writer, logged_in)

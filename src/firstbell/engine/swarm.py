@@ -8,10 +8,10 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from typing import Any, Self
 from weakref import WeakValueDictionary
 
-from firstbell.engine import swarm_events, swarm_observe, swarm_usage, swarm_volumes
+from firstbell.engine import swarm_events, swarm_observe, swarm_read, swarm_usage, swarm_volumes
 from firstbell.engine.base import Report, Stage, ignore
 from firstbell.engine.docker import DockerEngine
-from firstbell.engine.docker_api import Answer
+from firstbell.engine.docker_api import Answer, understood
 from firstbell.engine.swarm_api import is_missing
 from firstbell.engine.swarm_cluster import Cluster
 from firstbell.engine.swarm_files import FileStore
@@ -126,6 +126,12 @@ class SwarmEngine:
             spec["Availability"] = availability
 
         await self._change_node(node, change)
+
+    async def is_busy(self, node: str) -> bool:
+        """Whether a task has not ended on a node, as that has told the manager last."""
+        tasks = await self._cluster.api.listed("tasks", node=[(await self._node(node)).id])
+        with understood(node):
+            return any(not swarm_read.task(task).has_ended for task in tasks)
 
     async def remove_node(self, node: str, force: bool = False) -> None:
         """Take a node that is down out of the Swarm's list; nothing to do if it is in none."""

@@ -6,11 +6,13 @@ import re
 
 from firstbell.engine import docker_failure
 from firstbell.engine.docker_api import Answer
-from firstbell.errors import FirstbellError, HomeMissing, StartFailed
+from firstbell.errors import EngineUnavailable, FirstbellError, HomeMissing, StartFailed
 from firstbell.model.container import ContainerSpec
 from firstbell.model.observed import NodeState
 
 _NO_SUCH_IMAGE = ("no such image", "manifest unknown", "not found: manifest", "repository does not exist")
+_NO_MEMBER = "swarm is not active"
+"""Said by a node's daemon when its own part of the Swarm has failed, for example while it was demoted."""
 _NO_MEMORY = "insufficient resources"
 _NO_NODE = "no suitable node"
 _GIB = 1024**3
@@ -24,6 +26,13 @@ def of_task(words: str, spec: ContainerSpec, node: str) -> FirstbellError:
         return _unplaced(words, spec, where, node)
     if any(word in said for word in _NO_SUCH_IMAGE):
         return image_missing(spec, node, words)
+    if _NO_MEMBER in said:
+        return StartFailed(
+            f"the Docker Engine of {node or 'a node'} takes no part in its Swarm now",
+            where=where,
+            next_step=f"Restart it: `systemctl restart docker` on {node or 'that node'}.",
+            evidence=(words,),
+        )
     if "config-only" in said or "configuration network" in said or ("network" in said and "could not" in said):
         return StartFailed(
             f"the network {spec.network} is missing on {node}",
@@ -84,6 +93,35 @@ def of_network(answer: Answer, name: str) -> FirstbellError:
     return docker_failure.of_network(answer, name)
 
 
+def of_join(words: str, managers: tuple[str, ...]) -> FirstbellError:
+    """The error that says why a machine could not join the Swarm of these managers."""
+    where = ", ".join(managers)
+    if "already part of a swarm" in words:
+        return FirstbellError(
+            "the machine belongs to a Swarm already",
+            where=where,
+            evidence=(words,),
+            next_step="If that Swarm is over: docker swarm leave --force there, then run the command again.",
+        )
+    if "join token" in words or "does not match fingerprint" in words:
+        return FirstbellError(
+            "the Swarm's join token was changed in this moment, or another Swarm answers at its manager's address",
+            where=where,
+            evidence=(words,),
+            next_step="Run the command again: it asks for the token anew. Nodes that have joined need none.",
+        )
+    if "timeout" in words.lower() or "connection refused" in words or "unavailable" in words.lower():
+        return EngineUnavailable(
+            "the machine does not reach the Swarm's manager",
+            where=where,
+            evidence=(words,),
+            next_step=f"Open TCP 2377 on the manager for it; try there: nc -vz {managers[0].replace(':', ' ')}",
+        )
+    return FirstbellError(
+        "the machine could not join the Swarm", where=where, evidence=(words,), next_step="See docker info there."
+    )
+
+
 def unfit(node: NodeState, spec: ContainerSpec) -> FirstbellError | None:
     """Why a server cannot be started on a node now; None where it can."""
     if not node.ready:
@@ -124,7 +162,7 @@ def _impossible(spec: ContainerSpec, what: str, otherwise: str) -> StartFailed:
 
 def foreign(name: str, kind: str = "service") -> StartFailed:
     """Something of our name that we did not make."""
-    remove = "docker service rm" if kind == "service" else "docker rm -f"
+    remove = {"service": "docker service rm", "network": "docker network rm"}.get(kind, "docker rm -f")
     return StartFailed(
         f"a {kind} named {name} exists that Firstbell did not make, or made for another course",
         where=name,

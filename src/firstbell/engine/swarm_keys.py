@@ -8,7 +8,11 @@ from __future__ import annotations
 import io
 import tarfile
 
+from firstbell.engine import swarm_read
 from firstbell.engine.base import Engine
+from firstbell.engine.docker import DockerEngine
+from firstbell.engine.docker_api import understood
+from firstbell.engine.swarm_api import SwarmApi
 from firstbell.errors import EngineUnavailable
 from firstbell.link.keys import ClusterKeys
 from firstbell.model import names
@@ -42,6 +46,32 @@ async def read_keys(manager: Engine) -> ClusterKeys | None:
     return ClusterKeys.read(files)
 
 
+async def refuse_elsewhere(manager: DockerEngine, *, has_keys: bool) -> None:
+    """Raises EngineUnavailable, with where to go, if the cluster's keys are kept by another manager than this one.
+
+    What this one may have of its own is then old: whoever used it, or made new keys here, would cut off every node.
+    """
+    entries = await manager.api.json("GET", "nodes")
+    own = (await manager.members.membership()).node_id
+    with understood("nodes"):
+        keepers = [node for node in swarm_read.nodes(entries) if node.keeps_keys]
+    if any(node.id == own for node in keepers):
+        return
+    if keepers:
+        raise _kept_by(keepers[0].name, keepers[0].address)
+    if not has_keys and await SwarmApi(manager.api).found(f"services/{names.link()}"):
+        raise _kept_by("the manager on which this cluster's first course was brought up", "MANAGER")
+
+
+def _kept_by(keeper: str, address: str) -> EngineUnavailable:
+    return EngineUnavailable(
+        f"this machine is a manager, but the keys by which the cluster's nodes are reached are kept by {keeper}",
+        where="[engine] host",
+        next_step=f'Run this command there, or write host = "ssh://root@{address}" in [engine]. '
+        "If that machine is lost for good: firstbell nodes renew-keys --here",
+    )
+
+
 async def write_keys(manager: Engine, keys: ClusterKeys, image: str) -> None:
     """Keep them. The volume is made; what is in it already is replaced."""
     labels = frozen(names.labels(CLUSTER, Role.KEYS))
@@ -54,6 +84,11 @@ async def write_keys(manager: Engine, keys: ClusterKeys, image: str) -> None:
         raise EngineUnavailable(
             "the keys of the cluster could not be kept: " + " ".join(result.lines), where=names.cluster_keys()
         )
+
+
+async def image_for_keys(manager: Engine) -> str:
+    """An image of the daemon's with which keys can be read and kept; empty if it has none."""
+    return _image_of_ours(await manager.observe(CLUSTER))
 
 
 def _image_of_ours(observed: Observed) -> str:

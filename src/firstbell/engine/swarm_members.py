@@ -8,12 +8,15 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from firstbell.engine import swarm_failure
 from firstbell.engine.docker_api import Answer, Api, understood
-from firstbell.errors import EngineUnavailable, FirstbellError
+from firstbell.errors import FirstbellError
 from firstbell.model.membership import ManagerState, Membership
 
 _DEPTH = 6
 """Parts that an image's name has behind its registry, at most: `ghcr.io/org/team/name` has four."""
+_NOT_THERE = 404
+"""The registry's own answer; where it cannot be asked the daemon's is 500."""
 _JOIN_DEADLINE = 60.0
 """Seconds; the daemon itself goes on in the background after 20."""
 
@@ -61,13 +64,25 @@ class Members:
             ) from answer
 
     async def registry_images(self, registry: str) -> tuple[str, ...]:
-        """Of each image name in that registry the newest that this daemon has, as `NAME@sha256:…`."""
+        """Of each image name in that registry the newest that this daemon has, as `NAME@sha256:…`.
+
+        What a registry of before was given, and the one of now was not, is none.
+        """
         patterns = {"reference": [f"{registry}/{'/'.join('*' * depth)}" for depth in range(1, _DEPTH + 1)]}
         entries = await self._api.json("GET", "images/json", params={"filters": json.dumps(patterns)})
         with understood("images"):
             dated = [(entry["Created"], digest) for entry in entries for digest in entry.get("RepoDigests") or ()]
         newest = {digest.partition("@")[0]: digest for _, digest in sorted(dated)}
-        return tuple(digest for name, digest in sorted(newest.items()) if name.startswith(f"{registry}/"))
+        found = (digest for name, digest in sorted(newest.items()) if name.startswith(f"{registry}/"))
+        return tuple([digest for digest in found if await self.in_registry(digest)])
+
+    async def in_registry(self, ref: str) -> bool:
+        """Whether a registry has an image: a daemon remembers what it pushed, and no more. True where none answers."""
+        try:
+            await self._api.json("GET", f"distribution/{ref}/json")
+        except Answer as answer:
+            return answer.status != _NOT_THERE
+        return True
 
     async def join(self, token: str, managers: tuple[str, ...], advertise: str) -> None:
         """Make this daemon's machine a worker of the Swarm. Raises FirstbellError with the daemon's words."""
@@ -81,7 +96,7 @@ class Members:
         try:
             await self._api.json("POST", "swarm/join", body=body, deadline=_JOIN_DEADLINE, repeat=False)
         except Answer as answer:
-            raise _cannot_join(answer.message, managers) from answer
+            raise swarm_failure.of_join(answer.message, managers) from answer
 
     async def leave(self, *, force: bool = False) -> None:
         """Take this daemon's machine out of its Swarm; nothing to do if it is in none."""
@@ -126,25 +141,4 @@ def _manager(node: Mapping[str, Any]) -> ManagerState:
         address=str(status.get("Addr") or "").rpartition(":")[0],
         is_reachable=status.get("Reachability") == "reachable",
         is_leader=bool(status.get("Leader")),
-    )
-
-
-def _cannot_join(words: str, managers: tuple[str, ...]) -> FirstbellError:
-    where = ", ".join(managers)
-    if "already part of a swarm" in words:
-        return FirstbellError(
-            "the machine belongs to a Swarm already",
-            where=where,
-            evidence=(words,),
-            next_step="If that Swarm is over: docker swarm leave --force there, then run the command again.",
-        )
-    if "timeout" in words.lower() or "connection refused" in words or "unavailable" in words.lower():
-        return EngineUnavailable(
-            "the machine does not reach the Swarm's manager",
-            where=where,
-            evidence=(words,),
-            next_step=f"Open TCP 2377 on the manager for it; try there: nc -vz {managers[0].replace(':', ' ')}",
-        )
-    return FirstbellError(
-        "the machine could not join the Swarm", where=where, evidence=(words,), next_step="See docker info there."
     )

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import hashlib
 import logging
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from ipaddress import IPv4Address, IPv4Network, ip_network
@@ -90,7 +91,9 @@ class Networks:
         )
 
     async def _ensure_name(self, name: str, *, configuration: str = "", internal: bool = False) -> None:
-        if await self._cluster.api.found(f"networks/{name}") is not None:
+        if found := await self._cluster.api.found(f"networks/{name}"):
+            if not _configured_by(found, configuration_of(configuration or name)):
+                raise swarm_failure.foreign(name, "network")
             return
         try:
             await self._cluster.api.json(
@@ -212,6 +215,24 @@ def networks_of(entries: list[dict[str, Any]], course: str) -> tuple[NetworkStat
         if name and entry.get("ConfigOnly") and value is not None and course in {"", value}:
             found.append(NetworkState(name, state.gateway, state.subnet, state.labels))
     return tuple(found)
+
+
+def named_networks(entries: Iterable[dict[str, Any]]) -> frozenset[str]:
+    """The names that services can join, among the networks of the manager's daemon."""
+    return frozenset(entry["Name"] for entry in entries if _configured_by(entry, configuration_of(entry["Name"])))
+
+
+def spread_networks(
+    found: Mapping[NodeState, Iterable[NetworkState]], named: Collection[str]
+) -> tuple[NetworkState, ...]:
+    """Each once, with the nodes that have it; one whose name was not made, or is a stranger's, is nowhere whole."""
+    states: dict[str, NetworkState] = {}
+    for node, networks in found.items():
+        for network in networks:
+            known = states.setdefault(network.name, network)
+            there = {*known.nodes, node.name} if network.name in named else ()
+            states[network.name] = replace(known, nodes=tuple(sorted(there)))
+    return tuple(states.values())
 
 
 async def _listed(engine: DockerEngine) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from firstbell.engine.docker_api import understood
 from firstbell.engine.swarm_api import Json
 from firstbell.engine.swarm_cluster import Cluster
 from firstbell.engine.swarm_config import LABEL_NAME
-from firstbell.engine.swarm_networks import networks_of
+from firstbell.engine.swarm_networks import named_networks, networks_of, spread_networks
 from firstbell.engine.swarm_read import LABEL_SERVICE, Task
 from firstbell.engine.swarm_state import LABEL_BESIDE, States, as_recorded
 from firstbell.engine.waiting import together
@@ -38,6 +38,8 @@ class _Seen:
 
     here: Observed
     networks: tuple[NetworkState, ...]
+    named: frozenset[str]
+    """Names of networks that services can join, as this node knows them."""
 
 
 async def facts(cluster: Cluster) -> EngineFacts:
@@ -61,14 +63,15 @@ async def observe(cluster: Cluster, states: States, course: str) -> Observed:
         cluster.ask_all(look, _DEADLINE),
         cluster.nodes(),
     )
-    own = next(found.here for node, found in seen.items() if cluster.is_own(node))
+    manager = next(found for node, found in seen.items() if cluster.is_own(node))
+    own = manager.here
     with understood("observe"):
         return Observed(
             course=course,
             engine=replace(own.engine, kind="swarm", nodes=nodes),
             containers=await _containers(services, entries, seen, nodes, states),
             volumes=tuple(_volumes(seen)),
-            networks=_networks(seen),
+            networks=spread_networks({node: found.networks for node, found in seen.items()}, manager.named),
             images=_images(seen),
             used_subnets=tuple(dict.fromkeys(subnet for found in seen.values() for subnet in found.here.used_subnets)),
         )
@@ -77,7 +80,7 @@ async def observe(cluster: Cluster, states: States, course: str) -> Observed:
 async def _look(engine: DockerEngine, course: str) -> _Seen:
     here, entries = await together(engine.observe(course), engine.api.json("GET", "networks"))
     with understood("networks"):
-        return _Seen(here, networks_of(entries, course))
+        return _Seen(here, networks_of(entries, course), named_networks(entries))
 
 
 async def _containers(
@@ -139,16 +142,6 @@ def _volumes(seen: dict[NodeState, _Seen]) -> Iterable[VolumeState]:
     for node, found in seen.items():
         for volume in found.here.volumes:
             yield replace(volume, node=node.name)
-
-
-def _networks(seen: dict[NodeState, _Seen]) -> tuple[NetworkState, ...]:
-    """Each once, with the nodes that have it."""
-    states: dict[str, NetworkState] = {}
-    for node, found in seen.items():
-        for network in found.networks:
-            known = states.setdefault(network.name, network)
-            states[network.name] = replace(known, nodes=tuple(sorted({*known.nodes, node.name})))
-    return tuple(states.values())
 
 
 def _images(seen: dict[NodeState, _Seen]) -> tuple[ImageState, ...]:

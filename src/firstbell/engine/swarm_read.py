@@ -8,7 +8,7 @@ from typing import Any
 
 from firstbell.engine.swarm_config import LABEL_NAME
 from firstbell.model.container import frozen
-from firstbell.model.names import NODE_NUMBER, NODE_READY
+from firstbell.model.names import NODE_KEYS, NODE_NUMBER, NODE_READY
 from firstbell.model.observed import ContainerState, NodeState, Phase
 
 Json = Mapping[str, Any]
@@ -164,4 +164,5 @@ def _node(entry: Json) -> NodeState:
         version=(description.get("Engine") or {}).get("EngineVersion") or "",
         cpus=int(resources.get("NanoCPUs") or 0) // 10**9,
         memory=int(resources.get("MemoryBytes") or 0),
+        keeps_keys=labels.get(NODE_KEYS) == "true",
     )

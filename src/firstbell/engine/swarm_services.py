@@ -26,8 +26,8 @@ from firstbell.errors import FirstbellError, StartFailed
 from firstbell.model.container import NO_NETWORK, ContainerSpec, MountKind, network_of
 from firstbell.model.observed import ContainerState, NodeState, Phase
 
-_SOMEBODY_ELSE = 5.0
-"""Seconds given to another process that is starting the same container; after that it is an orphan."""
+_SOMEBODY_ELSE = 30.0
+"""Seconds given to a container on its way that another process wants just so; after that it is an orphan."""
 _PULL = 600.0
 _PAUSES = (0.3, 0.7, 1.5, 3.0, 3.0)
 """Seconds before a start is tried again that met trouble of a moment."""
@@ -237,7 +237,7 @@ class Services:
     async def _after_somebody_else(self, spec: ContainerSpec) -> ContainerState:
         async def settled() -> ContainerState | None:
             found = await self._states.state(spec.name)
-            return found if _is_as_wanted(found, spec) else None
+            return None if _is_coming(found, spec) else found
 
         try:
             return await until(settled, deadline=_SOMEBODY_ELSE)
@@ -272,6 +272,11 @@ async def _undone(removal: Removal, spec: ContainerSpec) -> AsyncIterator[None]:
 
 def _is_as_wanted(found: ContainerState, spec: ContainerSpec) -> bool:
     return found.phase is Phase.RUNNING and found.spec_hash == spec.spec_hash
+
+
+def _is_coming(found: ContainerState, spec: ContainerSpec) -> bool:
+    """Whether it may yet run as wanted; whoever starts it removes it where it cannot."""
+    return found.phase in {Phase.PENDING, Phase.CREATED} and found.spec_hash in {"", spec.spec_hash}
 
 
 def _without_first(stage: Stage) -> Stage:

@@ -23,6 +23,9 @@ from firstbell.model.observed import ContainerState, NodeState, Phase
 _UNPLACED = 3.0
 """Seconds for which the scheduler may find no node: a label or state that was just set takes a moment to count."""
 
+_FIRST_LOOK = 0.4
+"""Seconds until the manager is asked again, growing: what hinders a start; that it runs its node says by itself."""
+
 
 class Waiter:
     """Waits for one service after another."""
@@ -51,7 +54,7 @@ class Waiter:
         begun = asyncio.Event()
         listening = asyncio.ensure_future(self._listen(spec, node, begun))
         try:
-            pause, unplaced = 0.1, 0.0
+            pause, unplaced = _FIRST_LOOK, 0.0
             while True:
                 tasks = await self._states.tasks(spec.name)
                 if tasks is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 from collections.abc import Coroutine
@@ -29,6 +30,7 @@ from firstbell.hub.figures import Figures, count_servers
 from firstbell.hub.figures_access import FIGURES, FiguresPage, forget_old_tokens
 from firstbell.hub.figures_ask import PATH as FIGURES_PATH
 from firstbell.hub.homes import Store
+from firstbell.hub.hub_tables import database_of, is_postgresql, refuse_unreachable
 from firstbell.hub.lease_page import lease_handlers
 from firstbell.hub.machine import Machine
 from firstbell.hub.no_options import PlainServerHandler
@@ -49,6 +51,7 @@ from firstbell.hub.staff_page import is_staff
 from firstbell.hub.standby_care import StandbyCare
 from firstbell.hub.start_queue import StartQueue, slots_for
 from firstbell.hub.starts import Starts
+from firstbell.hub.state_copy import COOKIE_SECRET, StateCopy, restore
 from firstbell.hub.static_files import StaticCare, StaticOffer
 from firstbell.hub.waiting_page import give_up_the_left, waiting_handlers
 from firstbell.hub.wall_gather import ByName
@@ -58,8 +61,6 @@ from firstbell.model.course import Course
 from firstbell.model.roster import Roster
 from firstbell.model.runtime import Runtime
 from firstbell.plan.static_files import static_url
-
-_COOKIE_SECRET = "cookie.secret"  # noqa: S105 - a file's name
 
 
 class FirstbellHub(JupyterHub):
@@ -71,6 +72,7 @@ class FirstbellHub(JupyterHub):
     handlers: list[Any]
     _places: Places
     _roster: RosterFile | None = None
+    _copy: StateCopy | None = None
 
     async def initialize(self, argv: Any = None) -> None:
         """Read the course, then as JupyterHub."""
@@ -79,6 +81,12 @@ class FirstbellHub(JupyterHub):
         course = from_wire(self._places.course.read_bytes(), self._places.secrets.read_bytes())
         runtime = runtime_from_wire(self._places.runtime.read_bytes())
         try:
+            database = database_of(course, self._places.state)
+            if is_postgresql(database):
+                refuse_unreachable(database)
+                self._copy = StateCopy(database, self._places.state)
+                restored = restore(database, self._places.state)
+                self.log.info("People and seats: %s", ", ".join(restored) or "those of this machine")
             self.context = await self._context_of(course, runtime)
         except FirstbellError as error:
             self.log.critical("%s", error)
@@ -86,7 +94,7 @@ class FirstbellHub(JupyterHub):
         kept = Kept(
             state=self._places.state,
             service_environment=self._places.environment(),
-            cookie_secret=secrets.read_or_create(self._places.state / _COOKIE_SECRET),
+            cookie_secret=secrets.read_or_create(self._places.state / COOKIE_SECRET),
             proxy_token=secrets.token(self._places.shared / proxy.TOKEN_FILE),
         )
         self.update_config(settings(course, runtime, kept))
@@ -169,6 +177,8 @@ class FirstbellHub(JupyterHub):
         self._beside(keep_taking_back(self, context))
         self._beside(RehearsalWatch(self, context.store).run())
         self._beside(StandbyCare(context).run())
+        if self._copy:
+            self._beside(self._copy.run())
         self._beside(self._warm_up(context))
         if context.cluster:
             context.cluster.nodes.changed.append(lambda _: routes.hurry())
@@ -181,6 +191,9 @@ class FirstbellHub(JupyterHub):
     async def cleanup(self) -> None:
         """As JupyterHub (which leaves servers and proxy alone, by our settings), then let go of engine and files."""
         await super().cleanup()
+        if self._copy:
+            with contextlib.suppress(Exception):  # the next hub on this machine has the files themselves
+                self._copy.save()
         if self.context is not None:
             await self.context.engine.close()
             self.context.store.close()

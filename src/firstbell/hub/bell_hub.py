@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ from typing import Any, Protocol
 from urllib.parse import quote
 
 from firstbell.config.roster import parse_roster
+from firstbell.hub.hub_tables import rows
 from firstbell.hub.node_figures import read_nodes
 from firstbell.hub.people import PeopleStore
 from firstbell.hub.rehearsal_book import RehearsalBook
@@ -21,7 +21,6 @@ from firstbell.plan.bell_forecast import Pressure
 from firstbell.plan.bells import Occurrence
 from firstbell.plan.memory_room import MachineMemory, room_for_more, room_on_all, together
 
-HUB_DATABASE = "jupyterhub.sqlite"
 _DEADLINE = 30.0
 
 
@@ -62,23 +61,19 @@ class Hub(Protocol):
 class ApiHub:
     """The hub's API, asked with the service's token, and its database, looked at beside it."""
 
-    def __init__(self, url: str, token: str, state: Path) -> None:
+    def __init__(self, url: str, token: str, database: str) -> None:
         self._url = url
         self._token = token
-        self._database = state / HUB_DATABASE
+        self._database = database
         self._client: Any = None
 
     def servers(self) -> dict[str, Seen]:
         """From the database: a look every second would cost the hub as much as a login does."""
         query = (
-            "SELECT users.name, spawners.last_activity, spawners.state FROM spawners"
+            "SELECT users.name, CAST(spawners.last_activity AS TEXT), spawners.state FROM spawners"
             " JOIN users ON users.id = spawners.user_id WHERE spawners.server_id IS NOT NULL"
         )
-        db = sqlite3.connect(f"file:{self._database}?mode=ro", uri=True, timeout=5)
-        try:
-            return {name: Seen(_seconds(stamp), _is_up(state)) for name, stamp, state in db.execute(query)}
-        finally:
-            db.close()
+        return {name: Seen(_seconds(stamp), _is_up(state)) for name, stamp, state in rows(self._database, query)}
 
     async def start(self, user: str) -> bool:
         """201 and 202 are a start; anything else (a server that is still being stopped, say) is none."""
@@ -167,6 +162,10 @@ class People:
         return self._sections
 
 
+_PLENTY = 4
+"""Where more than one in so many bytes of the machine is available, waiting for memory says nothing of its end."""
+
+
 @dataclass(frozen=True, slots=True)
 class MachineNow:
     """The machine at a moment."""
@@ -194,7 +193,10 @@ def machine_now(server_use: float = 0.0, proc: Path = Path("/proc")) -> MachineN
         servers=1 if server_use else 0,
         servers_use=int(server_use),
     )
-    return MachineNow(memory, Pressure(_waited(proc / "pressure" / "cpu"), _waited(proc / "pressure" / "memory")))
+    # Who reads much waits for memory that holds files, too, however much of it can be had at once.
+    is_plenty = memory.available > memory.total // _PLENTY
+    short = 0.0 if is_plenty else _waited(proc / "pressure" / "memory")
+    return MachineNow(memory, Pressure(_waited(proc / "pressure" / "cpu"), short))
 
 
 def cluster_now(state: Path, server_use: float = 0.0) -> MachineNow:

@@ -12,6 +12,7 @@ from firstbell.errors import EngineUnavailable
 from firstbell.hub.bell_hub import ApiHub, People, cluster_now
 from firstbell.hub.bell_report import IMAGE_MISSING, SERVER_USE, Reporter
 from firstbell.hub.context import HubContext
+from firstbell.hub.hub_tables import database_of
 from firstbell.plan.bell_report import BellReport, new_warnings, warning_mark
 
 LOG = logging.getLogger("firstbell.bells")
@@ -22,7 +23,8 @@ _DEADLINE = 15.0
 
 def reporter(context: HubContext, state: Path) -> Reporter:
     """The reporter of this hub; its database and book are asked as every other process asks them."""
-    hub, people = ApiHub("", "", state), People(context.course, context.store)
+    hub = ApiHub("", "", database_of(context.course, state))
+    people = People(context.course, context.store)
     return Reporter(context.course, context.runtime, context.bells, people, hub.servers, partial(cluster_now, state))
 
 

@@ -19,7 +19,6 @@ Those of a rehearsal are in `rehearsal_control.py`, those of homes that move in
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import sys
 import time
 from collections.abc import Sequence
@@ -36,13 +35,13 @@ from firstbell.hub.bell_book import BellBook
 from firstbell.hub.bell_values import WAITING, At
 from firstbell.hub.control_io import control_arguments, print_answer
 from firstbell.hub.figures_ask import ask
+from firstbell.hub.hub_tables import database_of, rows
 from firstbell.hub.people import Invitation, PeopleStore, open_store
 from firstbell.hub.roster_sync import RosterFile
 from firstbell.model import runtime
 from firstbell.model.course import Course
 from firstbell.model.roster import Person, PersonRole
 
-HUB_DATABASE = "jupyterhub.sqlite"
 _ORDER_DEADLINE = 50.0
 _VERBS = ("list", "invite", "reset", "forget-home", "stop", "active", "figures")
 
@@ -211,21 +210,15 @@ _NEVER_SEEN: dict[str, Any] = {"running": False, "last_seen": None}
 
 def _seen(hub: Hub) -> dict[str, dict[str, Any]]:
     """Running servers and last activity, from JupyterHub's database; nothing while there is none."""
-    path = hub.state / HUB_DATABASE
-    if not path.exists():
-        return {}
     query = (
-        "SELECT users.name, max(spawners.server_id IS NOT NULL), users.last_activity FROM users"
+        "SELECT users.name, max(CASE WHEN spawners.server_id IS NULL THEN 0 ELSE 1 END),"
+        " CAST(users.last_activity AS TEXT) FROM users"
         " LEFT JOIN spawners ON spawners.user_id = users.id GROUP BY users.id"
     )
-    db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)
-    try:
-        rows = db.execute(query).fetchall()
-    finally:
-        db.close()
+    found = rows(database_of(hub.course, hub.state), query)
     return {
         name: {"running": bool(running), "last_seen": seen[:19].replace(" ", "T") + "Z" if seen else None}
-        for name, running, seen in rows
+        for name, running, seen in found
     }
 
 

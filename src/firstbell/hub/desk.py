@@ -26,6 +26,7 @@ from firstbell.errors import FirstbellError
 from firstbell.hub.bell_hub import ApiHub, machine_now
 from firstbell.hub.coursework_people import CourseHomes, Roll
 from firstbell.hub.gradebook_facts import GradebookFacts
+from firstbell.hub.hub_tables import database_of
 from firstbell.hub.people import open_store
 from firstbell.hub.places import Places
 from firstbell.model.course import Course
@@ -77,7 +78,8 @@ def desk_of(places: Places, engine: Engine) -> Desk:
             ca=places.ca.read_bytes() if places.ca.exists() else b"",
         ),
     )
-    return Desk(layout, book, acts, partial(slots, runtime.cpus or os.cpu_count() or 1, ApiHub("", "", places.state)))
+    hub = ApiHub("", "", database_of(course, places.state))
+    return Desk(layout, book, acts, partial(slots, runtime.cpus or os.cpu_count() or 1, hub))
 
 
 def slots(cores: int, hub: ApiHub) -> int:

@@ -29,6 +29,8 @@ LOOK = 30.0
 AGAIN = 5.0
 """Seconds between looks at a store that is away."""
 _GONE = ("source path does not exist", "no such file or directory")
+_NO_CLIENT = ("no such device", "unknown filesystem type")
+"""What a kernel says of a kind of file system that it does not know: ENODEV of mount(2)."""
 _UNMOUNTABLE = (*_GONE, "error while mounting volume", "failed to mount local volume", "not connected", "stale file")
 
 
@@ -183,12 +185,24 @@ class Store:
     def _is_away(self, node: str, evidence: tuple[str, ...] = ()) -> None:
         if node not in self._away:
             LOG.warning(
-                "The homes in %s cannot be had%s; starts fail until they can", self.course.homes.store, _on(node)
+                "The homes in %s cannot be had%s; starts fail until they can%s",
+                self.course.homes.store,
+                _on(node),
+                "".join(f"\n  {line}" for line in evidence[-3:]),
             )
             self._away[node] = Away(time.monotonic(), tuple(evidence)[-3:])
 
     def _error(self, node: str) -> HomeMissing:
         away = self._away.get(node)
+        if away and any(words in line.lower() for line in away.evidence for words in _NO_CLIENT):
+            return HomeMissing(
+                f"{node or 'this machine'} cannot mount the place where everybody's files are, "
+                f"{self.course.homes.store}: its kernel knows no such file system",
+                where=self.course.homes.store,
+                next_step=f"Who runs the course installs its client{_on(node)}: for NFS, apt-get install nfs-common. "
+                "It is looked at all the time.",
+                evidence=away.evidence,
+            )
         return HomeMissing(
             f"the place where everybody's files are, {self.course.homes.store}, does not answer{_on(node)} now",
             where=self.course.homes.store,

@@ -18,6 +18,7 @@ from firstbell.hub.bell_book import BellBook
 from firstbell.hub.bell_hub import ApiHub, HubAway, People, cluster_now
 from firstbell.hub.bell_report import SERVER_USE
 from firstbell.hub.bell_ringer import CALM, Ringer
+from firstbell.hub.hub_tables import database_of
 from firstbell.hub.people import open_store
 from firstbell.hub.places import Places
 from firstbell.hub.start_queue import slots_for
@@ -32,7 +33,7 @@ def ringer_of(places: Places, book: BellBook, url: str, token: str) -> Ringer:
     return Ringer(
         course,
         book,
-        ApiHub(url, token, places.state),
+        ApiHub(url, token, database_of(course, places.state)),
         People(course, open_store(places.state)),
         machine=lambda: cluster_now(places.state, book.kept(SERVER_USE, 0.0)),
         slots=slots_for(runtime.cpus or os.cpu_count() or 1),

@@ -37,6 +37,11 @@ def token(path: Path) -> str:
     return read_or_create(path, lambda length: secrets.token_hex(length).encode(), LENGTH).decode()
 
 
+def write_new(path: Path, value: bytes) -> None:
+    """Write a file for its owner alone, all of it or nothing; one that is there stays."""
+    _create(path, value)
+
+
 def _create(path: Path, value: bytes) -> bytes:
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:

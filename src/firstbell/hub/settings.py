@@ -12,6 +12,7 @@ from traitlets.config import Config
 from firstbell.hub.asked import BELLS_SERVICE
 from firstbell.hub.database import HubConnection
 from firstbell.hub.figures_access import metrics_service
+from firstbell.hub.hub_tables import database_of, is_postgresql, sqlalchemy_url
 from firstbell.hub.logins import login_config
 from firstbell.hub.pages import page_config
 from firstbell.hub.routes import WatchedProxy
@@ -21,7 +22,6 @@ from firstbell.model.runtime import SERVER_PORT, Runtime
 
 _HOUR = 3600
 _DAYS_LOGGED_IN = 30
-DATABASE = "jupyterhub.sqlite"
 DESK_SERVICE = "desk"
 """The hub's service (`desk.py`) that carries coursework to homes and back; it may ask nothing of the hub."""
 
@@ -43,7 +43,7 @@ def settings(course: Course, runtime: Runtime, kept: Kept) -> Config:
     config = Config()
     for part in (
         _addresses(course, runtime),
-        _lasting(kept),
+        _lasting(course, kept),
         _proxy(runtime, course, kept),
         _spawning(course),
         _sessions(),
@@ -67,11 +67,13 @@ def _addresses(course: Course, runtime: Runtime) -> Config:
     return config
 
 
-def _lasting(kept: Kept) -> Config:
+def _lasting(course: Course, kept: Kept) -> Config:
     config = Config()
-    config.JupyterHub.db_url = f"sqlite:///{kept.state / DATABASE}"
+    database = database_of(course, kept.state)
+    config.JupyterHub.db_url = sqlalchemy_url(database)
     # `people` commands and backups read beside the hub: wait for a lock rather than fail.
-    config.JupyterHub.db_kwargs = {"connect_args": {"timeout": 15, "factory": HubConnection}}
+    to_file = {"timeout": 15, "factory": HubConnection}
+    config.JupyterHub.db_kwargs = {"connect_args": {"connect_timeout": 5} if is_postgresql(database) else to_file}
     config.JupyterHub.upgrade_db = True
     config.JupyterHub.cookie_secret = kept.cookie_secret
     # A hub that stops leaves everybody at work; the next one finds them.

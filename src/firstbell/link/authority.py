@@ -2,7 +2,7 @@
 
 Pure but for chance and the clock that is handed in. Addresses change, so no certificate names one: each is for the
 fixed name of its role. Trust ends where the authority ends; there is no list of revoked certificates. Whoever fears
-that a key was seen makes new keys of everything (`make`), which ends every link of the cluster once.
+that a key was seen makes new keys of everything (`make`; `firstbell nodes renew-keys`), which ends every link once.
 """
 
 from __future__ import annotations
@@ -55,6 +55,16 @@ def renewed(keys: ClusterKeys, now: datetime) -> ClusterKeys:
 def stale(keys: ClusterKeys, now: datetime) -> Collection[KeyRole]:
     """Roles that `renewed` would give a new pair."""
     return tuple(role for role in KeyRole if _days_left(keys, role, now) < RENEW_DAYS)
+
+
+def days_left(keys: ClusterKeys, now: datetime) -> int:
+    """Days until the first of the roles' pairs ends; negative where one has ended or is missing."""
+    return min(_days_left(keys, role, now) for role in KeyRole)
+
+
+def authority_days_left(keys: ClusterKeys, now: datetime) -> int:
+    """Days until the authority ends, and with it all that it has signed."""
+    return (x509.load_pem_x509_certificate(keys.authority.certificate).not_valid_after_utc - now).days
 
 
 def _days_left(keys: ClusterKeys, role: KeyRole, now: datetime) -> int:

@@ -263,6 +263,18 @@ class EngineTable(Table):
         description="The daemon's address, as in DOCKER_HOST; empty takes DOCKER_HOST or the local socket.",
         examples=["unix:///var/run/docker.sock"],
     )
+    certificates: Path | None = Field(
+        None,
+        description="With a tcp:// host: a folder with ca.pem, cert.pem and key.pem, by which engine and client know "
+        "each other. Without it DOCKER_CERT_PATH counts where DOCKER_TLS_VERIFY is set.",
+        examples=["certs/manager"],
+    )
+
+    @model_validator(mode="after")
+    def _certificates_for_tcp(self) -> EngineTable:
+        if self.certificates and self.host and not self.host.startswith("tcp://"):
+            raise ValueError("certificates go with a tcp:// host; ssh:// has keys of its own, unix:// needs none")
+        return self
 
 
 class Course(Table):
@@ -293,6 +305,13 @@ class Course(Table):
     homes: Homes = Field(Homes(), description="Where people's files live.")
     engine: EngineTable = Field(EngineTable(), description="Where containers run.")
     network: Network = Field(Network(), description="The way out, for builds and for servers.")
+    database: SecretValue | None = Field(
+        None,
+        description="A PostgreSQL database for what the hub keeps, as env:NAME or file:PATH of its address "
+        "postgresql://user:password@host/name: users, logins and servers are in it, and an up-to-date copy of people, "
+        "seats and where homes are, from which a hub on another machine begins. Without it a volume has everything.",
+        examples=["env:HUB_DATABASE"],
+    )
     metrics: Metrics = Field(Metrics(), description="Figures for a monitoring system.")
     coursework: Coursework | None = Field(
         None,
@@ -314,6 +333,15 @@ class Course(Table):
             raise ValueError(f'url = "{self.url}" must end after the path')
         if parts.scheme == "http" and self.tls != "auto":
             raise ValueError("tls goes with an https:// url")
+        return self
+
+    @model_validator(mode="after")
+    def _database_is_postgresql(self) -> Course:
+        address = self.database.reveal() if self.database else ""
+        parts = urlsplit(address)
+        # Where nothing is read a secret is empty; where it is not this hub's to read, it says so.
+        if "://" in address and (parts.scheme != "postgresql" or not parts.hostname or not parts.path.strip("/")):
+            raise ValueError("database is no address of PostgreSQL: postgresql://user:password@host/name")
         return self
 
     @property

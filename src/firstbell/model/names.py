@@ -33,6 +33,8 @@ NODE_READY = "firstbell.ready"
 token gets neither a task nor a secret."""
 NODE_NUMBER = "firstbell.number"
 """Label of a cluster's node: its number."""
+NODE_KEYS = "firstbell.keys"
+"""Label of a cluster's node: `true` on the manager that keeps the cluster's keys."""
 LABEL_OWNER = "firstbell.owner"
 """Whose the files of a run's home are: uid:gid."""
 

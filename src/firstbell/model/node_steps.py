@@ -149,6 +149,26 @@ class StrikeNode:
         return f"strike {self.node} off the Swarm's list"
 
 
+@dataclass(frozen=True, slots=True)
+class RenewKeys:
+    """Make an authority and keys anew, and keep them on a manager."""
+
+    node: str
+
+    def __str__(self) -> str:
+        return f"make new keys of the cluster, kept on {self.node}"
+
+
+@dataclass(frozen=True, slots=True)
+class HandOutKeys:
+    """Give a service the new keys of its role."""
+
+    service: str
+
+    def __str__(self) -> str:
+        return f"give {self.service} its new keys"
+
+
 NodeStep = (
     BringImage
     | CheckMachine
@@ -163,4 +183,6 @@ NodeStep = (
     | CleanMachine
     | LeaveSwarm
     | StrikeNode
+    | RenewKeys
+    | HandOutKeys
 )

@@ -141,6 +141,8 @@ class NodeState:
     """Bytes."""
     memory_available: int = 0
     """Bytes, as the kernel has it; 0 where the node could not be asked."""
+    keeps_keys: bool = False
+    """Whether it is the manager that keeps the cluster's keys."""
 
     @property
     def prepared(self) -> bool:

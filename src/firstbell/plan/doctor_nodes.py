@@ -25,6 +25,8 @@ from firstbell.plan.node_facts import GOSSIP_PORT, SWARM_PORT, ClusterFacts, Nod
 
 LOW_MEMORY = 512 * MIB
 """Of a node: below it the queue starts nobody there (a server and the reserve of `plan/memory_room.py`)."""
+_KEYS_END_SOON = 365
+"""Days; a course is brought up at least once a year."""
 _NAMES = {"amd64": "x86_64", "arm64": "aarch64"}
 """Docker's words for what kernels call otherwise."""
 
@@ -36,6 +38,7 @@ def cluster_findings(cluster: ClusterFacts, course: Course | None = None) -> Ite
     for look in cluster.nodes:
         yield from node_findings(look, manager.architecture if manager else "")
     yield from _addresses(cluster, course)
+    yield from _keys(cluster)
     yield from _together(cluster, course)
 
 
@@ -51,6 +54,7 @@ def node_findings(look: NodeLook, architecture: str = "") -> Iterator[Finding]:
         *node_disk(node.name, look.disk),
         *_memory(node),
         *_images(look),
+        *_rights(look),
     ]
     before = sum(f.level in {Level.PROBLEM, Level.WARNING} for f in found)
     if not before and node.usable:
@@ -192,6 +196,18 @@ def _images(look: NodeLook) -> Iterator[Finding]:
         yield Finding(Level.WARNING, f"the network of the course “{course}” is not there", look.name, command)
 
 
+def _rights(look: NodeLook) -> Iterator[Finding]:
+    """All capabilities are dropped, so a setuid program can do little; that it cannot begin at all is better."""
+    if look.may_gain_rights:
+        yield Finding(
+            Level.NOTE,
+            "its services cannot ask for no-new-privileges, and its daemon does not set it: setuid programs of an "
+            "image run as their owner, without any capability",
+            look.name,
+            f'On {look.name}: "no-new-privileges": true in /etc/docker/daemon.json; systemctl restart docker',
+        )
+
+
 def _managers(cluster: ClusterFacts) -> Iterator[Finding]:
     count, reachable = len(cluster.managers), sum(m.is_reachable for m in cluster.managers)
     where = "managers"
@@ -246,6 +262,24 @@ def _addresses(cluster: ClusterFacts, course: Course | None) -> Iterator[Finding
             )
         else:
             yield Finding(Level.OK, f"addresses: {each} on each of {plural_nodes(usable)}", one.course)
+
+
+def _keys(cluster: ClusterFacts) -> Iterator[Finding]:
+    """`up` renews what its authority has signed long before it ends, the authority itself never."""
+    if cluster.keys_days is None or cluster.authority_days is None:
+        return
+    where = "keys"
+    for what, days, command in (
+        ("the keys of the cluster", cluster.keys_days, "firstbell up"),
+        ("the certificates of the keys' authority", cluster.authority_days, "firstbell nodes renew-keys"),
+    ):
+        if days < 0:
+            yield Finding(Level.PROBLEM, f"{what} have run out: no node is reached", where, command)
+        elif days < _KEYS_END_SOON:
+            yield Finding(Level.WARNING, f"{what} end in {days} days: then no node is reached", where, command)
+    first = min(cluster.keys_days, cluster.authority_days)
+    if first >= _KEYS_END_SOON:
+        yield Finding(Level.OK, f"the cluster's keys are good for {first // 365} years", where)
 
 
 def plural_nodes(count: int) -> str:

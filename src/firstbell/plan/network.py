@@ -93,7 +93,8 @@ def ruleset(course: str, gateway: str, egress: Egress, way_out: WayOut, only_por
     From the bridge, this machine answers on the hub's port of the gateway alone, and where a mirror is on it; other
     servers and other bridges never; private and link-local addresses by `egress`. A table of its own, before Docker's
     chains, so that nobody else's rules are touched. Established traffic passes: the hub, the proxy and the culler open
-    connections inwards.
+    connections inwards, from this machine itself. A neighbour that sets a route to the bridge by way of this machine
+    reaches neither servers nor the hub's port: whether Docker's own rules stop it depends on who began forwarding.
     With `only_port` this machine itself reaches no other port of a server: a web application's own port has no login.
     """
     bridge, table = names.bridge(course), table_name(course)
@@ -104,6 +105,7 @@ def ruleset(course: str, gateway: str, egress: Egress, way_out: WayOut, only_por
             f"table inet {table} {{",
             "  chain to_this_machine {",
             "    type filter hook input priority -10; policy accept;",
+            f'    iifname != {{ "lo", "{bridge}" }} ip daddr {gateway} tcp dport {HUB_PORT} drop',
             f'    iifname != "{bridge}" accept',
             "    ct state established,related accept",
             f"    ip daddr {gateway} tcp dport {HUB_PORT} accept",
@@ -112,7 +114,8 @@ def ruleset(course: str, gateway: str, egress: Egress, way_out: WayOut, only_por
             "  }",
             "  chain beyond {",
             "    type filter hook forward priority -10; policy accept;",
-            f'    iifname != "{bridge}" accept',
+            f'    iifname != "{bridge}" oifname != "{bridge}" accept',
+            f'    iifname != "{bridge}" ct state established,related accept',
             f'    oifname "{bridge}" drop',
             "    ct state established,related accept",
             *_way_out_rules(egress, way_out),

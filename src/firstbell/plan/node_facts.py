@@ -58,6 +58,8 @@ class NodeLook:
     """Names of courses whose network it has not."""
     servers: int = 0
     homes: int = 0
+    may_gain_rights: bool = False
+    """Whether its daemon lets a service's programs gain rights, as sudo does: those before Engine 25 do by default."""
 
     @property
     def name(self) -> str:
@@ -82,6 +84,10 @@ class ClusterFacts:
     managers: tuple[ManagerState, ...] = ()
     is_autolocked: bool = False
     courses: tuple[CourseAddresses, ...] = ()
+    keys_days: int | None = None
+    """Days until the first of the keys by which nodes trust each other ends; None where there are none."""
+    authority_days: int | None = None
+    """Days until their authority ends."""
 
     def look(self, name: str) -> NodeLook | None:
         """The node of that name."""

@@ -254,12 +254,15 @@ def plan_down(
 ) -> tuple[Step, ...]:
     """The steps that end a course on every node that answers; `courses` are all that the cluster has.
 
-    Homes stay, and with them who they belong to. What a node that is away keeps is ended when `down` is run again.
+    Homes stay, and with them who they belong to. What a node that is away keeps is ended when `down` is run again; so
+    long the hub's state stays as well, also with `delete_homes`.
     """
     order = (Role.EDGE, Role.HUB, Role.PROXY, Role.TUNNEL, Role.APP, Role.SERVER, Role.HELPER, Role.GUARD)
     found = {state.name: state for role in order for state in observed.of_role(role.value)}
     stops = [StopContainer(state.name, state.role, grace=15) for state in found.values()]
-    kept = frozenset() if delete_homes else KEPT_VOLUMES
+    kept = set() if delete_homes else set(KEPT_VOLUMES)
+    if away(shared):
+        kept.add(Role.STATE.value)  # who has which home, until the last of them can be deleted
     volumes = [
         RemoveVolume(v.name, v.user if v.role == Role.HOME else "") for v in observed.volumes if v.role not in kept
     ]

@@ -73,7 +73,7 @@ async def act(engine: Engine, course: Course, step: Step, show: Show) -> None:
         case RemoveNetwork(name=name):
             await engine.remove_network(name)
         case RemoveVolume(name=name):
-            await engine.remove_volume(name)
+            await cluster.remove_volume(engine, name)
         case _:
             await _act_on_cluster(cluster.as_cluster(engine), step, show)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -33,6 +33,8 @@ PATIENCE = 360
 that it has not heard for three heartbeats as soon as that is back. The hub looks at nodes by itself, every 2 s."""
 _LINK_DEADLINE = 20.0
 """Seconds for links to answer once they run."""
+_RENEWED_DEADLINE = 60.0
+"""Seconds for all links to answer once all were begun anew."""
 
 __all__ = [
     "as_cluster",
@@ -41,6 +43,7 @@ __all__ = [
     "prepare_node",
     "push_image",
     "refuse_no_manager",
+    "remove_volume",
     "spread",
     "start_everywhere",
 ]
@@ -117,7 +120,7 @@ async def gather_cluster(engine: Cluster, course: Course, images: Inputs) -> Clu
     tags = dict.fromkeys((*images.images, registry.tag))
     states = dict(zip(tags, await together(*(engine.image(tag) for tag in tags)), strict=True))
     found: dict[str, ImageState] = {tag: state for tag, state in states.items() if state}
-    pinned = {tag: digest for tag, state in found.items() if (digest := pinned_name(tag, state))}
+    pinned = await pinned_names(engine, found)
     facts = await engine.facts()
     own = facts.own_node
     others = [node for node in facts.nodes if node.usable and node != own]
@@ -130,6 +133,13 @@ async def gather_cluster(engine: Cluster, course: Course, images: Inputs) -> Clu
         pinned=frozen(pinned),
         lacking={tag: await _lacking(engine, others, pinned.get(tag, "")) for tag in images.images},
     )
+
+
+async def pinned_names(engine: Cluster, images: Mapping[str, ImageState]) -> dict[str, str]:
+    """Tag → the digest by which the cluster's registry has the image; those that it has lost are to be pushed again."""
+    known = {tag: digest for tag, image in images.items() if (digest := pinned_name(tag, image))}
+    there = await together(*map(engine.members.in_registry, known.values()))
+    return {tag: digest for (tag, digest), is_there in zip(known.items(), there, strict=True) if is_there}
 
 
 def pinned_name(tag: str, image: ImageState) -> str:
@@ -167,12 +177,24 @@ async def prepare_node(engine: Cluster, step: PrepareNode) -> None:
 
 async def make_keys(engine: Cluster, step: MakeKeys) -> ClusterKeys:
     """Make what is missing of the cluster's keys and keep it; what is there and good stays."""
-    daemon = await _own_daemon(engine, (await engine.facts()).own_node)
+    own = (await engine.facts()).own_node
+    daemon = await _own_daemon(engine, own)
     there = await read_keys(daemon)
     now = datetime.now(UTC)
     keys = authority.renewed(there, now) if there else authority.make(now)
     await write_keys(daemon, keys, step.image)
+    if own:
+        await engine.label_node(own.name, {names.NODE_KEYS: "true"})
     return keys
+
+
+async def remove_volume(engine: Engine, name: str) -> None:
+    """Remove it; who kept the cluster's keys and does no more is no longer said to."""
+    await engine.remove_volume(name)
+    if name == names.cluster_keys() and isinstance(engine, Cluster):
+        for node in (await engine.facts()).nodes:
+            if node.keeps_keys:
+                await engine.label_node(node.name, {names.NODE_KEYS: ""})
 
 
 async def start_everywhere(engine: Cluster, spec: ContainerSpec, report: Report) -> None:
@@ -191,6 +213,17 @@ async def start_everywhere(engine: Cluster, spec: ContainerSpec, report: Report)
         report(Progress(f"{error.what}. The course goes on without; `firstbell nodes prepare` repairs a node."))
     if spec.name == names.link():
         await _answering(engine, spec.name)
+
+
+async def until_linked(engine: Cluster) -> tuple[str, ...]:
+    """Wait until the links of nodes that the Swarm hears answer; the prepared nodes whose link does not in the end."""
+
+    async def answer() -> bool:
+        return all(node.linked for node in (await engine.facts()).nodes if node.prepared and node.ready)
+
+    with contextlib.suppress(TimeoutError):
+        await until(answer, deadline=_RENEWED_DEADLINE, first=0.2)
+    return tuple(node.name for node in (await engine.facts()).nodes if node.prepared and not node.linked)
 
 
 async def _answering(engine: Cluster, name: str) -> None:

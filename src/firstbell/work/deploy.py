@@ -25,6 +25,7 @@ from firstbell.plan.services import Inputs, roster_file
 from firstbell.work import cluster, swarm
 from firstbell.work.carry_out import act
 from firstbell.work.gather import gather, is_local, observe_course
+from firstbell.work.home_places import home_nodes
 from firstbell.work.lock import course_lock
 from firstbell.work.show import Show, shown
 
@@ -89,11 +90,16 @@ async def down(engine: Engine, course: Course, show: Show, *, delete_homes: bool
     return steps
 
 
-async def nodes_away(engine: Engine, course: Course) -> tuple[str, ...]:
-    """Names of the cluster's nodes that do not answer, so that nothing on them could be ended."""
+async def nodes_away(engine: Engine, course: Course) -> dict[str, tuple[str, ...]]:
+    """The cluster's nodes that do not answer, so that nothing on them can be ended, with whose homes are there.
+
+    The hub knows that; while it does not run nobody is named.
+    """
     if course.engine.kind != "swarm":
-        return ()
-    return tuple(node.name for node in await swarm.away(cluster.as_cluster(engine)))
+        return {}
+    silent = [node.name for node in await swarm.away(cluster.as_cluster(engine))]
+    recorded = await home_nodes(engine, await engine.observe(course.name)) if silent else {}
+    return {name: tuple(sorted(user for user, node in recorded.items() if node == name)) for name in silent}
 
 
 async def _carry_out(engine: Engine, course: Course, steps: Sequence[Step], show: Show) -> None:

@@ -139,10 +139,11 @@ async def _act(cluster: Cluster, step: Step, show: Show) -> None:
         case LeaveSwarm(machine=node):
             await _send_farewell(cluster, node)
         case ReleaseNode(node=node):
+            is_told = any(n.name == node and n.linked for n in (await cluster.facts()).nodes)
             await cluster.label_node(node, {NODE_READY: "", NODE_NUMBER: ""})
             # Of a paused node Swarm takes nothing away, whatever its labels say.
             await cluster.set_availability(node, "drain")
-            await _until_gone(cluster, node)
+            await _until_gone(cluster, node, is_told=is_told)
         case StrikeNode(node=node):
             await cluster.remove_node(node, force=True)
         case _:
@@ -173,12 +174,15 @@ async def _send_farewell(cluster: Cluster, node: str) -> None:
     )
 
 
-async def _until_gone(cluster: Cluster, node: str) -> None:
-    """Until the node has left: the manager hears no more of it."""
+async def _until_gone(cluster: Cluster, node: str, *, is_told: bool) -> None:
+    """Until the node has left, or, where a farewell is there, until that leaves by itself: nothing is run any more.
+
+    The Swarm is patient with silent nodes (`set_patience`) and takes a node for ready for minutes after it has left.
+    """
 
     async def gone() -> bool:
         found = [n for n in (await cluster.facts()).nodes if n.name == node]
-        return not found or not found[0].ready
+        return not found or not found[0].ready or (is_told and not await cluster.is_busy(node))
 
     try:
         await until(gone, deadline=_GONE_DEADLINE, first=0.2)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from firstbell.engine.cluster import Cluster, Machine
+from firstbell.engine.swarm_keys import read_keys
 from firstbell.engine.waiting import together
 from firstbell.errors import FirstbellError
+from firstbell.link import authority
+from firstbell.model import names
 from firstbell.model.cluster import LINK_PORT
 from firstbell.model.membership import Membership
 from firstbell.model.names import LABEL_COURSE, Role
@@ -28,8 +32,15 @@ async def look_at_all(cluster: Cluster, *, ports: bool) -> ClusterFacts:
         targets = targets_of(node, nodes) if ports else ()
         return with_counts(await look_at(cluster, node, own, wanted, targets), observed)
 
+    keys_days, authority_days = await _keys(cluster, own) if ports else (None, None)
+    lax = await _lax_nodes(cluster) if ports else frozenset()
     return ClusterFacts(
-        nodes=_with_networks(await together(*map(one, nodes)), observed),
+        keys_days=keys_days,
+        authority_days=authority_days,
+        nodes=tuple(
+            replace(look, may_gain_rights=look.name in lax)
+            for look in _with_networks(await together(*map(one, nodes)), observed)
+        ),
         managers=managers,
         is_autolocked=own.is_autolocked,
         courses=tuple(
@@ -116,6 +127,21 @@ def targets_of(node: NodeState, nodes: Sequence[NodeState]) -> tuple[Target, ...
 async def wanted_images(cluster: Cluster) -> tuple[str, ...]:
     """What every node should have: of each name in the cluster's registry the manager's newest, by digest."""
     return await cluster.members.registry_images(REGISTRY)
+
+
+async def _keys(cluster: Cluster, own: Membership) -> tuple[int | None, int | None]:
+    """For how many days the cluster's keys, and their authority, are good; None where there are none."""
+    keys, now = await read_keys(await cluster.on(own.name)), datetime.now(UTC)
+    return (authority.days_left(keys, now), authority.authority_days_left(keys, now)) if keys else (None, None)
+
+
+async def _lax_nodes(cluster: Cluster) -> frozenset[str]:
+    """Nodes on which a service's program runs that could gain rights, as the kernel says of the link's."""
+    try:
+        told = await cluster.exec_everywhere(names.link(), ["grep", "NoNewPrivs", "/proc/1/status"])
+    except FirstbellError:  # no link, or it is just being replaced: then nothing is known
+        return frozenset()
+    return frozenset(node for node, result in told.items() if result.stdout.split() == [b"NoNewPrivs:", b"0"])
 
 
 def _servers(observed: Observed, course: str) -> int:

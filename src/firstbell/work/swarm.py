@@ -33,9 +33,10 @@ async def plan_up(engine: Cluster, course: Course) -> tuple[Inputs, tuple[Step, 
 
 
 async def carry_out(engine: Cluster, course: Course, steps: Sequence[Step], show: Show) -> tuple[Step, ...]:
-    """Do the steps, stage by stage; those that were done."""
+    """Do the steps, stage by stage; those that were done. A plan that has become longer or shorter is shown again."""
     show.on_plan(steps)
     done: list[Step] = []
+    planned = len(steps)
     for stage in plan.Stage:
         mine = [step for step in steps if plan.stage(step) is stage]
         for step in mine:
@@ -45,6 +46,10 @@ async def carry_out(engine: Cluster, course: Course, steps: Sequence[Step], show
             done.append(step)
         if mine and stage is not plan.Stage.COURSE:
             _, steps = await plan_up(engine, course)
+            left = [step for step in steps if plan.stage(step) > stage]
+            if len(done) + len(left) != planned:
+                planned = len(done) + len(left)
+                show.on_plan((*done, *left))
     return tuple(done)
 
 

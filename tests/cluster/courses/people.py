@@ -31,13 +31,15 @@ async def people_on_every_node(course: ClusterCourse, *wanted: Node) -> AsyncIte
             visitors = [await stack.enter_async_context(Visitor(course.url)) for _ in range(3)]
             await asyncio.gather(*(visitor.ready() for visitor in visitors))
             for visitor in visitors:
-                stack.push_async_callback(_go_home, visitor)
+                stack.push_async_callback(go_home, visitor)
                 found.setdefault(course.node_of(visitor.user), visitor)
             if needed <= found.keys():
                 break
         assert needed <= found.keys(), evidence(course)
-        yield found
-        await asyncio.to_thread(course.cluster.mend)
+        try:
+            yield found
+        finally:
+            await asyncio.to_thread(course.mend)
 
 
 async def told(visitor: Visitor, node: Node, deadline: float = 60) -> float:
@@ -71,6 +73,7 @@ async def works(visitor: Visitor, deadline: float = 180) -> float:
     return time.monotonic() - started
 
 
-async def _go_home(visitor: Visitor) -> None:
+async def go_home(visitor: Visitor) -> None:
+    """Stop their server."""
     async with asyncio.timeout(60):
         await stop_server(visitor)

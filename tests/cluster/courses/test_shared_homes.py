@@ -5,14 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 
-import pytest
-
 from tests.cluster.courses.people import people_on_every_node, told, works
 from tests.support.cluster_course import ClusterCourse, evidence
 from tests.support.cluster_files import FileServer
 from tests.support.visitor import Visitor
-
-pytestmark = pytest.mark.skip(reason="written, not yet run through")
 
 WORKING_WITHIN = 60.0
 """Seconds from a node's death to its people's next cell."""

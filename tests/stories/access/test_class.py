@@ -82,7 +82,7 @@ async def test_a_thousand_bad_logins_are_bounded(course):
             await victim.open("hub/logout")
             page = await victim.log_in("victim", PASSWORD)
             assert "/hub/login" not in page.url, page.text[-400:]
-            assert time.monotonic() - started < 30
+            assert time.monotonic() - started < 120
             statuses = await asyncio.gather(*hammering)
     assert set(statuses) <= {401, 403, 429}
     memory = docker("stats", "--no-stream", "--format", "{{.MemUsage}}", course.container("hub"))

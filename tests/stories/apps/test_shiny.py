@@ -145,7 +145,7 @@ async def test_a_dead_application_ends_the_server(visitor, shiny):
     async def said() -> bool:
         return "killed from outside" in (await visitor.open(f"user/{visitor.user}/")).text
 
-    await until(said, deadline=15, first=0.1, longest=0.3)
+    await until(said, deadline=60, first=0.1, longest=0.3)
     assert not containers(shiny, "app")
     assert not containers(shiny, "server")
     await visitor.server()
@@ -159,7 +159,7 @@ async def test_a_dead_side_car_ends_the_server(visitor, shiny):
     async def gone() -> bool:
         return not containers(shiny, "app") and not containers(shiny, "server")
 
-    await until(gone, deadline=15)
+    await until(gone, deadline=60)
 
 
 async def test_a_restarted_hub_finds_the_application(visitor, shiny):

@@ -40,7 +40,7 @@ async def test_use_is_seen_and_an_idle_application_is_stopped(streamlit):
             await visitor.open(f"user/{visitor.user}/_stcore/health")
             return await last_activity(visitor) > first
 
-        await until(used, deadline=20, first=0.5, longest=1)
+        await until(used, deadline=60, first=0.5, longest=1)
 
         async def stopped() -> bool:
             label = f"label=firstbell.user={visitor.user}"

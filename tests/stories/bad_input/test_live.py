@@ -72,7 +72,7 @@ async def test_a_home_that_somebody_removed(live: RunningCourse) -> None:
         await visitor.execute("open('mine.txt', 'w').write('x')")
         [home] = [m["Name"] for m in live.server_of(visitor.user)["Mounts"] if m["Type"] == "volume"]
         await stop_server(visitor)
-        await until(lambda: _no_server(live), deadline=30)
+        await until(lambda: _no_server(live), deadline=60)
         docker("volume", "rm", home)
         last = await _last_event(visitor)
         assert last.get("failed"), last

@@ -45,7 +45,7 @@ async def kill_hub(course: RunningCourse, number: signal.Signals) -> None:
     """Kill the hub's process as a crash would, and wait until its container has another that answers."""
     before = course.pid("hub", "firstbell.hub")
     os.kill(before, number)
-    await until(lambda: _gone(before), deadline=30, first=0.02, longest=0.1)
+    await until(lambda: _gone(before), deadline=60, first=0.02, longest=0.1)
     await hub_answers(course)
 
 
@@ -103,7 +103,7 @@ async def test_proxy_is_back_within_five_seconds(seminar, visit):
         return all(status == 200 for status, _ in answers)
 
     assert not await reachable()
-    await until(reachable, deadline=30, first=0.05, longest=0.1)
+    await until(reachable, deadline=60, first=0.05, longest=0.1)
     assert loop.time() - started < 5
 
 
@@ -165,7 +165,7 @@ async def test_one_slow_start_holds_up_nobody(seminar):
             "mkdir -p ~/.jupyter && echo 'import time; time.sleep(600)' > ~/.jupyter/jupyter_server_config.py"
         )
         await stop_server(slow)
-        await until(lambda: _stopped(seminar, slow.user), deadline=30, first=0.1, longest=0.5)
+        await until(lambda: _stopped(seminar, slow.user), deadline=60, first=0.1, longest=0.5)
         held = asyncio.create_task(slow.server(deadline=300))
         others = [await stack.enter_async_context(Visitor(seminar.url)) for _ in range(10)]
         try:

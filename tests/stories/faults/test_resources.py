@@ -38,7 +38,7 @@ async def test_server_out_of_memory_says_so(seminar, visit):
     visitor = await visit()
     await visitor.sh(f"mkdir -p ~/.jupyter && echo '{FILL}' > ~/.jupyter/jupyter_server_config.py")
     await stop_server(visitor)
-    await until(lambda: _none(seminar, visitor.user), deadline=30, first=0.1, longest=0.5)
+    await until(lambda: _none(seminar, visitor.user), deadline=60, first=0.1, longest=0.5)
     page = await visitor.open("hub/spawn")
     events = [event async for event in visitor.progress(page)]
     assert events[-1].get("failed"), events[-1]

@@ -24,7 +24,7 @@ async def gone(course: RunningCourse, visitor: Visitor) -> None:
     async def none() -> bool:
         return all(s["Config"]["Labels"]["firstbell.user"] != visitor.user for s in course.servers())
 
-    await until(none, deadline=30)
+    await until(none, deadline=60)
 
 
 def homes(course: RunningCourse) -> dict[str, dict[str, object]]:

@@ -68,7 +68,7 @@ async def stopped(course: RunningCourse, visitor: Visitor) -> None:
     async def none() -> bool:
         return not course.servers()
 
-    await until(none, deadline=30)
+    await until(none, deadline=60)
 
 
 def folders(store: Path) -> dict[str, Path]:

@@ -30,7 +30,7 @@ async def page_saying(visitor: Visitor, words: str) -> None:
     async def said() -> bool:
         return words in (await visitor.open(f"user/{visitor.user}/lab")).text
 
-    await until(said, deadline=10, first=0.05, longest=0.2)
+    await until(said, deadline=60, first=0.05, longest=0.2)
 
 
 def rows(hub: HostHub, query: str) -> int:
@@ -107,11 +107,11 @@ async def test_a_start_cut_by_the_hubs_death_leaves_nothing(hub):
         await visitor.enter()
         page = await visitor.open("hub/spawn")
         user = page.path.rstrip("/").rpartition("/")[2]
-        await until(lambda: _exists(server_of(hub, user)), deadline=20)
+        await until(lambda: _exists(server_of(hub, user)), deadline=60)
         hub.kill("hub")
         hub.start("hub")
         await hub.answers()
-        await until(lambda: _removed(hub, server_of(hub, user)), deadline=20)
+        await until(lambda: _removed(hub, server_of(hub, user)), deadline=60)
         assert rows(hub, "select count(*) from api_tokens where note like 'Server at %'") == 0
         assert rows(hub, "select count(*) from servers") == 0
         await visitor.server()
@@ -196,7 +196,7 @@ async def test_routes_come_back_and_strangers_go(hub):
         hub.kill("proxy")
         hub.start("proxy")
         began = time.monotonic()
-        await until(lambda: _serves(hub, visitor), deadline=10, first=0.05, longest=0.1)
+        await until(lambda: _serves(hub, visitor), deadline=60, first=0.05, longest=0.1)
         assert time.monotonic() - began < 5
         token = (hub.folder / "shared" / "proxy.token").read_text()
         async with httpx.AsyncClient(
@@ -211,7 +211,7 @@ async def test_routes_come_back_and_strangers_go(hub):
                 routes = (await api.get("/")).json()
                 return {own, "/", "/hub"} == set(routes) and ":8888" in routes[own]["target"]
 
-            await until(right, deadline=15)
+            await until(right, deadline=60)
 
 
 async def _serves(hub: HostHub, visitor: Visitor) -> bool:

@@ -112,7 +112,7 @@ async def test_ctrl_c_ends_the_build(folder: Path) -> None:
         search = await asyncio.create_subprocess_exec("pgrep", "-f", f"^/bin/sh -c echo waiting; .*{word}")
         return await search.wait() != 0
 
-    await until(has_ended, deadline=30)
+    await until(has_ended, deadline=60)
 
 
 def _begun(folder: Path) -> subprocess.Popen[str]:

@@ -115,7 +115,7 @@ async def test_who_leaves_the_page_leaves_the_queue(hub):
 
             await until(is_given_up, deadline=8)
             hub.wish(hang=False)
-            await asyncio.wait_for(follows, 30)
+            await asyncio.wait_for(follows, 60)
             assert other.events[-1].get("ready"), "the page had come back"
             page = await leaver.visitor.open(f"hub/spawn-pending/{leaver.user}")
             assert page.status == 200

@@ -85,6 +85,28 @@ def cluster(name: str = "test", *, nodes: int = 3, managers: int = 1, swarm: boo
         yield bring_up(made, nodes=nodes, managers=managers, swarm=swarm)
 
 
+@contextmanager
+def stranger(made: Cluster) -> Iterator[Node]:
+    """One machine more, of somebody who has come by the worker token; it is none of the cluster's `nodes`."""
+    (joined,) = _nodes(made.manager.net, len(made.nodes) + 1)[len(made.nodes) :]
+    _remove_stranger(made, joined)
+    try:
+        joined.boot()
+        joined.answers()
+        token = made.manager.docker("swarm", "join-token", "--quiet", "worker")
+        joined.docker("swarm", "join", "--token", token, f"{made.manager.address}:{SWARM_PORT}")
+        wait(lambda: made.states().get(joined.name) == "ready", f"{joined.name} has joined")
+        yield joined
+    finally:
+        _remove_stranger(made, joined)
+
+
+def _remove_stranger(made: Cluster, joined: Node) -> None:
+    joined.net.disconnect(joined.number)
+    joined.discard(keep_images=False)
+    made.manager.docker("node", "rm", "--force", joined.name, check=False)
+
+
 def bring_up(name: str, *, nodes: int = 3, managers: int = 1, swarm: bool = True, keep: bool = False) -> Cluster:
     """Make the cluster anew; what is left of one of that name is removed first."""
     assert _NAME.fullmatch(name), f"a cluster's name is up to 8 letters and digits: {name}"

@@ -29,7 +29,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     """The engine that commands are connected to."""
     fake = FakeEngine()
 
-    async def connect(kind: str, host: str = "") -> FakeEngine:
+    async def connect(kind: str, host: str = "", certificates: object = None) -> FakeEngine:
         return fake
 
     monkeypatch.setattr(common, "connect", connect)

@@ -257,3 +257,33 @@ def test_plain_steps_need_no_terminal(capsys: pytest.CaptureFixture[str]):
         show.on_step(step, 0)
         raise ValueError
     assert "✗ [1/1] create network n failed" in capsys.readouterr().err
+
+
+async def _node3_is_away(*_: Any) -> dict[str, tuple[str, ...]]:
+    return {"node3": ("amira", "ben"), "node4": ()}
+
+
+def test_down_says_what_stays_where_and_how_it_is_ended_later(
+    command: Command, work: Work, monkeypatch: pytest.MonkeyPatch
+):
+    """A node that is away keeps its homes: whose, on which node, and what to type once it is back or lost, is said."""
+    monkeypatch.setattr(deploy_work, "nodes_away", _node3_is_away)
+    work.steps = (RemoveVolume("v", "ada"),)
+    shown = command("down", "stats", "--delete-homes", "--confirm", "stats")
+    assert shown.out == "It is down. 1 home deleted.\n"
+    said = " ".join(shown.err.split())
+    assert "node3 does not answer: what is there of stats stays (2 homes: amira, ben)." in said
+    assert "node4 does not answer: what is there of stats stays (homes, if there are any)." in said
+    assert "Once node3 and node4 are back: firstbell down --delete-homes" in said
+    assert "firstbell nodes remove node3 --confirm node3" in said
+    work.steps = ()
+    assert json.loads(command("down", "stats", "--json").out)["away"] == {"node3": ["amira", "ben"], "node4": []}
+
+
+def test_what_stays_is_said_before_the_question(command: Command, work: Work, monkeypatch: pytest.MonkeyPatch):
+    """Whoever is asked for the course's name knows already which homes are not deleted."""
+    monkeypatch.setattr(deploy_work, "nodes_away", _node3_is_away)
+    work.steps = (RemoveVolume("v", "ada"),)
+    refused = command("down", "stats", "--delete-homes")
+    assert (refused.code, work.calls) == (8, [])
+    assert "2 homes: amira, ben" in " ".join(refused.err.split())

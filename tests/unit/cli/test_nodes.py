@@ -44,7 +44,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> FakeCluster:
     made = FakeCluster()
     equip(made)
 
-    async def connect(kind: str, host: str = "") -> FakeCluster:
+    async def connect(kind: str, host: str = "", certificates: object = None) -> FakeCluster:
         assert kind == "swarm"
         return made
 
@@ -89,6 +89,13 @@ def test_list_tells_of_missing_images(command: Command, cluster: FakeCluster) ->
     assert "firstbell nodes prepare node2" in command("nodes", "list").out
 
 
+def test_what_the_registry_has_lost_is_asked_of_no_node(command: Command, cluster: FakeCluster) -> None:
+    """Images of courses that went with their registry are on no node's list."""
+    cluster.add_node("node2")
+    cluster.lost.add(HUB_DIGEST)
+    assert "lacks images" not in command("nodes", "list").out
+
+
 def test_course_on_one_machine(command: Command, cluster: FakeCluster) -> None:
     """A course that is on one machine has no nodes, and is told how it gets some."""
     Path("firstbell.toml").write_text('name = "c"\nurl = "http://localhost:8000"\n[server]\nimage = "x"\n')
@@ -104,7 +111,7 @@ def machine(cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> FakeMachin
     made.programs["python3"] = looks_well()
     cluster.machines["node2"] = made
 
-    async def connect(kind: str, host: str = "") -> FakeMachine:
+    async def connect(kind: str, host: str = "", certificates: object = None) -> FakeMachine:
         assert kind == "swarm" or host == "ssh://root@node2"
         return cluster if kind == "swarm" else made
 

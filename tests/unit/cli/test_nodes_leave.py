@@ -21,7 +21,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> FakeCluster:
     made = FakeCluster()
     made.add_node("node2")
 
-    async def connect(kind: str, host: str = "") -> FakeCluster:
+    async def connect(kind: str, host: str = "", certificates: object = None) -> FakeCluster:
         return made
 
     monkeypatch.setattr(common, "connect", connect)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from firstbell.engine.connect import connect
-from firstbell.engine.ssh_host import SshEngine, parse
+from firstbell.engine.ssh_host import FarEngine, parse
 from firstbell.engine.waiting import until
 from firstbell.errors import CourseFileError, EngineUnavailable
 
@@ -76,7 +76,7 @@ async def test_closing_ends_ssh_and_leaves_nothing(tmp_path: Path, monkeypatch: 
     (tmp_path / "bin").mkdir()
     _ssh(tmp_path / "bin", f"echo $$ > {tmp_path}/pid.new; mv {tmp_path}/pid.new {tmp_path}/pid; exec cat", monkeypatch)
     engine = await connect("docker", "ssh://node2")
-    assert isinstance(engine, SshEngine)
+    assert isinstance(engine, FarEngine)
     asking = asyncio.ensure_future(engine.image("x"))
 
     async def runs() -> bool:

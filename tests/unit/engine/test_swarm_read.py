@@ -146,6 +146,8 @@ def test_the_newest_wanted_task_counts() -> None:
          StartFailed),
         ("starting container failed: Minimum memory limit allowed is 6MB", "memory limit", StartFailed),
         ("write /var/lib/docker: no space left on device", "disk of the Docker Engine is full", StartFailed),
+        ("cannot create a swarm scoped network when swarm is not active", "node2 takes no part in its Swarm",
+         StartFailed),
         ("something new", "could not be started", StartFailed),
     ],
 )  # fmt: skip
@@ -157,6 +159,25 @@ def test_words_for_people(words: str, expected: str, kind: type[FirstbellError])
     assert type(error) is kind
     assert words in error.evidence
     assert error.next_step
+
+
+@pytest.mark.parametrize(
+    ("words", "what", "next_step"),
+    [
+        ("rpc error: code = InvalidArgument desc = A valid join token is necessary to join this cluster",
+         "join token was changed", "Run the command again"),
+        ("remote CA does not match fingerprint. Expected: 1a", "another Swarm answers", "Run the command again"),
+        ("Timeout was reached before node joined.", "does not reach the Swarm's manager", "nc -vz 10.0.0.1 2377"),
+        ("This node is already part of a swarm.", "belongs to a Swarm already", "docker swarm leave --force"),
+        ("something else", "could not join", "docker info"),
+    ],
+)  # fmt: skip
+def test_why_a_machine_could_not_join(words: str, what: str, next_step: str) -> None:
+    """The daemon's sentence becomes what happened, where, and what to type."""
+    error = swarm_failure.of_join(words, ("10.0.0.1:2377",))
+    assert what in error.what
+    assert next_step in error.next_step
+    assert (error.where, error.evidence) == ("10.0.0.1:2377", (words,))
 
 
 def test_a_node_that_takes_nothing_is_named() -> None:

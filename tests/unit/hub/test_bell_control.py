@@ -108,7 +108,7 @@ def test_who_runs_already_need_not_be_started(bells: Bells):
 
 
 def test_ringing_now_and_waiting_for_it(bells: Bells):
-    """It is begun at once; waiting ends as soon as one more is ready; at the end it says how long it took."""
+    """It is begun at once; waiting ends a while after one more is ready; at the end it says how long it took."""
     line = bells.ask("bell-now", json.dumps({"who": "section:A"}))
     assert (line["state"], line["wanted"], line["ready"], line["whom"]) == ("begun", 2, 0, "section A")
     [ring] = bells.book.active()
@@ -122,6 +122,28 @@ def test_ringing_now_and_waiting_for_it(bells: Bells):
     bells.book.is_all_ready(line["key"])
     line = bells.ask("bell-wait", line["key"], "1")
     assert (line["ready"], line["wanted"], line["seconds"]) == (2, 2, 21.0)
+
+
+def test_what_becomes_ready_is_told_together(bells: Bells):
+    """Each answer costs a program's start: one more ready is told after seconds, the end of it all at once."""
+    key = bells.ask("bell-now", json.dumps({"who": "section:A"}))["key"]
+    [ring] = bells.book.active()
+    bells.book.want(ring.occurrence, ["ada", "ben"])
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 1:
+            bells.book.is_ready("ada")
+        if len(slept) == 3:
+            bells.book.is_ready("ben")
+
+    assert answer(bells.reporter, "bell-wait", [key, "0"], sleep)["ready"] == 2
+    assert sum(slept) == pytest.approx(bell_control._GATHERS)
+    slept.clear()
+    bells.book.is_all_ready(key)
+    answer(bells.reporter, "bell-wait", [key, "0"], sleep)
+    assert not slept
 
 
 def test_a_rehearsed_wish_says_how_long_it_would_take_and_rings_nothing(bells: Bells):

@@ -403,3 +403,12 @@ def test_the_machine_is_read_from_proc(tmp_path: Path):
     assert (found.memory.total, found.memory.available, found.memory.servers_use) == (2048 * 1024, 1024 * 1024, 5)
     assert found.pressure == Pressure(cpu=61.5, memory=0.0)
     assert not machine_now(proc=tmp_path / "none").memory.is_known
+
+
+@pytest.mark.parametrize(("available", "pressure"), [(513, 0.0), (512, 12.5), (100, 12.5)])
+def test_waiting_for_memory_counts_where_little_is_left(tmp_path: Path, available: int, pressure: float) -> None:
+    """Much reading on a busy machine waits for memory, too: no reason to hold up a bell while a quarter can be had."""
+    (tmp_path / "pressure").mkdir()
+    (tmp_path / "meminfo").write_text(f"MemTotal: 2048 kB\nMemAvailable: {available} kB\n")
+    (tmp_path / "pressure" / "memory").write_text("some avg10=12.50 avg60=1.00 avg300=0.00 total=1\n")
+    assert machine_now(proc=tmp_path).pressure.memory == pressure

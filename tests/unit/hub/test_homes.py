@@ -28,13 +28,14 @@ class FileServer:
         self.answers = asyncio.Event()
         self.answers.set()
         self.fails = False
+        self.words = "/homes: Transport endpoint is not connected"
         self.looks = 0
 
     async def program(self, process: Any) -> int:
         self.looks += 1
         await self.answers.wait()
         if self.fails:
-            process.complain("/homes: Transport endpoint is not connected")
+            process.complain(self.words)
             return 1
         process.say(json.dumps(["a", "b"] if process.argv[3] == "list" else {"free": 1}))
         return 0
@@ -137,6 +138,16 @@ async def test_what_cannot_be_mounted_is_explained(store, files):
     files.fails = True
     with pytest.raises(HomeMissing, match="does not answer"):
         await store.within("ada", "", refused(gone))
+
+
+async def test_a_kernel_without_nfs_is_named(store, files, caplog):
+    """What no waiting helps against is told with what to install where; the hub's log has the engine's words."""
+    files.fails = True
+    files.words = "failed to mount local volume: mount :/homes/x: no such device"
+    with pytest.raises(HomeMissing, match="node2 cannot mount") as caught:
+        await store.within("ada", "node2", hangs())
+    assert "installs its client on node2: for NFS, apt-get install nfs-common" in caught.value.next_step
+    assert files.words in caplog.text
 
 
 async def test_whoever_stops_a_start_stops_it(store):

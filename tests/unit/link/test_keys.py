@@ -122,3 +122,12 @@ def test_a_clock_that_is_behind_does_no_harm(keys: ClusterKeys) -> None:
     for pair in (keys.authority, *keys.pairs.values()):
         certificate = x509.load_pem_x509_certificate(pair.certificate)
         assert certificate.not_valid_before_utc <= NOW - timedelta(days=7)
+
+
+def test_days_until_keys_end(keys: ClusterKeys) -> None:
+    """Pairs end after ten years, their authority after thirty; what is missing has ended."""
+    assert authority.days_left(keys, NOW) == authority.ROLE_DAYS
+    assert authority.authority_days_left(keys, NOW) == authority.AUTHORITY_DAYS
+    assert authority.days_left(keys, NOW + timedelta(days=authority.ROLE_DAYS + 1)) < 0
+    lacking = ClusterKeys(keys.authority, {KeyRole.HUB: keys.pairs[KeyRole.HUB]})
+    assert authority.days_left(lacking, NOW) < 0

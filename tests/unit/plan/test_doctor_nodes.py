@@ -105,3 +105,28 @@ def test_capacity_beyond_addresses() -> None:
     course = Course(name="stats", url="https://a.example.org", server=Server(image="x"), access=Access(capacity=50))
     facts = replace(GOOD, courses=(CourseAddresses("stats", "10.0.0.0/28", 1),))
     assert any("50 servers, but 3 nodes with 13 addresses" in f.what for f in found(facts, course))
+
+
+def test_a_daemon_that_lets_programs_gain_rights_is_noted() -> None:
+    """It is a note with what to write where, and no warning: without capabilities such a program can do little."""
+    [told] = [finding for finding in found(with_node(may_gain_rights=True)) if "no-new-privileges" in finding.what]
+    assert (told.level, told.where) == (Level.NOTE, "node2")
+    assert "/etc/docker/daemon.json" in told.remedy
+    assert not any("no-new-privileges" in finding.what for finding in found(GOOD))
+
+
+@pytest.mark.parametrize(
+    ("keys", "authority", "level", "remedy"),
+    [
+        (3000, 9000, Level.OK, ""),
+        (200, 9000, Level.WARNING, "firstbell up"),
+        (-1, 9000, Level.PROBLEM, "firstbell up"),
+        (3000, 100, Level.WARNING, "firstbell nodes renew-keys"),
+        (3000, -1, Level.PROBLEM, "firstbell nodes renew-keys"),
+    ],
+)
+def test_keys_that_end_are_told_of_in_time(keys: int, authority: int, level: Level, remedy: str) -> None:
+    """A year before keys or their authority run out the doctor says so, with what renews them."""
+    facts = replace(GOOD, keys_days=keys, authority_days=authority)
+    told = [finding for finding in found(facts) if finding.where == "keys"]
+    assert [(finding.level, finding.remedy) for finding in told] == [(level, remedy)]

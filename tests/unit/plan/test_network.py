@@ -7,6 +7,7 @@ from ipaddress import ip_network
 import pytest
 
 from firstbell.errors import StartFailed
+from firstbell.model import names
 from firstbell.plan.network import WayOut, choose_subnet, gateway_of, ruleset
 
 
@@ -49,6 +50,19 @@ def test_only_the_hubs_port_of_the_gateway_is_open():
     accepted = [line.strip() for line in inbound if "accept" in line][1:]
     assert accepted[1:] == ["ct state established,related accept", "ip daddr 172.18.0.1 tcp dport 18081 accept"]
     assert inbound[-1].strip() == "drop"
+
+
+def test_neighbours_of_this_machine_come_in_nowhere():
+    """From no other interface anybody reaches the hub's port of the gateway, or opens a connection to a server."""
+    here, _, beyond = ruleset("c", "172.18.0.1", "internet", WayOut()).partition("chain beyond {")
+    bridge = names.bridge("c")
+    assert f'iifname != {{ "lo", "{bridge}" }} ip daddr 172.18.0.1 tcp dport 18081 drop' in here
+    others = [line.strip() for line in beyond.splitlines() if "ifname" in line]
+    assert others == [
+        f'iifname != "{bridge}" oifname != "{bridge}" accept',
+        f'iifname != "{bridge}" ct state established,related accept',
+        f'oifname "{bridge}" drop',
+    ]
 
 
 def test_an_applications_own_port_is_closed_to_this_machine():

@@ -292,6 +292,18 @@ def test_a_node_that_is_away_is_left_for_the_next_down(inputs: Inputs):
     assert [s.spec.node for s in steps if isinstance(s, RunHelper)] == ["node1"]
 
 
+def test_who_has_a_home_is_known_until_the_last_home_can_be_deleted(inputs: Inputs):
+    """While a node is away its homes stay, and so does the hub's state, which says whose they are."""
+    observed, shared = up_already(inputs)
+    state = f"remove volume {names.volume('c', Role.STATE)}"
+    assert state in {str(step) for step in plan_down(inputs.course, observed, shared, "i", delete_homes=True)}
+    lost = (observed.engine.nodes[0], replace(observed.engine.nodes[1], linked=False))
+    observed, shared = (replace(o, engine=replace(o.engine, nodes=lost)) for o in (observed, shared))
+    steps = {str(step) for step in plan_down(inputs.course, observed, shared, "i", delete_homes=True)}
+    assert state not in steps
+    assert f"remove volume {names.volume('c', Role.CERTIFICATES)}" in steps
+
+
 @pytest.mark.parametrize(
     ("ref", "name"),
     [

@@ -16,6 +16,7 @@ from firstbell.work.cluster import (
     ensure_swarm,
     no_manager,
     pinned_name,
+    pinned_names,
     prepare_node,
     refuse_no_manager,
     spread,
@@ -84,6 +85,14 @@ async def test_a_prepared_node_has_its_number() -> None:
     cluster.add_node("node7", number=0)
     await prepare_node(cluster, PrepareNode("node7", 7))
     assert cluster.nodes["node7"].number == 7
+
+
+async def test_what_the_registry_has_lost_is_pushed_again() -> None:
+    """A daemon remembers the digest of what it gave to a registry of before: that pins nothing."""
+    cluster = FakeCluster()
+    assert await pinned_names(cluster, {"firstbell/c:1": IMAGE}) == {"firstbell/c:1": DIGEST}
+    cluster.lost.add(DIGEST)
+    assert await pinned_names(cluster, {"firstbell/c:1": IMAGE}) == {}
 
 
 def test_only_the_clusters_own_registry_counts() -> None:

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from firstbell import singleuser
 from firstbell.hub.leases import Leases
-from tests.cluster.courses.test_homes import image as image
 from tests.support.cluster import Cluster, Node
 from tests.support.cluster.node import wait
 from tests.support.cluster_files import HOMES, FileServer

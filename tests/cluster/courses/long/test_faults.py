@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 
-import pytest
-
 from tests.cluster.courses.people import TOLD_WITHIN, people_on_every_node, told, works
+from tests.support.cluster import Node
 from tests.support.cluster.node import wait
 from tests.support.cluster_course import ClusterCourse, evidence
 from tests.support.visitor import Visitor
 
 CUT_SECONDS = 45.0
-"""Longer than a Swarm takes to call a node down (15 s) and than any lease."""
+"""Longer than any lease, and than a Swarm's own patience (15 s) before `up` has raised it."""
 RAFT = 2377
 """Managers agree with each other there."""
 
@@ -29,7 +28,6 @@ async def test_what_runs_on_a_node_that_is_cut_off_goes_on_and_is_there_again(se
         victim.cut()
         cut_at = time.monotonic()
         seconds = await told(person, victim)
-        await asyncio.to_thread(seminar.cluster.wait_for, "down", victim)
         await asyncio.sleep(max(0.0, CUT_SECONDS - (time.monotonic() - cut_at)))  # the fault itself lasts so long
         assert seminar.server_of(person.user)["Id"] == before
         victim.heal()
@@ -40,17 +38,17 @@ async def test_what_runs_on_a_node_that_is_cut_off_goes_on_and_is_there_again(se
         print(f"told after {seconds:.1f} s; working {back:.1f} s after the Swarm saw the node again")
 
 
-@pytest.mark.xfail(reason="servers on slow nodes were replaced in the only run so far; the cause is not found yet")
 async def test_slow_and_lossy_cables_kill_nobody(seminar: ClusterCourse) -> None:
     """With 200 ms more for each round trip and 10 % loss to every worker all servers stay, and cells still run."""
     async with people_on_every_node(seminar) as people:
         before = {v.user: seminar.server_of(v.user)["Id"] for v in people.values()}
+        kernels = {v: await v.kernel() for v in people.values()}
         for node in seminar.cluster.workers:
             node.slow(200, 10)
         until = time.monotonic() + CUT_SECONDS
         cells = 0
         while time.monotonic() < until:
-            outcomes = await asyncio.gather(*(_cell(v) for v in people.values()))
+            outcomes = await asyncio.gather(*(_cell(*each) for each in kernels.items()))
             cells += sum(outcomes)
         for node in seminar.cluster.workers:
             node.heal()
@@ -61,13 +59,13 @@ async def test_slow_and_lossy_cables_kill_nobody(seminar: ClusterCourse) -> None
         assert cells
 
 
-@pytest.mark.skip(reason="written, not yet run through")
 async def test_without_a_majority_of_managers_servers_go_on_and_a_start_says_why_not(seminar: ClusterCourse) -> None:
     """Quorum lost: everybody's cells run, a start fails within 10 s in words, and works when the managers are back."""
     first, *others = seminar.cluster.nodes
     async with people_on_every_node(seminar) as people, Visitor(seminar.url) as late:
         first.docker("node", "promote", *(node.name for node in others))
         try:
+            await asyncio.to_thread(_wait_for_managers, seminar)
             for node in others:
                 node.part_from(*(other.address for other in seminar.cluster.nodes if other != node), port=RAFT)
             await asyncio.to_thread(_wait_until_no_manager, seminar)
@@ -88,15 +86,33 @@ async def test_without_a_majority_of_managers_servers_go_on_and_a_start_says_why
         finally:
             for node in others:
                 node.heal()
-            await asyncio.to_thread(seminar.cluster.wait_for, "ready")
-            first.docker("node", "demote", *(node.name for node in others))
+            await asyncio.to_thread(_wait_for_managers, seminar)
+            for node in others:  # one after another: two at once leave a node of Engine 20.10 with a broken agent
+                first.docker("node", "demote", node.name)
+                await asyncio.to_thread(_wait_for_worker, node)
 
 
-async def _cell(visitor: Visitor) -> bool:
+async def _cell(visitor: Visitor, kernel: str) -> bool:
     try:
-        return (await visitor.execute("print('on')", deadline=30)).text == "on\n"
+        return (await visitor.execute("print('on')", kernel, deadline=30)).text == "on\n"
     except (TimeoutError, AssertionError, OSError, ConnectionError):
         return False
+
+
+def _wait_for_managers(course: ClusterCourse) -> None:
+    """Until all nodes are managers that agree with each other."""
+    say = ("node", "ls", "--format", "{{.ManagerStatus}}")
+    wait(
+        lambda: (
+            sorted(course.cluster.manager.docker(*say, check=False).split()) == ["Leader", "Reachable", "Reachable"]
+        ),
+        "three managers",
+    )
+
+
+def _wait_for_worker(node: Node) -> None:
+    say = ("info", "--format", "{{.Swarm.LocalNodeState}} {{.Swarm.ControlAvailable}}")
+    wait(lambda: node.docker(*say) == "active false", f"{node.name} is a worker")
 
 
 def _wait_until_no_manager(course: ClusterCourse) -> None:

@@ -23,13 +23,12 @@ from firstbell.model import names
 from firstbell.model.container import ContainerSpec, Mount, MountKind, frozen
 from firstbell.model.course import Course
 from firstbell.model.names import NODE_NUMBER, NODE_READY, Role
-from firstbell.plan.home import directory_helper, home_mount, home_volume
+from firstbell.plan.home import directory_helper, home_mount, home_volume, store_volume
 from firstbell.work import home_move
 from tests.cluster.test_files import _sha256, writer, written
 from tests.support.cluster import Cluster, Node
 from tests.support.cluster.node import wait
 from tests.support.cluster_files import HOMES, FileServer
-from tests.support.course import docker
 
 FILL = """
 import os
@@ -52,19 +51,6 @@ def course(store: str) -> Course:
     """One whose homes are kept there."""
     made = {"name": "homes", "server": {"image": "x"}, "engine": {"kind": "swarm"}, "homes": {"store": store}}
     return Course.model_validate(made)
-
-
-@pytest.fixture(scope="module")
-def image(cluster: Cluster) -> str:
-    """An image of hubs, on every node."""
-    tags = docker(
-        "images", "--filter", f"label={names.LABEL_ROLE}={Role.HUB_IMAGE}", "--format", "{{.Repository}}:{{.Tag}}"
-    )
-    found = [tag for tag in tags.split() if "<none>" not in tag]
-    if not found:
-        pytest.skip("no hub image was built here yet; tests/stories builds one")
-    cluster.load(found[0])
-    return found[0]
 
 
 @pytest.fixture
@@ -169,6 +155,26 @@ async def test_a_volume_of_a_file_server_is_made_on_any_node(cluster: Cluster, e
             told = node.docker("volume", "inspect", "--format", "{{json .Options}}", volume.name)
             for words in ('"type":"nfs"', "addr=10.0.0.9", "vers=4.1", f":/export/homes/{names.home('homes', 'ada')}"):
                 assert words in told
+
+
+async def test_a_node_that_cannot_mount_nfs_is_told_what_to_install(
+    cluster: Cluster, engine: SwarmEngine, image: str
+) -> None:
+    """Where the kernel knows no NFS a start says so at once, with the node and the package; no empty home is made."""
+    if "nfs" in Path("/proc/filesystems").read_text():
+        pytest.skip("this kernel has NFS")
+    node = cluster.workers[0]
+    wanted = course(f"nfs://{node.address}/export")
+    way = store_volume(wanted)
+    assert way
+    async for _ in _removed(engine, cluster, way.name):
+        shared = Store(wanted, engine, image, patience=3, look=60, again=3600, is_cluster=True)
+        await shared.prepare([node.name])
+        assert shared.away_nodes() == {node.name}
+        with pytest.raises(HomeMissing, match=f"{node.name} cannot mount .*kernel knows no such file system") as caught:
+            await shared.within("ada", node.name, _start(shared, node))
+        assert "nfs-common" in caught.value.next_step
+        assert "no such device" in " ".join(caught.value.evidence)
 
 
 def _hub(store: PeopleStore) -> Any:

@@ -1,0 +1,75 @@
+"""JupyterHub's own tables, wherever they are, for those who look beside the hub."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+
+from firstbell.errors import EngineUnavailable
+from firstbell.model.course import Course
+
+FILE = "jupyterhub.sqlite"
+_DEADLINE = 5
+"""Seconds to connect, or to wait for a lock."""
+
+
+def database_of(course: Course, state: Path) -> str:
+    """The address of PostgreSQL where the course names one, else the path of the file in the hub's state."""
+    return course.database.reveal() if course.database else str(state / FILE)
+
+
+def is_postgresql(database: str) -> bool:
+    """Whether it is an address rather than a file."""
+    return database.startswith("postgresql://")
+
+
+def sqlalchemy_url(database: str) -> str:
+    """The same for JupyterHub."""
+    if is_postgresql(database):
+        return database.replace("postgresql://", "postgresql+psycopg://", 1)
+    return f"sqlite:///{database}"
+
+
+def rows(database: str, query: str) -> list[tuple[Any, ...]]:
+    """What a query that changes nothing finds; nothing while there is no file.
+
+    Raises sqlite3.Error for whatever is wrong with either kind of database: it passes, or the hub itself tells.
+    """
+    if is_postgresql(database):
+        try:
+            with psycopg.connect(database, connect_timeout=_DEADLINE) as db:
+                return db.execute(query.encode()).fetchall()
+        except psycopg.Error as error:
+            raise sqlite3.OperationalError(str(error)) from error
+    if not Path(database).exists():
+        return []
+    with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=_DEADLINE)) as file:
+        return file.execute(query).fetchall()
+
+
+def refuse_unreachable(database: str) -> None:
+    """Raises EngineUnavailable, with what PostgreSQL said, where the course's database cannot be used."""
+    if not is_postgresql(database):
+        return
+    try:
+        with psycopg.connect(database, connect_timeout=_DEADLINE) as db:
+            db.execute("SELECT 1")
+    except psycopg.Error as error:
+        raise EngineUnavailable(
+            f"the course's database cannot be used: {' '.join(str(error).split())}",
+            where=place_of(database),
+            next_step="Start PostgreSQL, let this machine in (pg_hba.conf, firewall), or correct database in the "
+            "course file; the hub tries again by itself.",
+        ) from error
+
+
+def place_of(database: str) -> str:
+    """Host and name of the database, without user and password."""
+    parts = urlsplit(database)
+    port = f":{parts.port}" if parts.port else ""
+    return f"postgresql://{parts.hostname}{port}{parts.path}"
