@@ -165,7 +165,8 @@ def main(folder: Path) -> None:
     from firstbell.hub.presence import Presence
     from firstbell.hub.rehearsal import RehearsalWatch, test_person
     from firstbell.hub.room import Room, active_names
-    from firstbell.hub.roster_sync import PeopleWatch, RosterFile
+    from firstbell.hub.roster_file import RosterFile
+    from firstbell.hub.roster_sync import PeopleWatch
     from firstbell.hub.start_queue import StartQueue
     from firstbell.hub.waiting_page import waiting_handlers
     from firstbell.model.course import Course

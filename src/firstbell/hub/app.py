@@ -43,7 +43,8 @@ from firstbell.hub.places import Places
 from firstbell.hub.ready import READY_PATH, ReadyHandler
 from firstbell.hub.rehearsal import RehearsalWatch, test_person
 from firstbell.hub.room import Room, active_names
-from firstbell.hub.roster_sync import PeopleWatch, RosterFile
+from firstbell.hub.roster_file import RosterFile
+from firstbell.hub.roster_sync import PeopleWatch
 from firstbell.hub.routes import RouteWatch
 from firstbell.hub.server_parts import ServerParts
 from firstbell.hub.settings import Kept, settings

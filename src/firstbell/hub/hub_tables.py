@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import psycopg
-
 from firstbell.errors import EngineUnavailable
-from firstbell.model.course import Course
+
+if TYPE_CHECKING:
+    from firstbell.model.course import Course
 
 FILE = "jupyterhub.sqlite"
 _DEADLINE = 5
@@ -41,6 +41,8 @@ def rows(database: str, query: str) -> list[tuple[Any, ...]]:
     Raises sqlite3.Error for whatever is wrong with either kind of database: it passes, or the hub itself tells.
     """
     if is_postgresql(database):
+        import psycopg  # what most courses have no use for, and who asks beside the hub would wait for
+
         try:
             with psycopg.connect(database, connect_timeout=_DEADLINE) as db:
                 return db.execute(query.encode()).fetchall()
@@ -56,6 +58,8 @@ def refuse_unreachable(database: str) -> None:
     """Raises EngineUnavailable, with what PostgreSQL said, where the course's database cannot be used."""
     if not is_postgresql(database):
         return
+    import psycopg
+
     try:
         with psycopg.connect(database, connect_timeout=_DEADLINE) as db:
             db.execute("SELECT 1")
