@@ -54,10 +54,14 @@ class ClassHub:
 async def class_hub(
     folder: Path, net: int, people: str, staff: tuple[str, ...] = (), **wishes: Any
 ) -> AsyncIterator[ClassHub]:
-    """A hub with that roster (lines below HEADER) on loopback network 127.NET.0.0/24; gone at the end."""
+    """A hub with that roster (lines below HEADER) on loopback network 127.NET.0.0/24; gone at the end.
+
+    `coursework` among the wishes is the course file's table of that name; the rest is `wishes.json`.
+    """
     access = {"login": "roster", "capacity": 1000, "staff": staff}
+    server, coursework = {"image": IMAGE, "timeout": 60}, wishes.pop("coursework", None)
     course = Course(
-        name="class", title="Numbers", url="http://127.0.0.1:1", access=access, server={"image": IMAGE, "timeout": 60}
+        name="class", title="Numbers", url="http://127.0.0.1:1", access=access, server=server, coursework=coursework
     )
     (folder / "state").mkdir(parents=True, exist_ok=True)
     (folder / "state" / "roster.csv").write_text(HEADER + people)

@@ -2,7 +2,8 @@
 
 Run as a program it is that hub; imported it is how tests start one. `wishes.json` in its folder can be changed while it
 runs: `seconds` that a server takes to report, whether they `hang`. Read at its start: `left`, for presence.LEFT,
-and `patience`, for start_queue.PATIENCE. What the machine has is in the folder's `meminfo`.
+and `patience`, for start_queue.PATIENCE. What the machine has is in the folder's `meminfo`. Of coursework there is the
+book; nobody is at the desk but whom a test puts there.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from firstbell.model.runtime import HUB_PORT, SERVER_FILE, SERVER_PORT, Runtime
 IMAGE = "engineless:1"
 _PLACES = {
     "COURSE_FILE": "course.json", "SECRETS_FILE": "secrets.json", "RUNTIME_FILE": "runtime.json", "STATE_DIR": "state",
-    "SHARED_DIR": "shared",
+    "SHARED_DIR": "shared", "COURSEWORK_DIR": "coursework",
 }  # fmt: skip
 
 
@@ -62,6 +63,10 @@ class EnginelessHub:
         """What it said."""
         return (self.folder / "hub.log").read_text()
 
+    def token(self, username: str) -> str:
+        """What the server of that user was given as its own token when it last started."""
+        return (self.folder / "tokens" / username).read_text()
+
     def control(self, verb: str) -> Any:
         """What `firstbell.hub.control` answers, as in the hub's container."""
         places = {"state": "state", "course": "course.json", "secrets": "secrets.json", "runtime": "runtime.json"}
@@ -76,7 +81,7 @@ class EnginelessHub:
 async def engineless_hub(folder: Path, net: int, *, course: Course, **wishes: Any) -> AsyncIterator[EnginelessHub]:
     """A hub on loopback network 127.NET.0.0/24; gone at the end."""
     runtime = Runtime(course=course.name, image=IMAGE, network="servers", gateway=f"127.{net}.0.1", cpus=2)
-    for name in ("state", "shared"):
+    for name in ("state", "shared", "coursework", "tokens"):
         (folder / name).mkdir(exist_ok=True)
     public, secrets = to_wire(course)
     (folder / "course.json").write_bytes(public)
@@ -118,6 +123,7 @@ def main(folder: Path) -> None:
     from firstbell.hub.context import HubContext
     from firstbell.hub.machine import Machine
     from firstbell.hub.server_parts import ServerParts
+    from firstbell.hub.settings import DESK_SERVICE
     from firstbell.hub.watch import running_containers
     from firstbell.model.container import NetworkSpec
     from firstbell.model.observed import ImageState
@@ -132,6 +138,8 @@ def main(folder: Path) -> None:
     start_queue.PATIENCE = wishes().get("patience", start_queue.PATIENCE)
 
     class Hub(app.FirstbellHub):
+        services: Any
+
         async def _context_of(self, course: Course, runtime: Runtime) -> HubContext:
             context = await super()._context_of(course, runtime)
             await context.engine.close()
@@ -139,10 +147,14 @@ def main(folder: Path) -> None:
             engine.images[IMAGE] = ImageState(IMAGE, "sha256:1")
             subnet = runtime.gateway.rpartition(".")[0] + ".0/24"
             await engine.ensure_network(NetworkSpec(runtime.network, "fb0", subnet=subnet))
-            engine.programs["python3"] = lambda process: _serve(self, engine, process, wishes)
+            engine.programs["python3"] = lambda process: _serve(self, engine, process, wishes, folder)
             machine = Machine(engine, course.name, lambda: running_containers(self.users), meminfo=folder / "meminfo")
             parts = ServerParts(engine, IMAGE, None)
             return replace(context, engine=engine, parts=parts, machine=machine)
+
+        def init_services(self) -> None:
+            self.services = [service for service in self.services if service["name"] != DESK_SERVICE]
+            super().init_services()
 
         def init_proxy(self) -> None:
             self.proxy_class = MemoryProxy
@@ -151,10 +163,11 @@ def main(folder: Path) -> None:
     Hub.launch_instance([])
 
 
-async def _serve(hub: Any, engine: Any, process: Any, wishes: Any) -> int:
+async def _serve(hub: Any, engine: Any, process: Any, wishes: Any, folder: Path) -> int:
     """A server that reports after a while, unless it is to hang."""
     told = json.loads(process.read(SERVER_FILE))["env"]
     user = told["JUPYTERHUB_USER"]
+    (folder / "tokens" / user).write_text(told["JUPYTERHUB_API_TOKEN"])
     address = next(c.state.address for c in engine._containers.values() if c.process is process)
     server = await asyncio.start_server(_answer, address, SERVER_PORT)
     try:

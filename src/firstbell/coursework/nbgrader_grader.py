@@ -19,6 +19,7 @@ from firstbell.model.runtime import COURSEWORK_DIR
 _LONGEST_ANSWER = 32 * 1024**2
 """Bytes of what a hostile container says that are looked at: its outputs as JSON, three times over."""
 _MOST_WORDS = 12
+BY_HAND = "the rest is graded by hand"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class Graded:
         """For people, in one line."""
         parts = [f"{self.score:g} of {self.max_score:g} points"]
         parts += [f"{self.late_penalty:g} taken off for being late"] if self.late_penalty else []
-        parts += ["the rest is graded by hand"] if self.needs_manual else []
+        parts += [BY_HAND] if self.needs_manual else []
         shown = self.remarks[:_MOST_WORDS]
         more = len(self.remarks) - len(shown)
         return "; ".join([*parts, *shown, *([f"{more} more remarks"] if more else [])])

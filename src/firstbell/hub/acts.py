@@ -137,6 +137,14 @@ class ActsBook:
             (self.now(), whom, up_to),
         )
 
+    def read_these(self, whom: str, messages: Iterable[int]) -> None:
+        """They have read these of what they were told; others' messages stay as they are."""
+        with transaction(self._db) as db:
+            db.executemany(
+                "INSERT OR IGNORE INTO readings SELECT id, ? FROM messages WHERE whom = ? AND id = ?",
+                [(self.now(), whom, message) for message in messages],
+            )
+
 
 def _opened(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, timeout=5, isolation_level=None)

@@ -25,7 +25,9 @@ from firstbell.hub.bell_page import BELLS_PAGE, BellsPage
 from firstbell.hub.bell_seats import SEATS_PATH, SeatsHandler
 from firstbell.hub.bell_watch import BellWatch
 from firstbell.hub.cluster import make_cluster
+from firstbell.hub.companion import companion_handlers
 from firstbell.hub.context import SETTING, HubContext
+from firstbell.hub.coursework_counter import Counter
 from firstbell.hub.figures import Figures, count_servers
 from firstbell.hub.figures_access import FIGURES, FiguresPage, forget_old_tokens
 from firstbell.hub.figures_ask import PATH as FIGURES_PATH
@@ -136,6 +138,7 @@ class FirstbellHub(JupyterHub):
             *waiting_handlers(),
             *notes_handlers(),
             *wall_handlers(),
+            *companion_handlers(lambda: self.users, lambda: self.db),
             (f"/{FIGURES_PATH}", FiguresPage),
             *self._cluster_handlers(),
         ]
@@ -200,6 +203,8 @@ class FirstbellHub(JupyterHub):
             self.context.store.close()
             self.context.bells.close()
             self.context.acts.close()
+            if self.context.coursework:
+                self.context.coursework.close()
 
     async def _context_of(self, course: Course, runtime: Runtime) -> HubContext:
         store, bells = open_store(self._places.state), BellBook(self._places.state / bell_tables.FILE)
@@ -237,6 +242,7 @@ class FirstbellHub(JupyterHub):
             bells=bells,
             acts=ActsBook(self._places.state / acts.FILE),
             cluster=cluster,
+            coursework=Counter(course, self._places.state, self._places.coursework) if course.coursework else None,
         )
 
     async def _warm_up(self, context: HubContext) -> None:

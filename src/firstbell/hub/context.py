@@ -9,6 +9,7 @@ from firstbell.engine.base import Engine
 from firstbell.hub.acts import ActsBook
 from firstbell.hub.bell_book import BellBook
 from firstbell.hub.cluster import Cluster
+from firstbell.hub.coursework_counter import Counter
 from firstbell.hub.homes import Store
 from firstbell.hub.machine import Machine
 from firstbell.hub.people import PeopleStore
@@ -51,3 +52,5 @@ class HubContext:
     start_log: StartLog = field(default_factory=StartLog)
     cluster: Cluster | None = None
     """None on one machine."""
+    coursework: Counter | None = None
+    """None in a course without coursework."""

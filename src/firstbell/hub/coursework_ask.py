@@ -112,11 +112,13 @@ class Coursework:
         return {"assignment": wish.assignment, "people": list(whom), "until": until_words,
                 "time_zone": self._course.time_zone}  # fmt: skip
 
-    def hand_in(self, assignment: str, user: str) -> Task:
+    def hand_in(self, assignment: str, user: str, asked: float | None = None) -> Task:
         """Take the folder of this very person as it is now; the task, whose receipt comes with its end.
 
-        `user` is whom the hub has logged in, or whose server asks with its own token: never what a request says.
+        `user` is whom the hub has logged in, or whose server asks with its own token, and `asked` when it did so, by
+        the hub's clock: never what a request says.
         """
+        asked = self._now() if asked is None else asked
         self._known(assignment)
         folder_of(user)
         if self._roll.person(user) is None and user not in self._course.access.staff:
@@ -125,7 +127,7 @@ class Coursework:
             raise CourseBusy("what you have just handed in is still being taken", next_step="Wait some seconds.")
         if sum(one.by == user for one in self._book.handins(assignment, user)) >= MOST_HANDINS:
             raise CourseFileError(f"{assignment} was handed in {MOST_HANDINS} times", next_step="Ask your teacher.")
-        batch = self._book.ask(Kind.HAND_IN, assignment, {user: self._now()}, by=user, asked=self._now())
+        batch = self._book.ask(Kind.HAND_IN, assignment, {user: asked}, by=user, asked=asked)
         return self._book.batch(batch)[0]
 
     def _known(self, name: str) -> Assignment:

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from firstbell.coursework.book import Book
 from firstbell.coursework.layout import MANIFEST, Layout
+from firstbell.coursework.nbgrader_grader import BY_HAND
 from firstbell.coursework.times import shown
 from firstbell.errors import CourseFileError
 from firstbell.hub.coursework_people import Roll
@@ -33,9 +34,9 @@ class Report:
         self._book = book
         self._roll = roll
 
-    def assignments(self) -> dict[str, Any]:
-        """All assignments, with how many people have come how far."""
-        students = self._roll.students()
+    def assignments(self, covers: Callable[[Person], bool] = lambda _: True) -> dict[str, Any]:
+        """All assignments, with how many people have come how far; of those alone whom the asker may see."""
+        students = {user: person for user, person in self._roll.students().items() if covers(person)}
         rows = [self._assignment(one, self._people(one, students)) for one in self._book.assignments()]
         return {"time_zone": self._time_zone, "assignments": rows}
 
@@ -53,7 +54,7 @@ class Report:
         return {"time_zone": self._time_zone} | self._assignment(found, people) | {"people": people}
 
     def student(self, user: str) -> dict[str, Any]:
-        """What somebody may know of their own coursework: what is due, and their receipts."""
+        """What somebody may know of their own coursework: what is due, their receipts, and grades once returned."""
         tasks = self._book.tasks(user=user)
         mine = {task.assignment for task in tasks if task.kind is Kind.RELEASE and task.state in _DONE}
         mine |= {one.assignment for one in self._book.handins(user=user)}
@@ -62,7 +63,8 @@ class Report:
         for one in self._book.assignments():
             if one.name in mine:
                 [row] = self._people(one, {user: person})
-                rows.append({"assignment": one.name, **row, "handins": self.handins(one.name, user)})
+                last = next((t for t in reversed(tasks) if t.assignment == one.name and t.kind is Kind.HAND_IN), None)
+                rows.append(_own(row, last) | {"assignment": one.name, "handins": self.handins(one.name, user)})
         return {"time_zone": self._time_zone, "assignments": rows}
 
     def handins(self, assignment: str, user: str) -> list[dict[str, Any]]:
@@ -136,25 +138,17 @@ class Report:
         }
 
     def _people(self, one: Assignment, students: Mapping[str, Person]) -> list[dict[str, Any]]:
-        last: dict[tuple[str, Kind], Task] = {}
-        for task in self._book.tasks(one.name):
-            last[task.user, task.kind] = task
+        work = _Work(self._book.tasks(one.name), self._book.now())
         handins: dict[str, list[Handin]] = {}
         for handin in self._book.handins(one.name):
             handins.setdefault(handin.user, []).append(handin)
         own = self._book.extensions(one.name)
-
-        def ended(user: str, kind: Kind) -> str:
-            task = last.get((user, kind))
-            return shown(task.ended, self._zone) if task and task.state in _DONE else ""
-
         rows = []
         for user, person in students.items():
             due = own.get(user, one.due)
             mine = handins.get(user, [])
             counted = counting(mine, due)
-            failed = [t for k in Kind if (t := last.get((user, k))) and (t.state is State.FAILED or t.tries)]
-            graded = last.get((user, Kind.GRADE))
+            released, graded, returned = (work.done.get((user, k)) for k in (Kind.RELEASE, Kind.GRADE, Kind.RETURN))
             rows.append(
                 {
                     "user": user,
@@ -162,16 +156,17 @@ class Report:
                     "section": person.section,
                     "due": shown(due, self._zone),
                     "extended": user in own,
-                    "released": ended(user, Kind.RELEASE),
+                    "released": shown(released.ended, self._zone) if released else "",
+                    "released_at": released.ended if released else None,
                     "handed_in": shown(counted.time, self._zone) if counted else "",
                     "kind": self._kind(counted).value if counted else "",
                     "receipt": counted.receipt if counted else "",
                     "late": sum(due is not None and h.time > due for h in mine),
-                    "graded": graded.words or "yes" if graded and graded.state is State.DONE else "",
-                    "returned": shown(t.ended, self._zone)
-                    if (t := last.get((user, Kind.RETURN))) and t.state is State.DONE
-                    else "",
-                    "problem": "; ".join(f"{t.kind.value}: {t.words}" for t in failed if t.state is not State.DONE),
+                    "graded": graded.words or "yes" if graded else "",
+                    "returned": shown(returned.ended, self._zone) if returned else "",
+                    "has_grade_back": _is_after(returned, graded),
+                    "problem": work.problem(user),
+                    **work.under_way(user),
                 }
             )
         return rows
@@ -182,6 +177,63 @@ class Report:
         if handin.kind is not HandinKind.LATE:
             return handin.kind
         return HandinKind.LATE if due is not None and handin.time > due else HandinKind.EARLY
+
+
+class _Work:
+    """The tasks of an assignment, oldest first: what was done, what has failed, what is under way."""
+
+    def __init__(self, tasks: Iterable[Task], now: float) -> None:
+        self.done: dict[tuple[str, Kind], Task] = {}
+        """What was last done. A release that found the folder there is one; feedback that nobody has is none."""
+        self._last: dict[tuple[str, Kind], Task] = {}
+        self._of: dict[str, list[Task]] = {}
+        for task in tasks:
+            self._last[task.user, task.kind] = task
+            self._of.setdefault(task.user, []).append(task)
+            if task.state is State.DONE or (task.kind is Kind.RELEASE and task.state is State.SKIPPED):
+                self.done[task.user, task.kind] = task
+        self._now = now
+        self._orders = {t.batch for mine in self._of.values() for t in mine if self._is_open(t)}
+
+    def problem(self, user: str) -> str:
+        """What could not be done for them, in words; empty for nothing."""
+        last = [task for kind in Kind if (task := self._last.get((user, kind)))]
+        failed = [t for t in last if t.state is not State.DONE and (t.state is State.FAILED or t.tries)]
+        return "; ".join(f"{task.kind.value}: {task.words}" for task in failed)
+
+    def under_way(self, user: str) -> dict[str, Any]:
+        """What is being done for them now, and how far the orders are that are under way."""
+        mine = self._of.get(user, [])
+        doing = next((task.kind.value for task in mine if self._is_open(task)), "")
+        ordered = [task for task in mine if task.batch in self._orders]
+        ended = sum(task.state not in OPEN for task in ordered)
+        return {"under_way": doing, "asked": len(ordered), "ended": ended}
+
+    def _is_open(self, task: Task) -> bool:
+        return task.state in OPEN and task.at <= self._now
+
+
+def _is_after(returned: Task | None, graded: Task | None) -> bool:
+    """Whether what was returned is of the last grading."""
+    return bool(returned and graded and (graded.ended or 0.0) <= (returned.ended or 0.0))
+
+
+_OWN = ("due", "extended", "released", "handed_in", "kind", "receipt", "late", "returned")
+
+
+def _own(row: Mapping[str, Any], last: Task | None) -> dict[str, Any]:
+    """What of a row its person may know: no grade before it is returned, and nothing of what staff do meanwhile.
+
+    `last` is their last hand-in.
+    """
+    points, *_ = row["graded"].split("; ") if row["has_grade_back"] else [""]
+    by_hand = points and BY_HAND in row["graded"]
+    return {
+        **{name: row[name] for name in _OWN},
+        "graded": f"{points}; {BY_HAND}" if by_hand else points,
+        "under_way": Kind.HAND_IN.value if last and last.state in OPEN else "",
+        "problem": last.words if last and last.state is State.FAILED else "",
+    }
 
 
 def _task(task: Task) -> dict[str, Any]:

@@ -60,6 +60,11 @@ def template_vars(course: Course) -> dict[str, Any]:
     }
 
 
+def moment_in(course: Course, seconds: float) -> str:
+    """Unix seconds in the course's time zone, for people."""
+    return datetime.fromtimestamp(seconds, ZoneInfo(course.time_zone)).strftime("%Y-%m-%d %H:%M")
+
+
 def _hash(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
 
@@ -96,7 +101,7 @@ class Page(HandsOver, BaseHandler):
 
     def moment(self, seconds: float) -> str:
         """Unix seconds in the course's time zone, for people."""
-        return datetime.fromtimestamp(seconds, ZoneInfo(self.course.time_zone)).strftime("%Y-%m-%d %H:%M")
+        return moment_in(self.course, seconds)
 
     def set_default_headers(self) -> None:
         super().set_default_headers()

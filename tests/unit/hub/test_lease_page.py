@@ -37,7 +37,7 @@ def database(monkeypatch: pytest.MonkeyPatch) -> Database:
 async def hub(database: Database) -> SimpleNamespace:
     clock = [0.0]
     leases, starts = Leases(25, lambda: clock[0]), Starts()
-    spawner = SimpleNamespace(active=True, is_given_up=False, token_id=70)
+    spawner = SimpleNamespace(active=True, is_given_up=False, token_id=70, api_token="")
     context: Any = SimpleNamespace(cluster=SimpleNamespace(leases=leases), starts=starts)
     users = {7: SimpleNamespace(spawners={"": spawner})}
     desk = LeaseDesk(lambda: users, lambda: None)
@@ -58,6 +58,13 @@ async def test_a_superseded_server_ends_at_once(hub):
     """Once another server, or none, is the user's, its token is refused, known as it was."""
     assert hub.ask("running")
     hub.spawner.token_id = 71
+    assert not hub.ask("running")
+
+
+async def test_a_superseded_server_ends_though_its_tokens_number_is_used_again(hub):
+    """The database numbers the next token as the one that was deleted: the token itself decides."""
+    assert hub.ask("running")
+    hub.spawner.api_token = "next"
     assert not hub.ask("running")
 
 
