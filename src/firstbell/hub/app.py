@@ -28,6 +28,8 @@ from firstbell.hub.cluster import make_cluster
 from firstbell.hub.companion import companion_handlers
 from firstbell.hub.context import SETTING, HubContext
 from firstbell.hub.coursework_counter import Counter
+from firstbell.hub.coursework_own_page import own_handlers
+from firstbell.hub.coursework_page import BOARDS, boards_of, coursework_handlers
 from firstbell.hub.figures import Figures, count_servers
 from firstbell.hub.figures_access import FIGURES, FiguresPage, forget_old_tokens
 from firstbell.hub.figures_ask import PATH as FIGURES_PATH
@@ -123,6 +125,7 @@ class FirstbellHub(JupyterHub):
         assert self.context is not None
         people = ByName(self._roster.current if self._roster else Roster)
         self.tornado_settings[WALL] = wall_of(self, self.context, people)
+        self.tornado_settings[BOARDS] = boards_of(self, self.context)
         self.tornado_settings["template_vars"] = self.template_vars | {"is_staff": is_staff(self.context)}
         self.tornado_settings[FIGURES] = Figures(self.context, REGISTRY, lambda: count_servers(self.users))
 
@@ -138,6 +141,8 @@ class FirstbellHub(JupyterHub):
             *waiting_handlers(),
             *notes_handlers(),
             *wall_handlers(),
+            *coursework_handlers(),
+            *own_handlers(),
             *companion_handlers(lambda: self.users, lambda: self.db),
             (f"/{FIGURES_PATH}", FiguresPage),
             *self._cluster_handlers(),
@@ -205,6 +210,8 @@ class FirstbellHub(JupyterHub):
             self.context.acts.close()
             if self.context.coursework:
                 self.context.coursework.close()
+            if boards := self.tornado_settings.get(BOARDS):
+                boards.close()
 
     async def _context_of(self, course: Course, runtime: Runtime) -> HubContext:
         store, bells = open_store(self._places.state), BellBook(self._places.state / bell_tables.FILE)

@@ -15,17 +15,16 @@ in the course's time zone, as on the hub's pages; `files` are paths.
 from __future__ import annotations
 
 import json
-import sqlite3
 import time
 from collections.abc import Callable
 from typing import Any
 
 from tornado import web
 
-from firstbell.errors import CourseBusy, CourseFileError, FirstbellError
 from firstbell.hub.context import SETTING, HubContext
 from firstbell.hub.coursework_counter import Opened
 from firstbell.hub.coursework_rows import stage_of
+from firstbell.hub.coursework_window import asked_of
 from firstbell.hub.pages import LONGEST_FORM, moment_in
 from firstbell.hub.server_owner import ServerOwners, token_in
 from firstbell.hub.staff_page import person_of
@@ -76,15 +75,7 @@ class CompanionHandler(web.RequestHandler):
 
     async def ask(self, question: Callable[[Opened], Any]) -> Any:
         """Of the coursework. Raises HTTPError."""
-        counter = self.firstbell.coursework
-        if counter is None:
-            raise web.HTTPError(404, "The course has no coursework.")
-        try:
-            return await counter.ask(question)
-        except FirstbellError as error:
-            raise web.HTTPError(status_of(error), words_of(error)) from error
-        except (sqlite3.Error, OSError) as error:
-            raise web.HTTPError(503, "The coursework cannot be read or written at present.") from error
+        return await asked_of(self.firstbell.coursework, question)
 
     def told(self) -> dict[str, Any]:
         """The request's JSON object. Raises HTTPError 400."""
@@ -180,16 +171,6 @@ def _hand_in(opened: Opened, user: str, number: int) -> dict[str, Any]:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
-
-
-def status_of(error: FirstbellError) -> int:
-    """The status of an answer that tells of this error."""
-    return 409 if isinstance(error, CourseBusy) else 400 if isinstance(error, CourseFileError) else 503
-
-
-def words_of(error: FirstbellError) -> str:
-    """A sentence for a page: what happened, without the command line's next step."""
-    return f"{error.what[:1].upper()}{error.what[1:]}."
 
 
 def companion_handlers(users: Callable[[], Any], db: Callable[[], Any]) -> list[Any]:

@@ -55,6 +55,7 @@ def template_vars(course: Course) -> dict[str, Any]:
         "course_name": course.name,
         "login_kind": login if login in {"seminar", "roster"} else "external",
         "has_staff": bool(course.access.staff),
+        "has_coursework": course.coursework is not None,
         "assets": {path.name: f"firstbell/static/{path.name}?v={_hash(path)}" for path in sorted(STATIC.iterdir())},
         "now": lambda _user: datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     }
@@ -151,13 +152,15 @@ class Page(HandsOver, BaseHandler):
 class SmallForm(Page):
     """A page whose form is small: anything larger is refused before it is looked at."""
 
+    longest = LONGEST_FORM
+
     async def prepare(self) -> None:
-        if len(self.request.body) > LONGEST_FORM:
+        if len(self.request.body) > self.longest:
             self._jupyterhub_user = None
             self._resolve_roles_and_scopes()
             self.request.body_arguments.clear()
             self.request.arguments.clear()
-            raise web.HTTPError(413, "That was too long for a login.")
+            raise web.HTTPError(413, "That was too long for this page.")
         await super().prepare()
 
 

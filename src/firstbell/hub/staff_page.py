@@ -48,6 +48,10 @@ class StaffPage(SmallForm):
             raise web.HTTPError(403, "This page is for staff.")
         return rights
 
+    def is_staff(self) -> bool:
+        """Whether whoever asks is staff."""
+        return rights_of_user(self.firstbell, self.current_user) is not None
+
     def is_token(self) -> bool:
         """Whether the request is vouched for by a token, not by a login."""
         return bool(getattr(self, "_token_authenticated", False))

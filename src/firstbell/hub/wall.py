@@ -1,47 +1,15 @@
-"""The wall: one picture of everybody, shared by all who look at it, and to each only what has changed since.
-
-Nothing is looked at while nobody watches. A look reads what the hub holds in memory and one query of its database; it
-never asks the engine. How often it looks is bounded by what a look costs.
-"""
+"""The wall: everybody of the course as the hub knows them."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import json
-import logging
-import secrets
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 
-from firstbell.coursework.rights import Rights
+from firstbell.hub.live import Live
 from firstbell.hub.wall_rows import Facts, Row, count_states, row_of
 
-LOG = logging.getLogger("firstbell.wall")
 
-LOOK_EVERY = 1.0
-"""Seconds between two looks: what changes is on every watcher's screen within two."""
-SHARE = 0.03
-"""Of one core, that looks may take: with thousands of people there are fewer of them."""
-HEARTBEAT = 15.0
-"""Seconds after which a calm stream says that it lives, and asks whether its reader may still read."""
-_GONE_KEPT = 600.0
-"""Seconds for which it is known that somebody has gone from the wall; whoever was away longer gets a new page."""
-
-_LONGEST_MARK = 12
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A row as HTML, and the look that found it new."""
-
-    row: Row
-    html: str
-    version: int
-
-
-class Wall:
+class Wall(Live[Row]):
     """`gather` reads the facts, `render` makes a row's HTML, `limit` is a server's memory in bytes."""
 
     def __init__(
@@ -53,142 +21,4 @@ class Wall:
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._gather, self._render, self._limit = gather, render, limit
-        self._clock, self._now = clock, now
-        self._shown: dict[str, Shown] = {}
-        self._gone: dict[str, tuple[int, float, Row]] = {}
-        self._version = 0
-        self._forgotten = 0
-        """The last look of which it is no longer known who had gone."""
-        self._looked = float("-inf")
-        self._cost = 0.0
-        self._changed = asyncio.Event()
-        self._hurried = asyncio.Event()
-        self._sent: dict[tuple[int, Rights], str] = {}
-        self._watchers = 0
-        self._task: asyncio.Task[None] | None = None
-        self._run = secrets.token_hex(4)
-
-    @property
-    def mark(self) -> str:
-        """Names this hub's run and the last look that found something new."""
-        return f"{self._run}-{self._version}"
-
-    def rows(self, rights: Rights) -> list[Shown]:
-        """Everybody whom these rights cover, as of now (at most a look's pause ago)."""
-        self._look_if_due()
-        return [shown for shown in self._shown.values() if _covers(rights, shown.row)]
-
-    def row(self, username: str) -> Row | None:
-        """One person's, as of now."""
-        self._look_if_due()
-        shown = self._shown.get(username)
-        return shown.row if shown else None
-
-    def look(self) -> bool:
-        """Read the facts and find what is new; whether anything is."""
-        began, version = self._clock(), self._version + 1
-        fresh = {row.username: row for row in (row_of(f, self._limit, self._now()) for f in self._gather())}
-        changed = [row for name, row in fresh.items() if (old := self._shown.get(name)) is None or old.row != row]
-        gone = [name for name in self._shown if name not in fresh]
-        for row in changed:
-            self._shown[row.username] = Shown(row, self._render(row), version)
-            self._gone.pop(row.username, None)
-        for name in gone:
-            self._gone[name] = (version, self._clock(), self._shown.pop(name).row)
-        self._looked = self._clock()
-        self._cost = self._looked - began
-        if changed or gone:
-            self._announce(version)
-        return bool(changed or gone)
-
-    async def changes(self, rights: Rights, since: str) -> AsyncGenerator[tuple[str, str]]:
-        """(mark, JSON) for each change that these rights cover since that mark, without end; ("", "") as a heartbeat.
-
-        The JSON has `rows` (HTML by user name), `gone` and `counts`; or `reload` where nobody knows what has changed.
-        """
-        run, _, known = since.partition("-")
-        version = int(known) if run == self._run and known.isdecimal() and len(known) < _LONGEST_MARK else -1
-        if not self._forgotten <= version <= self._version:
-            yield self.mark, json.dumps({"reload": True})
-            return
-        with _Watching(self):
-            while True:
-                changed = self._changed
-                if version < self._version:
-                    text, version = self._message(version, rights), self._version
-                    if text:
-                        yield self.mark, text
-                    continue
-                try:
-                    await asyncio.wait_for(changed.wait(), HEARTBEAT)
-                except TimeoutError:
-                    yield "", ""
-
-    def _message(self, since: int, rights: Rights) -> str:
-        """What has changed since that look, made once for all who ask alike; empty for nothing."""
-        key = (since, rights)
-        if key not in self._sent:
-            rows = {
-                name: shown.html
-                for name, shown in self._shown.items()
-                if shown.version > since and _covers(rights, shown.row)
-            }
-            gone = [name for name, (at, _, row) in self._gone.items() if at > since and _covers(rights, row)]
-            counts = count_states(shown.row for shown in self._shown.values() if _covers(rights, shown.row))
-            message = {"rows": rows, "gone": gone, "counts": counts}
-            self._sent[key] = json.dumps(message) if rows or gone else ""
-        return self._sent[key]
-
-    def _announce(self, version: int) -> None:
-        self._version = version
-        old = self._clock() - _GONE_KEPT
-        for name in [name for name, kept in self._gone.items() if kept[1] <= old]:
-            self._forgotten = max(self._forgotten, self._gone.pop(name)[0])
-        self._sent.clear()
-        changed, self._changed = self._changed, asyncio.Event()
-        changed.set()
-
-    def hurry(self) -> None:
-        """Somebody has just done something: whoever watches sees it at once."""
-        self._looked = float("-inf")
-        self._hurried.set()
-
-    def _look_if_due(self) -> None:
-        if self._clock() - self._looked >= self._pause():
-            self.look()
-
-    def _pause(self) -> float:
-        return max(LOOK_EVERY, self._cost / SHARE)
-
-    async def _keep_looking(self) -> None:
-        while self._watchers:
-            try:
-                self._look_if_due()
-            except Exception:
-                LOG.exception("Looking who is there failed, trying again")
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._hurried.wait(), self._pause())
-            self._hurried.clear()
-
-    def _watched(self, more: int) -> None:
-        self._watchers += more
-        if self._watchers and (self._task is None or self._task.done()):
-            self._task = asyncio.create_task(self._keep_looking())
-
-
-class _Watching:
-    """As long as this is entered, somebody watches."""
-
-    def __init__(self, wall: Wall) -> None:
-        self._wall = wall
-
-    def __enter__(self) -> None:
-        self._wall._watched(1)  # noqa: SLF001 - one idea in two classes
-
-    def __exit__(self, *_: object) -> None:
-        self._wall._watched(-1)  # noqa: SLF001
-
-
-def _covers(rights: Rights, row: Row) -> bool:
-    return rights.covers(row.section, row.role)
+        super().__init__(lambda: (row_of(facts, limit, now()) for facts in gather()), render, count_states, clock=clock)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
@@ -10,17 +9,17 @@ from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from tornado import web
-from tornado.iostream import StreamClosedError
 
-from firstbell.coursework.rights import Duty, Rank, Rights
+from firstbell.coursework.rights import Duty, Rank
 from firstbell.hub.acts import LONGEST_MESSAGE
 from firstbell.hub.bell_arrival import ArrivingAuthorize
 from firstbell.hub.context import HubContext
 from firstbell.hub.deeds import OPEN, RESTART, START, STOP, WORDS, Deeds
+from firstbell.hub.live_page import LivePage
 from firstbell.hub.open_as_staff import let_in, note_entry, tell_of_opening
 from firstbell.hub.pages import Route, template_vars
-from firstbell.hub.staff_page import StaffPage, person_of, rights_of_user
-from firstbell.hub.wall import HEARTBEAT, Wall
+from firstbell.hub.staff_page import StaffPage, person_of
+from firstbell.hub.wall import Wall
 from firstbell.hub.wall_gather import Gatherer
 from firstbell.hub.wall_rows import Row, State, count_states, in_order, matches
 from firstbell.model.roster import Person
@@ -102,48 +101,12 @@ class PeoplePage(WallPage):
         )
 
 
-class PeopleLive(WallPage):
+class PeopleLive(LivePage, WallPage):
     """`/hub/people/live?since=MARK`: what changes from then on, as server-sent events."""
-
-    _is_open = True
-    _cookie_id = ""
-    _asked = 0.0
 
     async def get(self) -> None:
         """Until the reader leaves, or may not read any more."""
-        rights = self.rights()
-        self._cookie_id, self._asked = self.current_user.orm_user.cookie_id, time.monotonic()
-        since = self.request.headers.get("Last-Event-ID", "") or self.get_argument("since", "")
-        self.set_header("Content-Type", "text/event-stream")
-        self.set_header("X-Accel-Buffering", "no")
-        changes = self.wall.changes(rights, since)
-        try:
-            self.write(": here\n\n")  # or the reader would wait for the first change to know that it is connected
-            await self.flush()
-            async for mark, text in changes:
-                if not self._is_open or not self._still(rights):
-                    return
-                self.write(f"id: {mark}\ndata: {text}\n\n" if text else ": here\n\n")
-                await self.flush()
-        except StreamClosedError:
-            return
-        finally:
-            await changes.aclose()
-
-    def on_connection_close(self) -> None:
-        self._is_open = False
-        super().on_connection_close()
-
-    def _still(self, rights: Rights) -> bool:
-        """Whether the reader still has these rights and is logged in: asked anew every few seconds."""
-        if time.monotonic() - self._asked < HEARTBEAT:
-            return True
-        self._asked, name = time.monotonic(), self.own_name
-        self.db.expire(self.current_user.orm_user)
-        user = self.find_user(name)
-        if user is None or user.orm_user.cookie_id != self._cookie_id:
-            return False
-        return rights_of_user(self.firstbell, user) == rights
+        await self.follow(self.wall)
 
 
 class PersonPage(WallPage):

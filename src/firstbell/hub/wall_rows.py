@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 from firstbell.model.roster import PersonRole
 
@@ -175,7 +176,23 @@ def in_order(rows: Iterable[Row], by: str = "") -> list[Row]:
     return sorted(ordered, key=keys[by]) if by in keys else ordered
 
 
-def matches(row: Row, words: str = "", section: str = "", state: str = "") -> bool:
+class Findable(Protocol):
+    """What a row is found by."""
+
+    @property
+    def username(self) -> str: ...
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def section(self) -> str: ...
+
+    @property
+    def state(self) -> StrEnum: ...
+
+
+def matches(row: Findable, words: str = "", section: str = "", state: str = "") -> bool:
     """Whether that is one of those looked for; empty wishes are none."""
     text = f"{row.username} {row.name}".casefold()
     return (

@@ -10,9 +10,9 @@ import pytest
 
 from firstbell.coursework.rights import Rank, Rights
 from firstbell.engine.waiting import until
-from firstbell.hub import wall as wall_module
+from firstbell.hub import live
 from firstbell.hub.wall import Wall
-from firstbell.hub.wall_rows import Facts
+from firstbell.hub.wall_rows import Facts, Row, row_of
 from firstbell.model.roster import PersonRole
 
 ALL = Rights(Rank.OWNER)
@@ -126,7 +126,7 @@ async def test_who_was_away_for_long_gets_a_new_page(world: World, monkeypatch: 
     mark = world.wall.mark
     del world.facts["bob"]
     world.look()
-    world.time += wall_module._GONE_KEPT
+    world.time += live._GONE_KEPT
     world.is_in("ada")
     world.look()
     assert await news(world, ALL, mark) == {"reload": True}
@@ -134,7 +134,7 @@ async def test_who_was_away_for_long_gets_a_new_page(world: World, monkeypatch: 
 
 async def test_nobody_watches_and_nobody_looks(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Looks go on while a stream is open, and end with the last one."""
-    monkeypatch.setattr(wall_module, "LOOK_EVERY", 0.0)
+    monkeypatch.setattr(live, "LOOK_EVERY", 0.0)
     world.wall.rows(ALL)
     changes = world.wall.changes(ALL, world.wall.mark)
     waiting = asyncio.ensure_future(anext(changes))
@@ -155,7 +155,7 @@ async def test_nobody_watches_and_nobody_looks(world: World, monkeypatch: pytest
 
 async def test_an_act_is_seen_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """However long the pause between two looks, what staff have just done is on the wall."""
-    monkeypatch.setattr(wall_module, "LOOK_EVERY", 3600.0)
+    monkeypatch.setattr(live, "LOOK_EVERY", 3600.0)
     world.wall.rows(ALL)
     changes = world.wall.changes(ALL, world.wall.mark)
     waiting = asyncio.ensure_future(anext(changes))
@@ -170,15 +170,15 @@ async def test_an_act_is_seen_at_once(world: World, monkeypatch: pytest.MonkeyPa
 
 async def test_a_failing_look_is_tried_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A database that is locked for a moment does not end the wall for the day."""
-    monkeypatch.setattr(wall_module, "LOOK_EVERY", 0.0)
+    monkeypatch.setattr(live, "LOOK_EVERY", 0.0)
     world.wall.rows(ALL)
     mark, gather = world.wall.mark, world.gather
     failures = iter([OSError("locked"), OSError("locked")])
 
-    def sometimes() -> list[Facts]:
+    def sometimes() -> list[Row]:
         for error in failures:
             raise error
-        return gather()
+        return [row_of(facts, 1024, 0.0) for facts in gather()]
 
     monkeypatch.setattr(world.wall, "_gather", sometimes)
     world.is_in("ada")
@@ -189,4 +189,4 @@ def test_looks_that_cost_more_come_less_often(world: World) -> None:
     """The wall never takes more than its share of the hub, however many people there are."""
     world.cost = 0.3
     world.wall.look()
-    assert world.wall._pause() == pytest.approx(0.3 / wall_module.SHARE)
+    assert world.wall._pause() == pytest.approx(0.3 / live.SHARE)

@@ -1,4 +1,5 @@
-// The wall: rows come as HTML from the hub as soon as they change; finding and sorting need no request.
+// The wall, and the board of an assignment: rows come as HTML from the hub as soon as they change; finding and sorting
+// need no request.
 "use strict";
 {
   const wall = one("[data-wall]");
@@ -95,19 +96,48 @@
     rows.set(user, row);
     if (!old) return wall.append(row);
     row.hidden = old.hidden;
+    const tick = one("input[name=to]", row);
+    if (tick) tick.checked = one("input[name=to]", old).checked;
     const focused = old.contains(document.activeElement) ? document.activeElement : null;
     old.replaceWith(row);
     if (!focused) return;
     const same = focused.value ? one(`[value="${CSS.escape(focused.value)}"]`, row) : null;
     (same || one("a", row)).focus();
   };
+  // How far the orders are that are under way; who listens is told of their beginning and their end.
+  const orders = one("[data-orders]");
+  const tellOrders = ({ asked, ended }) => {
+    if (!orders) return;
+    const bar = one("progress", orders);
+    bar.max = asked || 1;
+    bar.value = ended;
+    if (orders.hidden !== !asked) orders.hidden = !asked;
+    const over = one("[data-orders-over]");
+    if (asked) over.hidden = true;
+    else if (orders.dataset.asked > 0) over.hidden = false;
+    orders.dataset.asked = asked;
+  };
+  const ticks = one("[data-ticks]");
+  if (ticks) {
+    ticks.hidden = false;
+    ticks.addEventListener("click", () => {
+      const shown = [...rows.values()].filter((row) => !row.hidden).map((row) => one("input[name=to]", row));
+      const isOn = shown.some((tick) => !tick.checked);
+      for (const tick of shown) tick.checked = isOn;
+      one("[name=whom]").value = "ticked";
+    });
+    wall.addEventListener("change", () => (one("[name=whom]").value = "ticked"));
+    one("[name=whom]").addEventListener("change", ({ target }) => {
+      if (target.value !== "ticked") for (const row of rows.values()) one("input[name=to]", row).checked = false;
+    });
+  }
   const live = one("[data-live]");
   const tell = (words) => {
     live.textContent = words;
     live.hidden = !words;
   };
   const follow = () => {
-    const events = new EventSource(`${hub}people/live?since=${wall.dataset.wall}&_xsrf=${encodeURIComponent(xsrf)}`);
+    const events = new EventSource(`${wall.dataset.news}?since=${wall.dataset.wall}&_xsrf=${encodeURIComponent(xsrf)}`);
     events.onopen = () => tell("");
     events.onmessage = ({ data }) => {
       const news = JSON.parse(data);
@@ -120,7 +150,10 @@
         rows.get(user)?.remove();
         rows.delete(user);
       }
-      for (const [state, count] of Object.entries(news.counts)) one(`[data-count="${state}"]`).textContent = count;
+      for (const [state, count] of Object.entries(news.counts)) {
+        for (const place of all(`[data-count="${state}"]`)) place.textContent = count;
+      }
+      tellOrders(news.counts);
       arrangeSoon();
     };
     events.onerror = () => {
