@@ -1,7 +1,7 @@
 // "Hand in": asks, saves what is open in the folder, has the hub take it, and shows the receipt.
 
 import { pause } from './talk.js';
-import { counted, holding, left, moment, named, shown } from './words.js';
+import { counted, holding, left, named } from './words.js';
 
 const FIRST_WAIT = 700;
 const LONGEST_WAIT = 5000;
@@ -53,12 +53,11 @@ export class HandIn {
   }
 
   async _sure(one) {
-    const now = Date.now();
-    const until = left(one.due, now);
+    const time = left(one.until - Date.now());
     const texts = [
       'Its whole folder is taken as it is now; what is open in it is saved before.',
-      until ? `Due ${shown(one.due)}, in ${until}. You can hand in again: the last one in time counts.` : '',
-      moment(one.due) < now ? `It was due ${shown(one.due)}. This one is marked as late.` : '',
+      time ? `Due ${one.due}, in ${time}. You can hand in again: the last one in time counts.` : '',
+      one.until < Date.now() ? `It was due ${one.due}. This one is marked as late.` : '',
       one.handed_in ? 'You have handed in before; that receipt stays good.' : ''
     ];
     return (await this.dialogs.ask(`Hand in ${one.name}?`, texts, ['Hand In'], true)) !== '';
@@ -116,7 +115,7 @@ export class HandIn {
   }
 
   _receipt(name, answer, toast) {
-    const facts = [counted(answer.files), shown(answer.time)].filter(Boolean).join(', ');
+    const facts = [counted(answer.files), answer.time].filter(Boolean).join(', ');
     const words = `${name} is handed in (${facts}).\nReceipt ${String(answer.receipt).slice(0, 12)}…`;
     const show = event => {
       event.preventDefault();
@@ -130,13 +129,13 @@ export class HandIn {
     const files = named(one.files);
     const listed = files.length > 20 ? [...files.slice(0, 20), `and ${files.length - 20} more`] : files;
     const texts = [
-      `Handed in ${shown(one.handed_in)}, by the hub's clock.`,
+      `Handed in ${one.handed_in}, by the hub's clock.`,
       one.receipt,
       [counted(one.files), ...listed].filter(Boolean).join('\n'),
       one.words
     ];
     if ((await this.dialogs.ask(`Receipt of ${one.name}`, texts, ['Copy', 'OK'])) === 'Copy') {
-      this.apputils.Clipboard.copyToSystem(`${one.name} ${shown(one.handed_in)} ${one.receipt}`);
+      this.apputils.Clipboard.copyToSystem(`${one.name} ${one.handed_in} ${one.receipt}`);
     }
   }
 

@@ -1,6 +1,6 @@
 // What staff tell somebody, as Lab's notifications; what was read is told back.
 
-import { shown } from './words.js';
+import { signed } from './words.js';
 
 const SHORT = 110;
 
@@ -36,9 +36,8 @@ export class Notes {
   }
 
   _emit(message) {
-    const from = message.by ? `${message.by}: ` : '';
-    const text = String(message.text ?? '');
-    const long = from.length + text.length > SHORT;
+    const text = signed(message);
+    const long = text.length > SHORT;
     const actions = [{ label: 'Got it', displayType: 'accent', callback: () => undefined }];
     if (long) {
       actions.unshift({
@@ -49,13 +48,13 @@ export class Notes {
         }
       });
     }
-    const short = long ? text.slice(0, SHORT - from.length) + '…' : text;
-    return this._apputils.Notification.emit(from + short, 'info', { autoClose: false, actions });
+    const short = long ? text.slice(0, SHORT) + '…' : text;
+    return this._apputils.Notification.emit(short, 'info', { autoClose: false, actions });
   }
 
   async _whole(message, text) {
     const title = message.by ? `From ${message.by}` : 'Message';
-    const pressed = await this._dialogs.ask(title, [text, shown(message.at)], ['Got it']);
+    const pressed = await this._dialogs.ask(title, [text, message.at], ['Got it']);
     if (pressed && this._ids.has(message.id)) {
       this._apputils.Notification.dismiss(this._ids.get(message.id));
     }

@@ -7,7 +7,7 @@ import { Notes } from './notes.js';
 import { service, shared } from './shared.js';
 import { Status } from './status.js';
 import { pause, Talk } from './talk.js';
-import { address, shown } from './words.js';
+import { address, timed } from './words.js';
 
 const EVERY = 30_000;
 const COMMANDS = ['firstbell:hand-in', 'firstbell:receipts', 'firstbell:coursework', 'firstbell:home'];
@@ -48,6 +48,7 @@ async function look(page) {
     page.news = { ...page.news, away: true, memory: answer.memory }; // what was known stays
   } else {
     page.news = { ...NOTHING, ...Object.fromEntries(Object.entries(answer).filter(([, value]) => value !== null)) };
+    page.news.assignments = timed(page.news.assignments, Date.now());
     page.notes.show(page.news.messages);
   }
   page.status.show(page.news);
@@ -105,8 +106,8 @@ async function list(page) {
   const texts = page.news.assignments.map(one =>
     [
       `${one.name} · ${one.state ?? ''}`,
-      one.due ? `due ${shown(one.due)}` : '',
-      one.handed_in ? `handed in ${shown(one.handed_in)}` : '',
+      one.due ? `due ${one.due}` : '',
+      one.handed_in ? `handed in ${one.handed_in}` : '',
       one.receipt ? `receipt ${one.receipt}` : ''
     ]
       .filter(Boolean)

@@ -1,6 +1,6 @@
 // In the status bar: memory used against the limit, and what is due next.
 
-import { left, next, shown, sizes } from './words.js';
+import { left, next, sizes } from './words.js';
 
 const NEARLY = 0.9;
 const AGAIN = 0.75;
@@ -22,12 +22,12 @@ export class Status {
     const due = next(news.assignments, Date.now());
     const parts = [
       memory.used ? `Mem ${sizes(memory)}` : '',
-      due ? `${due.name} due in ${left(due.due, Date.now())}` : ''
+      due ? `${due.name} due in ${left(due.until - Date.now())}` : ''
     ].filter(Boolean);
     this._item.node.textContent = parts.join(' · ');
     this._item.node.title = [
       memory.used ? 'Memory that your server and its notebooks use' : '',
-      due ? `${due.name} is due ${shown(due.due)}` : '',
+      due ? `${due.name} is due ${due.due}` : '',
       news.away ? 'The hub does not answer at the moment: messages and hand-ins have to wait.' : ''
     ].filter(Boolean).join('\n');
     this._warn(memory);

@@ -4,26 +4,9 @@ const MINUTE = 60_000;
 const DAY = 24 * 60 * MINUTE;
 const MIB = 1024 ** 2;
 
-/** Milliseconds since 1970 of what the hub says: seconds, or a date in ISO 8601; NaN for anything else. */
-export function moment(said) {
-  if (typeof said === 'number') {
-    return said * 1000;
-  }
-  return typeof said === 'string' && /^\d{4}-\d\d-\d\d[T ]/.test(said) ? Date.parse(said.replace(' ', 'T')) : NaN;
-}
-
-/** A time as this browser's people write it; what cannot be read as one is shown as the hub says it. */
-export function shown(said) {
-  const at = moment(said);
-  if (Number.isNaN(at)) {
-    return said === null || said === undefined ? '' : String(said);
-  }
-  return new Date(at).toLocaleString([], { dateStyle: 'medium', timeStyle: 'short' });
-}
-
-/** How long it is until then: "2 h 5 min"; empty where it is past or unknown. */
-export function left(said, now) {
-  const minutes = Math.floor((moment(said) - now) / MINUTE);
+/** How long that is in milliseconds: "2 h 5 min"; empty where it is past or unknown. */
+export function left(milliseconds) {
+  const minutes = Math.floor(milliseconds / MINUTE);
   if (!(minutes >= 0)) {
     return '';
   }
@@ -33,11 +16,22 @@ export function left(said, now) {
   return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
+/** The hub says how many seconds are left: its clock counts. From here on this page's clock only measures. */
+export function timed(assignments, now) {
+  return assignments.map(one => (typeof one.left === 'number' ? { ...one, until: now + one.left * 1000 } : one));
+}
+
 /** The assignment that is due next within a day and not handed in. */
 export function next(assignments, now) {
   return assignments
-    .filter(one => !one.handed_in && moment(one.due) >= now && moment(one.due) < now + DAY)
-    .sort((a, b) => moment(a.due) - moment(b.due))[0];
+    .filter(one => !one.handed_in && one.until >= now && one.until < now + DAY)
+    .sort((a, b) => a.until - b.until)[0];
+}
+
+/** A message with its author's name before it, once. */
+export function signed(message) {
+  const text = String(message.text ?? '');
+  return !message.by || text.startsWith(`${message.by}:`) ? text : `${message.by}: ${text}`;
 }
 
 /** "412 of 1024 MB"; the limit only where there is one. */

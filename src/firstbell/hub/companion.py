@@ -109,13 +109,8 @@ class Look(CompanionHandler):
             "memory": {"limit": context.course.server.memory},
         }
         if context.coursework:
-            rows = (await self.ask(lambda opened: opened.report.student(user)))["assignments"]
             answer["links"]["coursework"] = f"{hub}coursework/mine"
-            answer["assignments"] = [
-                {"name": row["assignment"], "state": stage_of(row).value}
-                | {name: row[name] for name in ("due", "handed_in", "receipt")}
-                for row in rows
-            ]
+            answer["assignments"] = await self.ask(lambda opened: _assignments(opened, user, time.time()))
         self.finish(json.dumps(answer))
 
 
@@ -151,6 +146,17 @@ class HandIn(CompanionHandler):
         if not (text.isascii() and text.isdecimal() and len(text) < 16):
             raise web.HTTPError(400, "task is the number that the hand-in was given.")
         self.finish(json.dumps(await self.ask(lambda opened: _hand_in(opened, user, int(text)))))
+
+
+def _assignments(opened: Opened, user: str, now: float) -> list[dict[str, Any]]:
+    """With a deadline, `left` is how many seconds there are until it, by the hub's clock; below zero it is past."""
+    found = []
+    for row in opened.report.student(user)["assignments"]:
+        due = opened.book.deadline(row["assignment"], user)
+        told = {"name": row["assignment"], "state": stage_of(row).value}
+        told |= {name: row[name] for name in ("due", "handed_in", "receipt")}
+        found.append(told | ({"left": round(due - now)} if due is not None else {}))
+    return found
 
 
 def _hand_in(opened: Opened, user: str, number: int) -> dict[str, Any]:

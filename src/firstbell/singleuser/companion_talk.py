@@ -56,6 +56,8 @@ class _Talk(APIHandler):  # type: ignore[misc,unused-ignore]
         if status >= 500:
             answer = {"message": f"The hub has a trouble of its own ({status}).", "away": True}
             status = 503
+        elif "error" in answer:
+            answer = {"message": str(answer["error"])}
         self.answer(status, answer)
 
     def answer(self, status: int, answer: dict[str, Any]) -> None:

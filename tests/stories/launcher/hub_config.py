@@ -21,6 +21,7 @@ from jupyterhub.spawner import Spawner
 
 WORK = Path(os.environ["STORY_WORK"])
 LAUNCHER = os.environ["STORY_LAUNCHER"]
+PYTHON = os.environ.get("STORY_PYTHON", sys.executable)  # by hand: the same stories with another JupyterLab
 PROXY_PORT, HUB_PORT = int(os.environ["STORY_PROXY_PORT"]), int(os.environ["STORY_HUB_PORT"])
 MORE = {"strict": {"JUPYTERHUB_ALLOW_WEBSOCKET_COOKIE_AUTH": "0"}}
 
@@ -55,7 +56,7 @@ class LaunchSpawner(Spawner):
         env["JUPYTER_CONFIG_DIR"] = str(home / ".jupyter")
         with (WORK / f"{self.user.name}.log").open("a") as log:
             self.process = subprocess.Popen(
-                [sys.executable, LAUNCHER], env=env, cwd=home, stdout=log, stderr=log, start_new_session=True
+                [PYTHON, LAUNCHER], env=env, cwd=home, stdout=log, stderr=log, start_new_session=True
             )
         self.pid = self.process.pid
         return ("127.0.0.1", self.port)

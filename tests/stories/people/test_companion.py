@@ -46,6 +46,17 @@ async def test_a_server_hands_in_for_its_owner(work: ClassWork) -> None:
     assert (mine["state"], mine["receipt"]) == ("done", kept.receipt)
 
 
+async def test_the_time_left_is_the_hubs(work: ClassWork) -> None:
+    """With a deadline, the seconds until one's own are told; below zero once it is past; nothing without one."""
+    await work.released("hw1")
+    ada, bob = work.server("ada"), work.server("bob")
+    for seconds in (3600, -60):
+        work.room.book.extend("hw1", "ada", work.room.now() + seconds)
+        [told] = ada.get(API).json()["assignments"]
+        assert seconds - 60 < told["left"] <= seconds and told["due"]
+    assert "left" not in bob.get(API).json()["assignments"][0]
+
+
 async def test_nobody_hands_in_as_another_or_for_another_time(work: ClassWork) -> None:
     """Whatever the request says of users and times: the hand-in is the owner's, at the hub's clock."""
     await work.released("hw1")

@@ -4,21 +4,8 @@
 const MINUTE = 60_000;
 const DAY = 24 * 60 * MINUTE;
 const MIB = 1024 ** 2;
-function moment(said) {
-if (typeof said === 'number') {
-return said * 1000;
-}
-return typeof said === 'string' && /^\d{4}-\d\d-\d\d[T ]/.test(said) ? Date.parse(said.replace(' ', 'T')) : NaN;
-}
-function shown(said) {
-const at = moment(said);
-if (Number.isNaN(at)) {
-return said === null || said === undefined ? '' : String(said);
-}
-return new Date(at).toLocaleString([], { dateStyle: 'medium', timeStyle: 'short' });
-}
-function left(said, now) {
-const minutes = Math.floor((moment(said) - now) / MINUTE);
+function left(milliseconds) {
+const minutes = Math.floor(milliseconds / MINUTE);
 if (!(minutes >= 0)) {
 return '';
 }
@@ -27,10 +14,17 @@ return `${Math.floor(minutes / (24 * 60))} days`;
 }
 return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
+function timed(assignments, now) {
+return assignments.map(one => (typeof one.left === 'number' ? { ...one, until: now + one.left * 1000 } : one));
+}
 function next(assignments, now) {
 return assignments
-.filter(one => !one.handed_in && moment(one.due) >= now && moment(one.due) < now + DAY)
-.sort((a, b) => moment(a.due) - moment(b.due))[0];
+.filter(one => !one.handed_in && one.until >= now && one.until < now + DAY)
+.sort((a, b) => a.until - b.until)[0];
+}
+function signed(message) {
+const text = String(message.text ?? '');
+return !message.by || text.startsWith(`${message.by}:`) ? text : `${message.by}: ${text}`;
 }
 function sizes(memory) {
 const used = Math.round(memory.used / MIB);
@@ -218,12 +212,11 @@ const chosen = await this.dialogs.choose('Hand in', 'Assignment', assignments.ma
 return assignments.find(one => one.name === chosen);
 }
 async _sure(one) {
-const now = Date.now();
-const until = left(one.due, now);
+const time = left(one.until - Date.now());
 const texts = [
 'Its whole folder is taken as it is now; what is open in it is saved before.',
-until ? `Due ${shown(one.due)}, in ${until}. You can hand in again: the last one in time counts.` : '',
-moment(one.due) < now ? `It was due ${shown(one.due)}. This one is marked as late.` : '',
+time ? `Due ${one.due}, in ${time}. You can hand in again: the last one in time counts.` : '',
+one.until < Date.now() ? `It was due ${one.due}. This one is marked as late.` : '',
 one.handed_in ? 'You have handed in before; that receipt stays good.' : ''
 ];
 return (await this.dialogs.ask(`Hand in ${one.name}?`, texts, ['Hand In'], true)) !== '';
@@ -276,7 +269,7 @@ return this._say('error', `${name} was not handed in. ${answer.words ?? ''}`, to
 return this._say('warning', `${name} is still being taken. Its receipt will be on the coursework page.`, toast);
 }
 _receipt(name, answer, toast) {
-const facts = [counted(answer.files), shown(answer.time)].filter(Boolean).join(', ');
+const facts = [counted(answer.files), answer.time].filter(Boolean).join(', ');
 const words = `${name} is handed in (${facts}).\nReceipt ${String(answer.receipt).slice(0, 12)}…`;
 const show = event => {
 event.preventDefault();
@@ -288,13 +281,13 @@ async show(one) {
 const files = named(one.files);
 const listed = files.length > 20 ? [...files.slice(0, 20), `and ${files.length - 20} more`] : files;
 const texts = [
-`Handed in ${shown(one.handed_in)}, by the hub's clock.`,
+`Handed in ${one.handed_in}, by the hub's clock.`,
 one.receipt,
 [counted(one.files), ...listed].filter(Boolean).join('\n'),
 one.words
 ];
 if ((await this.dialogs.ask(`Receipt of ${one.name}`, texts, ['Copy', 'OK'])) === 'Copy') {
-this.apputils.Clipboard.copyToSystem(`${one.name} ${shown(one.handed_in)} ${one.receipt}`);
+this.apputils.Clipboard.copyToSystem(`${one.name} ${one.handed_in} ${one.receipt}`);
 }
 }
 _say(type, message, toast = undefined, actions = []) {
@@ -335,9 +328,8 @@ this._ids.set(one.id, this._emit(one));
 }
 }
 _emit(message) {
-const from = message.by ? `${message.by}: ` : '';
-const text = String(message.text ?? '');
-const long = from.length + text.length > SHORT;
+const text = signed(message);
+const long = text.length > SHORT;
 const actions = [{ label: 'Got it', displayType: 'accent', callback: () => undefined }];
 if (long) {
 actions.unshift({
@@ -348,12 +340,12 @@ void this._whole(message, text);
 }
 });
 }
-const short = long ? text.slice(0, SHORT - from.length) + '…' : text;
-return this._apputils.Notification.emit(from + short, 'info', { autoClose: false, actions });
+const short = long ? text.slice(0, SHORT) + '…' : text;
+return this._apputils.Notification.emit(short, 'info', { autoClose: false, actions });
 }
 async _whole(message, text) {
 const title = message.by ? `From ${message.by}` : 'Message';
-const pressed = await this._dialogs.ask(title, [text, shown(message.at)], ['Got it']);
+const pressed = await this._dialogs.ask(title, [text, message.at], ['Got it']);
 if (pressed && this._ids.has(message.id)) {
 this._apputils.Notification.dismiss(this._ids.get(message.id));
 }
@@ -389,12 +381,12 @@ const memory = news.memory ?? {};
 const due = next(news.assignments, Date.now());
 const parts = [
 memory.used ? `Mem ${sizes(memory)}` : '',
-due ? `${due.name} due in ${left(due.due, Date.now())}` : ''
+due ? `${due.name} due in ${left(due.until - Date.now())}` : ''
 ].filter(Boolean);
 this._item.node.textContent = parts.join(' · ');
 this._item.node.title = [
 memory.used ? 'Memory that your server and its notebooks use' : '',
-due ? `${due.name} is due ${shown(due.due)}` : '',
+due ? `${due.name} is due ${due.due}` : '',
 news.away ? 'The hub does not answer at the moment: messages and hand-ins have to wait.' : ''
 ].filter(Boolean).join('\n');
 this._warn(memory);
@@ -445,6 +437,7 @@ page.news = { ...page.news, away: true };
 page.news = { ...page.news, away: true, memory: answer.memory }; // what was known stays
 } else {
 page.news = { ...NOTHING, ...Object.fromEntries(Object.entries(answer).filter(([, value]) => value !== null)) };
+page.news.assignments = timed(page.news.assignments, Date.now());
 page.notes.show(page.news.messages);
 }
 page.status.show(page.news);
@@ -497,8 +490,8 @@ async function list(page) {
 const texts = page.news.assignments.map(one =>
 [
 `${one.name} · ${one.state ?? ''}`,
-one.due ? `due ${shown(one.due)}` : '',
-one.handed_in ? `handed in ${shown(one.handed_in)}` : '',
+one.due ? `due ${one.due}` : '',
+one.handed_in ? `handed in ${one.handed_in}` : '',
 one.receipt ? `receipt ${one.receipt}` : ''
 ]
 .filter(Boolean)
