@@ -150,6 +150,7 @@ class BoardPage(StaffCoursework):
             "coursework_board.html",
             assignment=assignment,
             due=about["due"],
+            time_zone=self.course.time_zone,
             rows=[shown[row.username].html for row in found],
             others=[shown[row.username].html for row in others],
             counts=count(rows),

@@ -70,11 +70,12 @@ class Report:
     def handins(self, assignment: str, user: str) -> list[dict[str, Any]]:
         """Somebody's hand-ins, newest first: their receipts, and which one counts."""
         found = self._book.handins(assignment, user)
-        counted = counting(found, self._book.deadline(assignment, user))
+        due = self._book.deadline(assignment, user)
+        counted = counting(found, due)
         return [
             {
                 "receipt": one.receipt,
-                "kind": self._kind(one).value,
+                "kind": _kind(one, due).value,
                 "time": shown(one.time, self._zone),
                 "by": one.by,
                 "files": one.files,
@@ -159,7 +160,7 @@ class Report:
                     "released": shown(released.ended, self._zone) if released else "",
                     "released_at": released.ended if released else None,
                     "handed_in": shown(counted.time, self._zone) if counted else "",
-                    "kind": self._kind(counted).value if counted else "",
+                    "kind": _kind(counted, due).value if counted else "",
                     "receipt": counted.receipt if counted else "",
                     "late": sum(due is not None and h.time > due for h in mine),
                     "graded": graded.words or "yes" if graded else "",
@@ -171,12 +172,12 @@ class Report:
             )
         return rows
 
-    def _kind(self, handin: Handin) -> HandinKind:
-        """What it is by the deadline that holds now: an extension makes late work early."""
-        due = self._book.deadline(handin.assignment, handin.user)
-        if handin.kind is not HandinKind.LATE:
-            return handin.kind
-        return HandinKind.LATE if due is not None and handin.time > due else HandinKind.EARLY
+
+def _kind(handin: Handin, due: float | None) -> HandinKind:
+    """What it is by its person's deadline that holds now: an extension makes late work early."""
+    if handin.kind is not HandinKind.LATE:
+        return handin.kind
+    return HandinKind.LATE if due is not None and handin.time > due else HandinKind.EARLY
 
 
 class _Work:

@@ -15,6 +15,8 @@ import httpx
 import pytest
 
 from firstbell.coursework.store import verify
+from firstbell.hub.coursework_own_page import own_handlers
+from firstbell.hub.coursework_page import coursework_handlers
 from firstbell.model.coursework import Kind, State
 from tests.support.class_work import STUDENTS, ClassWork, class_work
 from tests.support.coursework import contents, fill
@@ -224,6 +226,14 @@ ALLOWED: dict[str, tuple[int, ...]] = {
 }
 
 
+def test_no_route_is_forgotten() -> None:
+    """Every page of coursework is among those that the tests below ask for as everybody."""
+    asked = [*routes("a" * 64), *(path for path, _ in FORMS), f"{MINE}/hand-in"]
+    paths = [path.partition("?")[0].removeprefix("/hub") for path in asked]
+    for pattern, *_ in (*coursework_handlers(), *own_handlers()):
+        assert any(re.fullmatch(pattern, path) for path in paths), pattern
+
+
 async def test_every_page_for_every_role(work: ClassWork) -> None:
     """Who gets which page; what is bob's is read by bob and his staff, and by nobody else on any of them."""
     receipt = await a_class_at_work(work)
@@ -326,6 +336,22 @@ async def test_feedback_is_a_folder_and_nothing_beside_it(work: ClassWork) -> No
     assert svg.headers["Content-Disposition"].startswith("attachment") and "octet-stream" in svg.headers["Content-Type"]
     assert svg.headers["X-Content-Type-Options"] == "nosniff"
     assert work.hub.browser("ada").get(f"{MINE}/on/hw1/feedback/sub/data.svg").status_code == 404
+
+
+async def test_what_a_student_names_is_text_on_every_page(work: ClassWork) -> None:
+    """Names of files are somebody's words: shown as they are, to the student and to staff, never as parts of a page."""
+    await work.released("hw1")
+    bad = '<img src=x onerror="alert(1)">'
+    home = work.room.engine.homes / "ada" / "assignments/hw1"
+    fill(home, {f"{bad}.py": "x"})
+    (home / f"{bad}.link").symlink_to("/etc/passwd")
+    done = await work.room.hand_in("hw1", "ada")
+    grace, ada = work.hub.browser("grace"), work.hub.browser("ada")
+    receipt = f"receipt/{done.receipt}"
+    for browser, path in ((ada, f"{MINE}/on/hw1/{receipt}"), (grace, f"{BOARD}/of/ada/{receipt}"), (grace, BOARD)):
+        page = browser.get(path)
+        assert page.status_code == 200 and bad not in page.text and "<img src=x" not in page.text
+    assert "&lt;img src=x" in ada.get(f"{MINE}/on/hw1/{receipt}").text
 
 
 async def test_who_is_no_staff_any_more_follows_no_more(work: ClassWork) -> None:

@@ -229,6 +229,53 @@ async def test_feedback_and_grades_show(hub: Hub):
     assert people == {"ada": True, "ben": False, "cem": False}
 
 
+def done(hub: Hub, kind: Kind, user: str, state: State, words: str = "") -> None:
+    """As the desk notes it, a minute after what was before."""
+    hub.room.time += 60
+    batch = hub.room.book.ask(kind, "hw1", {user: hub.room.time}, by="boss")
+    hub.room.book.end(hub.room.book.batch(batch)[0], state, words)
+
+
+async def test_a_grade_is_its_persons_once_it_was_returned(hub: Hub):
+    """Not before, without remarks on tests, and not the next one before that was returned, too."""
+    await hub.act(Kind.RELEASE)
+
+    def grade() -> str:
+        [mine] = hub.report.student("ada")["assignments"]
+        assert "problem" in mine and "name" not in mine and mine["problem"] == ""
+        return str(mine["graded"])
+
+    words = "3 of 6 points; the rest is graded by hand; test_square says: assert square(3) == 9"
+    done(hub, Kind.GRADE, "ada", State.DONE, words)
+    assert grade() == ""
+    done(hub, Kind.RETURN, "ada", State.DONE)
+    assert grade() == "3 of 6 points; the rest is graded by hand"
+    done(hub, Kind.GRADE, "ada", State.DONE, "5 of 6 points")
+    assert grade() == ""
+    done(hub, Kind.RETURN, "ada", State.FAILED, "no room on the disk of node2")
+    assert grade() == ""
+    [person] = [one for one in hub.report.assignment("hw1")["people"] if one["user"] == "ada"]
+    assert person["returned"] and person["problem"] == "return: no room on the disk of node2"
+    done(hub, Kind.RETURN, "ada", State.DONE)
+    assert grade() == "5 of 6 points"
+
+
+async def test_an_order_under_way_is_counted_until_it_is_over(hub: Hub):
+    """Who waits sees how many of all are done; what is for another day is not under way."""
+    hub.ask.act(Kind.RELEASE, Wish("hw1", due="+1h"), Asker())
+    hub.ask.act(Kind.COLLECT, Wish("hw1", at="+2h"), Asker())
+
+    def progress() -> list[tuple[str, int, int]]:
+        return [(p["under_way"], p["asked"], p["ended"]) for p in hub.report.assignment("hw1")["people"]]
+
+    assert progress() == [("release", 1, 0)] * 3
+    [first, *_] = [task for task in hub.room.book.tasks("hw1", "ada") if task.kind is Kind.RELEASE]
+    hub.room.book.end(first, State.DONE)
+    assert progress() == [("", 1, 1), ("release", 1, 0), ("release", 1, 0)]
+    await hub.room.all_done(hub.room.desk())
+    assert progress() == [("", 0, 0)] * 3
+
+
 def test_what_is_brought_takes_the_place_of_the_old_at_once(hub: Hub):
     """The deadline stays, the content is the new one, and nothing of what was brought is left."""
     layout, book = hub.room.layout, hub.room.book
