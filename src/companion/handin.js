@@ -67,15 +67,8 @@ export class HandIn {
   async _save(one) {
     for (const widget of this.app.shell.widgets('main')) {
       const context = widget.context;
-      if (context?.model?.dirty && holding(context.path, [one])) {
-        try {
-          await context.save();
-        } catch {
-          return context.path;
-        }
-        if (context.model.dirty) {
-          return context.path;
-        }
+      if (context?.model?.dirty && holding(context.path, [one]) && !(await saved(context))) {
+        return context.path;
       }
     }
     return '';
@@ -147,4 +140,21 @@ export class HandIn {
     }
     return toast;
   }
+}
+
+/** Whether Lab could save it: of some failures it tells its user, and nobody else. */
+async function saved(context) {
+  let good = true;
+  const note = (_, state) => {
+    good &&= state !== 'failed';
+  };
+  context.saveState.connect(note);
+  try {
+    await context.save();
+  } catch {
+    good = false;
+  } finally {
+    context.saveState.disconnect(note);
+  }
+  return good;
 }

@@ -17,7 +17,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from .conftest import wait_for
-from .test_browser import lab_of
+from .test_browser import lab_of, run_a_cell
 
 pytestmark = pytest.mark.skipif(not shutil.which("chromium"), reason="needs chromium")
 RECEIPT = "3f5a9c0de1b24c77" * 4
@@ -145,6 +145,26 @@ async def type_into_the_notebook(page: Page, text: str) -> None:
     await expect(cell).to_contain_text(text.strip())
 
 
+async def test_what_cannot_be_saved_is_not_handed_in(hub: Any) -> None:
+    """Where Lab fails to save what is open in the folder, nothing older is handed in in its place."""
+    desk = Desk(hub, "nat")
+    desk.says("news", "GET", NEWS | {"messages": []})
+    a_notebook(hub, "nat", "assignments/lab1/task.ipynb")
+    async with lab_of(hub, "nat") as page:
+        await page.goto(f"{hub.url}/user/nat/lab/tree/assignments/lab1/task.ipynb")
+        await type_into_the_notebook(page, " # mine")
+        full = {"status": 507, "json": {"message": "No space left on device"}}
+        await page.route(
+            re.compile("/api/contents/.*task.ipynb"),
+            lambda route: route.fulfill(**full) if route.request.method == "PUT" else route.continue_(),
+        )
+        await page.locator(".firstbell-hand-in").first.click()
+        await page.click(".jp-Dialog .jp-mod-accept:has-text('Hand In')")
+        await expect(page.locator(".jp-Dialog-header", has_text="File Save Error")).to_be_visible()
+        await expect(page.locator(".jp-toast-message", has_text="task.ipynb could not be saved")).to_be_visible()
+        assert desk.told("/hand-in") == []
+
+
 async def test_a_refused_hand_in_says_why_and_a_hub_that_is_away_disturbs_nobody(hub: Any) -> None:
     """From the palette's command: the hub's own words on a no, an honest word without it, and no dialogs unasked."""
     desk = Desk(hub, "kim")
@@ -231,3 +251,41 @@ def test_the_script_is_everybodys_and_for_good(server: Any, fake_hub: Any) -> No
         assert "immutable" in answer.headers["cache-control"]
         assert "_JUPYTERLAB" in answer.text
         assert httpx.get(f"{server.url}firstbell/companion/{'0' * 31}.js").status_code in {302, 403, 404}
+
+
+async def test_without_it_all_still_works(hub: Any) -> None:
+    """Where its script does not come, or it is switched off as any extension, Lab opens and runs as it did."""
+    Desk(hub, "ola")
+    async with lab_of(hub, "ola") as page:
+        await page.route("**/firstbell/companion/*.js", lambda route: route.abort())
+        await page.reload()
+        await page.wait_for_selector(".jp-Launcher", timeout=60_000)
+        await run_a_cell(page)
+        await expect(page.locator(".firstbell-status")).to_have_count(0)
+        await page.unroute("**/firstbell/companion/*.js")
+        off = hub.work / "homes/ola/.jupyter/labconfig/page_config.json"
+        off.parent.mkdir(parents=True)
+        off.write_text(json.dumps({"disabledExtensions": {"@firstbell/companion:plugin": True}}))
+        async with page.expect_response("**/firstbell/companion/*.js"):
+            await page.reload()
+        await page.wait_for_selector(".jp-Notebook-ExecutionIndicator", timeout=60_000)
+        await expect(page.locator(".firstbell-status")).to_have_count(0)
+        off.unlink()
+        await page.reload()
+        await expect(page.locator(".firstbell-status")).to_contain_text("Mem")
+
+
+async def test_a_page_of_notebook_7_has_it_too(hub: Any) -> None:
+    """Notebook's pages take the same extension: its messages and, in an assignment's folder, its button."""
+    desk = Desk(hub, "mia")
+    desk.says("news", "GET", NEWS | {"memory": {"limit": 1 << 20}})
+    desk.says("hand-in", "POST", {"error": "The course is over."}, 400)
+    a_notebook(hub, "mia", "assignments/lab1/task.ipynb")
+    async with lab_of(hub, "mia") as page:
+        await page.goto(f"{hub.url}/user/mia/notebooks/assignments/lab1/task.ipynb")
+        await expect(page.locator(".jp-toast-message", has_text="We meet in room")).to_be_visible()
+        await expect(page.locator(".jp-toast-message", has_text="Memory is nearly full")).to_be_visible()
+        await page.locator(".firstbell-hand-in").first.click()
+        await page.click(".jp-Dialog .jp-mod-accept")
+        await expect(page.locator(".jp-toast-message", has_text="not handed in. The course is over.")).to_be_visible()
+        await look(page, "notebook")

@@ -224,15 +224,8 @@ return (await this.dialogs.ask(`Hand in ${one.name}?`, texts, ['Hand In'], true)
 async _save(one) {
 for (const widget of this.app.shell.widgets('main')) {
 const context = widget.context;
-if (context?.model?.dirty && holding(context.path, [one])) {
-try {
-await context.save();
-} catch {
+if (context?.model?.dirty && holding(context.path, [one]) && !(await saved(context))) {
 return context.path;
-}
-if (context.model.dirty) {
-return context.path;
-}
 }
 }
 return '';
@@ -298,6 +291,21 @@ return Notification.emit(message, type, { autoClose: false, actions });
 }
 return toast;
 }
+}
+async function saved(context) {
+let good = true;
+const note = (_, state) => {
+good &&= state !== 'failed';
+};
+context.saveState.connect(note);
+try {
+await context.save();
+} catch {
+good = false;
+} finally {
+context.saveState.disconnect(note);
+}
+return good;
 }
 const SHORT = 110;
 class Notes {
