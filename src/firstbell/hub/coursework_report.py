@@ -62,7 +62,7 @@ class Report:
         rows = []
         for one in self._book.assignments():
             if one.name in mine:
-                [row] = self._people(one, {user: person})
+                [row] = self._people(one, {user: person}, user)
                 last = next((t for t in reversed(tasks) if t.assignment == one.name and t.kind is Kind.HAND_IN), None)
                 rows.append(_own(row, last) | {"assignment": one.name, "handins": self.handins(one.name, user)})
         return {"time_zone": self._time_zone, "assignments": rows}
@@ -138,10 +138,11 @@ class Report:
             "next": f"{waiting[0].kind.value} {shown(waiting[0].at, self._zone)}" if waiting else "",
         }
 
-    def _people(self, one: Assignment, students: Mapping[str, Person]) -> list[dict[str, Any]]:
-        work = _Work(self._book.tasks(one.name), self._book.now())
+    def _people(self, one: Assignment, students: Mapping[str, Person], only: str = "") -> list[dict[str, Any]]:
+        """With `only`, nothing of others' is read: how far an order is that is for others, too, is not known then."""
+        work = _Work(self._book.tasks(one.name, only), self._book.now())
         handins: dict[str, list[Handin]] = {}
-        for handin in self._book.handins(one.name):
+        for handin in self._book.handins(one.name, only):
             handins.setdefault(handin.user, []).append(handin)
         own = self._book.extensions(one.name)
         rows = []

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from firstbell.coursework.book import Book
 from firstbell.coursework.rights import Rank, Rights
 from firstbell.errors import CourseBusy, CourseFileError
 from firstbell.hub import coursework_control
@@ -180,6 +181,26 @@ async def test_a_student_sees_only_what_is_theirs(hub: Hub):
     told = json.dumps(hub.report.student("ada"))
     assert "cem" not in told and '"assignment": "hw1"' in told
     assert hub.report.student("ben")["assignments"] == []
+
+
+async def test_what_somebody_asks_of_their_own_does_not_grow_with_the_class(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every page of Lab asks each half minute: nothing of others' is read from the book for it."""
+    read: list[str] = []
+    for name in ("tasks", "handins"):
+        ask = getattr(Book, name)
+
+        def asked(*args: Any, _ask: Any = ask, **kwargs: Any) -> Any:
+            found = _ask(*args, **kwargs)
+            read.extend(one.user for one in found)
+            return found
+
+        monkeypatch.setattr(Book, name, asked)
+    await hub.act(Kind.RELEASE)
+    read.clear()
+    assert hub.report.student("ada")["assignments"]
+    assert set(read) == {"ada"}
 
 
 async def test_an_extension_given_afterwards_makes_late_work_count(hub: Hub):
