@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 
+from firstbell.hub.acts import FILE, Act, ActsBook
 from firstbell.model.coursework import Kind
 from tests.support.class_hub import ClassHub, class_hub
 from tests.support.coursework import Room
@@ -38,6 +39,14 @@ class ClassWork:
     def __init__(self, hub: ClassHub) -> None:
         self.hub = hub
         self.room = _RoomOfNow(hub.hub.folder, hub.hub.course)
+
+    def acts(self) -> tuple[Act, ...]:
+        """What staff did, newest first."""
+        book = ActsBook(self.hub.hub.folder / "state" / FILE)
+        try:
+            return book.acts()
+        finally:
+            book.close()
 
     async def work(self) -> None:
         """Somebody is at the desk, until nothing more is due."""

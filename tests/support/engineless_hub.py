@@ -1,9 +1,10 @@
 """The hub as it is, on an engine in memory: for crowds without containers. Its "servers" answer one line of HTTP.
 
 Run as a program it is that hub; imported it is how tests start one. `wishes.json` in its folder can be changed while it
-runs: `seconds` that a server takes to report, whether they `hang`. Read at its start: `left`, for presence.LEFT,
-and `patience`, for start_queue.PATIENCE. What the machine has is in the folder's `meminfo`. Of coursework there is the
-book; nobody is at the desk but whom a test puts there.
+runs: `seconds` that a server takes to report, whether they `hang`, the `memory` that they use, in bytes by user. Read
+at its start: `left`, for presence.LEFT, `patience`, for start_queue.PATIENCE, `measure`, for machine.MEASURE_EVERY.
+What the machine has is in the folder's `meminfo`. Of coursework there is the book; nobody is at the desk but whom a
+test puts there.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +24,7 @@ import httpx
 from firstbell.config.wire import runtime_to_wire, to_wire
 from firstbell.engine.waiting import until
 from firstbell.model.course import Course
+from firstbell.model.observed import Usage
 from firstbell.model.runtime import HUB_PORT, SERVER_FILE, SERVER_PORT, Runtime
 
 IMAGE = "engineless:1"
@@ -119,7 +121,7 @@ def main(folder: Path) -> None:
     import os
 
     from firstbell.engine.fake import FakeEngine
-    from firstbell.hub import app, presence, start_queue
+    from firstbell.hub import app, machine, presence, start_queue
     from firstbell.hub.context import HubContext
     from firstbell.hub.machine import Machine
     from firstbell.hub.server_parts import ServerParts
@@ -137,20 +139,33 @@ def main(folder: Path) -> None:
     presence.LEFT = wishes().get("left", presence.LEFT)
     start_queue.PATIENCE = wishes().get("patience", start_queue.PATIENCE)
 
+    machine.MEASURE_EVERY = wishes().get("measure", machine.MEASURE_EVERY)
+
+    class Engine(FakeEngine):
+        async def usage(self, names: Iterable[str]) -> tuple[Usage, ...]:
+            wanted = wishes().get("memory", {})
+
+            def as_wished(use: Usage) -> Usage:
+                found = [size for user, size in wanted.items() if f"-server-{user}-" in use.name]
+                return replace(use, memory=found[0]) if found else use
+
+            return tuple(as_wished(use) for use in await super().usage(names))
+
     class Hub(app.FirstbellHub):
         services: Any
 
         async def _context_of(self, course: Course, runtime: Runtime) -> HubContext:
             context = await super()._context_of(course, runtime)
             await context.engine.close()
-            engine = FakeEngine()
+            engine = Engine()
             engine.images[IMAGE] = ImageState(IMAGE, "sha256:1")
             subnet = runtime.gateway.rpartition(".")[0] + ".0/24"
             await engine.ensure_network(NetworkSpec(runtime.network, "fb0", subnet=subnet))
             engine.programs["python3"] = lambda process: _serve(self, engine, process, wishes, folder)
-            machine = Machine(engine, course.name, lambda: running_containers(self.users), meminfo=folder / "meminfo")
+            meminfo, limit = folder / "meminfo", course.server.memory
+            measured = Machine(engine, course.name, lambda: running_containers(self.users), meminfo, limit=limit)
             parts = ServerParts(engine, IMAGE, None)
-            return replace(context, engine=engine, parts=parts, machine=machine)
+            return replace(context, engine=engine, parts=parts, machine=measured)
 
         def init_services(self) -> None:
             self.services = [service for service in self.services if service["name"] != DESK_SERVICE]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 
 from firstbell.coursework.tables import Tables
 from firstbell.model.coursework import OPEN, Assignment, Handin, HandinKind, Kind, Manifest, State, Task
@@ -18,18 +18,6 @@ DEADLINE = "deadline"
 """Who asks for the collecting at a deadline."""
 _TASK = ", ".join(field.name for field in fields(Task))
 _HANDIN = ", ".join(field.name for field in fields(Handin))
-
-
-@dataclass(frozen=True, slots=True)
-class Act:
-    """Something that staff did."""
-
-    time: float
-    who: str
-    what: str
-    assignment: str
-    whom: str
-    details: str
 
 
 class Book(Tables):
@@ -217,20 +205,3 @@ class Book(Tables):
         ).fetchall()
         made = [dict(zip(_HANDIN.split(", "), row, strict=True)) for row in rows]
         return tuple(Handin(**row | {"kind": HandinKind(row["kind"])}) for row in made)
-
-    # acts
-
-    def note(self, who: str, what: str, assignment: str = "", whom: str = "", details: str = "") -> None:
-        """Something that staff did to somebody's files or work."""
-        with self.writing() as db:
-            db.execute(
-                "INSERT INTO acts (time, who, what, assignment, whom, details) VALUES (?, ?, ?, ?, ?, ?)",
-                (self.now(), who, what, assignment, whom, details),
-            )
-
-    def acts(self, newest: int = 200) -> tuple[Act, ...]:
-        """What staff did, newest first."""
-        rows = self.db.execute(
-            "SELECT time, who, what, assignment, whom, details FROM acts ORDER BY id DESC LIMIT ?", (newest,)
-        )
-        return tuple(Act(*row) for row in rows)

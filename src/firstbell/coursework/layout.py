@@ -21,7 +21,7 @@ class Layout:
 
     @property
     def book(self) -> Path:
-        """The tasks, hand-ins, extensions and acts."""
+        """The tasks, hand-ins and extensions."""
         return self.root / BOOK
 
     @property

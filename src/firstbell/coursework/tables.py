@@ -37,10 +37,6 @@ CREATE TABLE handins (
   refused INTEGER NOT NULL, content TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX handins_of ON handins (assignment, user);
-CREATE TABLE acts (
-  id INTEGER PRIMARY KEY, time REAL NOT NULL, who TEXT NOT NULL, what TEXT NOT NULL, assignment TEXT NOT NULL,
-  whom TEXT NOT NULL, details TEXT NOT NULL
-);
 """
 
 

@@ -10,8 +10,10 @@ from firstbell.errors import CourseFileError
 from firstbell.plan.bells import moment
 
 _DATE_AND_TIME = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d{1,2}:\d\d)(?::\d\d)?")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _CLOCK = re.compile(r"\d{1,2}:\d\d")
 _LATER = re.compile(r"\+(\d+)([mhd])")
+_AGO = re.compile(r"(\d{1,6})([mhd])")
 _UNITS = {"m": 60, "h": 3600, "d": 86400}
 
 
@@ -32,6 +34,23 @@ def parse_moment(text: str, zone: ZoneInfo, now: float) -> float:
     except ValueError as error:
         raise _unclear(text, str(error)) from None
     raise _unclear(text, "")
+
+
+def parse_past(text: str, zone: ZoneInfo, now: float) -> float:
+    """Unix seconds of `2026-11-21`, `2026-11-21 14:05`, `today`, or `90m`, `3h`, `2d` ago. Raises CourseFileError."""
+    text = text.strip()
+    if ago := _AGO.fullmatch(text):
+        return now - int(ago[1]) * _UNITS[ago[2]]
+    day = dt.datetime.fromtimestamp(now, zone).date().isoformat() if text == "today" else text
+    try:
+        found = parse_moment(f"{day} 00:00" if _DATE.fullmatch(day) else day, zone, now)
+        if found > now:
+            raise CourseFileError(f'"{text}" is still to come')
+        return found
+    except CourseFileError as error:
+        raise CourseFileError(
+            error.what, next_step='Write for example "2026-11-21", "2026-11-21 14:05", "today", "3h" or "2d".'
+        ) from None
 
 
 def _unclear(text: str, why: str) -> CourseFileError:

@@ -1,14 +1,17 @@
 """What staff did to whom, and what people are told: a file of the hub's own that is only ever added to.
 
+The one record: pages, JupyterHub's API, coursework and the command line write into it (decision 34).
 Whoever reads it in a year must find what happened: the tables' own triggers refuse to change or delete a row.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +20,11 @@ from firstbell.hub.database import transaction
 LOG = logging.getLogger("firstbell.acts")
 
 FILE = "acts.sqlite"
+COMMAND_LINE = "command line"
+"""Who does something there: the hub knows no more of them than that they are the course's owner."""
 LONGEST_MESSAGE = 2000
 """Characters: a screen of a phone or two."""
+_LONGEST_RESULT = 300
 _SHOWN = 20
 """Messages that a page shows at most; those before are told once these have been read."""
 
@@ -49,8 +55,9 @@ class Act:
     at: float
     who: str
     what: str
-    """A word: `start`, `stop`, `restart`, `open`, `enter`, `message`."""
+    """A word: `start`, `stop`, `restart`, `open`, `enter`, `message`, `release`, `collect`, `grade`, `return`, …"""
     whom: str
+    """A user name, `section NAME`, `everybody`, or nobody."""
     words: str
     """What else there is to say: a message's text."""
     result: str
@@ -97,14 +104,41 @@ class ActsBook:
         """How it ended; the first word stands."""
         self._db.execute("INSERT OR IGNORE INTO results VALUES (?, ?, ?)", (act, self.now(), result))
 
+    @contextmanager
+    def noted(self, who: str, what: str, whom: Iterable[str], words: str = "") -> Iterator[None]:
+        """Something that is over at once, done to these: written down, done inside, and how it ended added."""
+        numbers = [self.act(who, what, one, words) for one in whom]
+        result = "failed"
+        try:
+            yield
+            result = "done"
+        except Exception as error:
+            result = f"failed: {error}"[:_LONGEST_RESULT]
+            raise
+        finally:
+            for number in numbers:
+                self.result(number, result)
+
     def acts(self, whom: str | None = None, newest: int = 200) -> tuple[Act, ...]:
         """The last ones, newest first; of everybody, or those done to one person."""
-        rows = self._db.execute(
+        return self._acts("WHERE ?1 IS NULL OR whom = ?1 ORDER BY acts.id DESC LIMIT ?2", (whom, newest))
+
+    def of_kinds(self, what: Iterable[str], newest: int = 200) -> tuple[Act, ...]:
+        """The last ones of these, newest first."""
+        where = "WHERE what IN (SELECT value FROM json_each(?)) ORDER BY acts.id DESC LIMIT ?"
+        return self._acts(where, (json.dumps(list(what)), newest))
+
+    def record(self, since: float = 0.0, of: str = "") -> tuple[Act, ...]:
+        """All since then, newest first; `of` somebody: those they did and those done to them by name."""
+        where = "WHERE acts.at >= ?1 AND (?2 = '' OR ?2 IN (who, whom)) ORDER BY acts.id DESC"
+        return self._acts(where, (since, of))
+
+    def _acts(self, where: str, values: tuple[object, ...]) -> tuple[Act, ...]:
+        query = (
             "SELECT acts.id, acts.at, who, what, whom, words, coalesce(result, '') FROM acts"
-            " LEFT JOIN results ON results.act = acts.id WHERE ?1 IS NULL OR whom = ?1 ORDER BY acts.id DESC LIMIT ?2",
-            (whom, newest),
+            " LEFT JOIN results ON results.act = acts.id "
         )
-        return tuple(Act(*row) for row in rows)
+        return tuple(Act(*row) for row in self._db.execute(query + where, values))
 
     def has_done(self, who: str, what: str, whom: str, since: float) -> bool:
         """Whether they did that to that person in the last `since` seconds."""
@@ -149,7 +183,7 @@ class ActsBook:
 def _opened(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, timeout=5, isolation_level=None)
     db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA synchronous = NORMAL")
+    db.execute("PRAGMA synchronous = FULL")  # what was done must not be forgotten with the machine's power
     with transaction(db):
         for statement in _SCHEMA.split(";"):
             db.execute(statement)

@@ -17,6 +17,7 @@ from firstbell.config.wire import from_wire, runtime_from_wire
 from firstbell.engine.connect import connect
 from firstbell.errors import FirstbellError
 from firstbell.hub import acts, bell_tables, proxy, secrets
+from firstbell.hub.activity import ActivityHandler
 from firstbell.hub.acts import ActsBook
 from firstbell.hub.away import AwayCare
 from firstbell.hub.away_page import away_handlers
@@ -45,6 +46,7 @@ from firstbell.hub.open_as_staff import keep_taking_back
 from firstbell.hub.people import open_store
 from firstbell.hub.places import Places
 from firstbell.hub.ready import READY_PATH, ReadyHandler
+from firstbell.hub.recorded import recorded
 from firstbell.hub.rehearsal import RehearsalWatch, test_person
 from firstbell.hub.room import Room, active_names
 from firstbell.hub.roster_file import RosterFile
@@ -138,6 +140,7 @@ class FirstbellHub(JupyterHub):
             (f"/{BELLS_PAGE}", BellsPage),
             (r"/api/users/([^/]+)/server", PlainServerHandler),
             (r"/api/users/([^/]+)/servers/([^/]*)", PlainServerHandler),
+            (r"/api/users/([^/]+)/activity", ActivityHandler),
             *waiting_handlers(),
             *notes_handlers(),
             *wall_handlers(),
@@ -147,7 +150,7 @@ class FirstbellHub(JupyterHub):
             (f"/{FIGURES_PATH}", FiguresPage),
             *self._cluster_handlers(),
         ]
-        self.handlers = self.add_url_prefix(self.hub_prefix, ours) + self.handlers
+        self.handlers = recorded(self.add_url_prefix(self.hub_prefix, ours) + self.handlers)
 
     def _cluster_handlers(self) -> list[Any]:
         if self.context is None or self.context.cluster is None:
@@ -220,7 +223,8 @@ class FirstbellHub(JupyterHub):
         roster = self._roster
         offer = StaticOffer(self._places.static, static_url(course))
         starts, nodes = Starts(), NodesWatch(engine, zone=course.time_zone) if runtime.engine_kind == "swarm" else None
-        machine = Machine(engine, course.name, lambda: running_containers(self.users), nodes=nodes)
+        limit = course.server.memory
+        machine = Machine(engine, course.name, lambda: running_containers(self.users), nodes=nodes, limit=limit)
         cluster = None
         if nodes:
             cluster = make_cluster(

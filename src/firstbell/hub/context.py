@@ -12,6 +12,7 @@ from firstbell.hub.cluster import Cluster
 from firstbell.hub.coursework_counter import Counter
 from firstbell.hub.homes import Store
 from firstbell.hub.machine import Machine
+from firstbell.hub.notebooks import Notebooks
 from firstbell.hub.people import PeopleStore
 from firstbell.hub.presence import Presence
 from firstbell.hub.room import Room
@@ -48,6 +49,7 @@ class HubContext:
     acts: ActsBook
     """What staff did, and what people are told."""
     presence: Presence = field(default_factory=Presence)
+    notebooks: Notebooks = field(default_factory=Notebooks)
     standbys: Standbys = field(default_factory=Standbys)
     start_log: StartLog = field(default_factory=StartLog)
     cluster: Cluster | None = None

@@ -15,7 +15,7 @@ from typing import Any
 
 from firstbell.hub.control_io import HubFiles, control_arguments, print_answer
 
-_PEOPLE = ("list", "invite", "reset", "forget-home", "stop", "active")
+_PEOPLE = ("list", "invite", "reset", "forget-home", "stop", "active", "acts")
 _HOMES = ("home-nodes", "home-hold", "home-switch", "home-release")
 _REHEARSAL = ("rehearse-open", "rehearse-close", "rehearse-state", "rehearse-end")
 _VERBS = (*_PEOPLE, *_HOMES, *_REHEARSAL, "figures")

@@ -6,24 +6,28 @@ hub's clock.
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from firstbell.config.roster import normalise_username
 from firstbell.coursework.book import DEADLINE, Book
 from firstbell.coursework.layout import Layout
 from firstbell.coursework.rights import Duty, Rank, Rights
 from firstbell.coursework.store import settle
 from firstbell.coursework.times import parse_moment, shown
 from firstbell.errors import CourseBusy, CourseFileError
+from firstbell.hub.acts import COMMAND_LINE, ActsBook
 from firstbell.hub.coursework_people import Roll
 from firstbell.model.course import Course
 from firstbell.model.coursework import OPEN, Assignment, Kind, Task, folder_of, parse_assignment
 from firstbell.model.roster import Person
 
-COMMAND_LINE = "command line"
+ACTS = (*(kind.value for kind in (Kind.RELEASE, Kind.COLLECT, Kind.GRADE, Kind.RETURN)), "extend", "hand-in")
+"""What staff do here, as the record of acts calls it; its words begin with the assignment's name."""
 MOST_HANDINS = 200
 """Of one person for one assignment: nobody works on it for as many evenings."""
 _DUTIES = {
@@ -56,12 +60,22 @@ class Wish:
 class Coursework:
     """The coursework of a course, as one asks it."""
 
-    def __init__(self, course: Course, layout: Layout, book: Book, roll: Roll, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        course: Course,
+        layout: Layout,
+        book: Book,
+        roll: Roll,
+        acts: ActsBook,
+        *,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self._course = course
         self._zone = ZoneInfo(course.time_zone)
         self._layout = layout
         self._book = book
         self._roll = roll
+        self._acts = acts
         self._now = now
 
     def act(self, kind: Kind, wish: Wish, by: Asker) -> dict[str, Any]:
@@ -79,10 +93,11 @@ class Coursework:
             raise CourseFileError("the deadline would be before it is handed out", next_step="Choose a later --due.")
         batch = "" if wish.dry_run else uuid.uuid4().hex[:12]
         if not wish.dry_run:
-            self._book.note(by.name, kind.value, wish.assignment, ", ".join(wish.to) or "everybody", wish.at)
-            if due is not None:
-                self._set_due(found, whom, due, wish.to)
-            self._book.ask(kind, wish.assignment, dict.fromkeys(whom, at), by=by.name, batch=batch, asked=now)
+            words = f"{wish.assignment}, at {shown(at, self._zone)}" if at > now else wish.assignment
+            with self._acts.noted(by.name, kind.value, _named(wish, whom), words):
+                if due is not None:
+                    self._set_due(found, whom, due, wish.to)
+                self._book.ask(kind, wish.assignment, dict.fromkeys(whom, at), by=by.name, batch=batch, asked=now)
         return {
             "batch": batch,
             "kind": kind.value,
@@ -101,16 +116,21 @@ class Coursework:
         whom = self._whom(Kind.COLLECT, wish, by, Duty.EXTEND)
         if not wish.to:
             raise CourseFileError("nobody is named", next_step="For everybody: firstbell release NAME --due TIME")
-        if not wish.dry_run:
-            for user in whom:
-                self._book.extend(wish.assignment, user, moment)
-                settle(self._layout, self._book, wish.assignment, user)
-            if moment > now:
-                self._book.ask(Kind.COLLECT, wish.assignment, dict.fromkeys(whom, moment), by=DEADLINE, asked=now)
-            self._book.note(by.name, "extend", wish.assignment, ", ".join(whom), shown(moment, self._zone))
         until_words = shown(moment, self._zone)
+        if not wish.dry_run:
+            with self._acts.noted(by.name, "extend", whom, f"{wish.assignment}, until {until_words}"):
+                for user in whom:
+                    self._book.extend(wish.assignment, user, moment)
+                    settle(self._layout, self._book, wish.assignment, user)
+                if moment > now:
+                    self._book.ask(Kind.COLLECT, wish.assignment, dict.fromkeys(whom, moment), by=DEADLINE, asked=now)
         return {"assignment": wish.assignment, "people": list(whom), "until": until_words,
                 "time_zone": self._course.time_zone}  # fmt: skip
+
+    def hand_in_for(self, assignment: str, user: str, by: Asker) -> Task:
+        """The same, for somebody by somebody of the staff."""
+        with self._acts.noted(by.name, "hand-in", [user], assignment):
+            return self.hand_in(assignment, user)
 
     def hand_in(self, assignment: str, user: str, asked: float | None = None) -> Task:
         """Take the folder of this very person as it is now; the task, whose receipt comes with its end.
@@ -167,3 +187,11 @@ class Coursework:
             times = {user: own.get(user, due) for user in whom}
         open_times = {user: at for user, at in times.items() if at > self._now()}
         self._book.ask(Kind.COLLECT, found.name, open_times, by=DEADLINE)
+
+
+def _named(wish: Wish, whom: Mapping[str, Person]) -> list[str]:
+    """Whom a wish names, as the record of acts has it."""
+    users = [(word, normalise_username(word)) for word in wish.to]
+    return [user if user in whom else f"section {word.removeprefix('section:')}" for word, user in users] or [
+        "everybody"
+    ]

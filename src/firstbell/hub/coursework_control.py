@@ -11,7 +11,6 @@
 | `assignment` | NAME | one of them, person by person |
 | `receipts` | NAME USER | somebody's hand-ins |
 | `receipt` | NAME USER RECEIPT | one of them, with its files |
-| `acts` | | what staff did |
 
 A wish: `{"assignment": …, "to": […], "at": …, "due": …, "dry_run": …}`.
 """
@@ -20,7 +19,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -30,6 +28,8 @@ from firstbell.config.wire import from_wire
 from firstbell.coursework.book import Book
 from firstbell.coursework.layout import Layout
 from firstbell.errors import CourseFileError
+from firstbell.hub import acts
+from firstbell.hub.acts import ActsBook
 from firstbell.hub.control_io import control_arguments, print_answer
 from firstbell.hub.coursework_ask import Asker, Coursework, Wish
 from firstbell.hub.coursework_offer import take_over
@@ -41,7 +41,7 @@ from firstbell.model.coursework import Kind
 from firstbell.model.runtime import COURSEWORK_DIR
 
 _ACTS = {kind.value: kind for kind in (Kind.RELEASE, Kind.COLLECT, Kind.GRADE, Kind.RETURN)}
-VERBS = ("source", *_ACTS, "extend", "hand-in", "progress", "assignments", "assignment", "receipts", "receipt", "acts")
+VERBS = ("source", *_ACTS, "extend", "hand-in", "progress", "assignments", "assignment", "receipts", "receipt")
 
 
 class Control:
@@ -55,7 +55,7 @@ class Control:
         self._layout = Layout(folder)
         self._book = Book(self._layout.book)
         roll = Roll(course, open_store(state))
-        self._ask = Coursework(course, self._layout, self._book, roll, time.time)
+        self._ask = Coursework(course, self._layout, self._book, roll, ActsBook(state / acts.FILE))
         self._report = Report(course, self._layout, self._book, roll)
 
     def answer(self, verb: str, words: Sequence[str]) -> Any:
@@ -67,8 +67,7 @@ class Control:
             case "extend", wish, until:
                 return self._ask.extend(_wish(wish), until, by)
             case "hand-in", name, user:
-                self._book.note(by.name, "hand-in", name, user)
-                return {"batch": self._ask.hand_in(name, user).batch, "kind": "hand-in", "assignment": name}
+                return {"batch": self._ask.hand_in_for(name, user, by).batch, "kind": "hand-in", "assignment": name}
             case "progress", batch, ended:
                 return self._report.progress(batch, int(ended))
             case ("assignments",):
@@ -79,8 +78,6 @@ class Control:
                 return self._report.handins(name, user)
             case "receipt", name, user, receipt:
                 return self._report.receipt(name, user, receipt)
-            case ("acts",):
-                return [asdict(act) for act in self._book.acts()]
             case _, wish if verb in _ACTS:
                 return self._ask.act(_ACTS[verb], _wish(wish), by)
         raise CourseFileError(f"{verb} was given {len(words)} words")

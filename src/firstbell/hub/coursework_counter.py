@@ -16,6 +16,8 @@ from typing import TypeVar
 
 from firstbell.coursework.book import Book
 from firstbell.coursework.layout import Layout
+from firstbell.hub import acts as acts_file
+from firstbell.hub.acts import ActsBook
 from firstbell.hub.coursework_ask import Coursework
 from firstbell.hub.coursework_people import Roll
 from firstbell.hub.coursework_report import Report
@@ -36,14 +38,16 @@ class Opened:
     acts: Coursework
     report: Report
     store: PeopleStore
+    record: ActsBook
 
 
 def opened(course: Course, state: Path, folder: Path, now: Callable[[], float] = time.time) -> Opened:
     """Of these files. Raises FirstbellError for damaged ones, sqlite3.OperationalError."""
     layout, store = Layout(folder), open_store(state)
     book, roll = Book(layout.book, now), Roll(course, store)
-    acts = Coursework(course, layout, book, roll, now)
-    return Opened(course, layout, book, roll, acts, Report(course, layout, book, roll), store)
+    record = ActsBook(state / acts_file.FILE, now)
+    acts = Coursework(course, layout, book, roll, record, now=now)
+    return Opened(course, layout, book, roll, acts, Report(course, layout, book, roll), store, record)
 
 
 class Counter:
@@ -73,3 +77,4 @@ class Counter:
         if self._opened is not None:
             self._opened.book.close()
             self._opened.store.close()
+            self._opened.record.close()

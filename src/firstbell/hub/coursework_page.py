@@ -12,7 +12,7 @@ from tornado import web
 from firstbell.coursework.rights import Duty, Rank
 from firstbell.errors import FirstbellError
 from firstbell.hub.context import HubContext
-from firstbell.hub.coursework_ask import Asker, Wish
+from firstbell.hub.coursework_ask import ACTS, Asker, Wish
 from firstbell.hub.coursework_boards import Boards
 from firstbell.hub.coursework_counter import Opened
 from firstbell.hub.coursework_rows import Row, Stage, count, in_order
@@ -213,9 +213,9 @@ class CourseworkActs(StaffCoursework):
     async def get(self) -> None:
         """All of it for instructors; graders see what they did themselves."""
         rights, own = self.rights(), self.own_name
-        acts = await self.ask(lambda opened: opened.book.acts())
+        acts = self.firstbell.acts.of_kinds(ACTS)
         shown = [act for act in acts if rights.rank is not Rank.GRADER or act.who == own]
-        await self.show("coursework_acts.html", acts=shown, quote=quote)
+        await self.show("coursework_acts.html", acts=shown)
 
 
 class CourseworkDo(StaffCoursework):

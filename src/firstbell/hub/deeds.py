@@ -18,6 +18,15 @@ LOG = logging.getLogger("firstbell.acts")
 
 START, STOP, RESTART, OPEN = "start", "stop", "restart", "open"
 WORDS = {START: "Start", STOP: "Stop", RESTART: "Restart", OPEN: "Open"}
+TOKEN, SHARE = "token", "share"
+"""What only JupyterHub's own API does."""
+TOLD = {
+    STOP: "stopped your Jupyter. Your files are kept as they were last saved.",
+    RESTART: "restarted your Jupyter. Your files are kept as they were last saved.",
+    TOKEN: "made a key to your Jupyter, and with it to your files.",
+    SHARE: "let others into your Jupyter, and with it to your files.",
+}
+"""What people read of it, after the name of who did it."""
 _LONGEST = 300
 
 _Start = Callable[[Any], Awaitable[Any]]
@@ -50,7 +59,7 @@ class Deeds:
                 await _started(user, start)
             result = "done"
         except (HTTPError, SpawnException, RuntimeError, OSError, TimeoutError) as error:
-            result = f"failed: {_words(error)}"
+            result = f"failed: {words_of(error)}"
         except Exception as error:
             LOG.exception("%s of the server of %s failed", what, user.name)
             result = f"failed: {type(error).__name__}"
@@ -71,7 +80,16 @@ async def _started(user: Any, start: _Start) -> None:
         future.result()
 
 
-def _words(error: Exception) -> str:
+def ended(future: asyncio.Future[Any]) -> str:
+    """How a start or a stop ended that is over, in words."""
+    if future.cancelled():
+        return "failed: it was stopped before it was up"
+    error = future.exception()
+    return f"failed: {words_of(error)}" if error else "done"
+
+
+def words_of(error: BaseException) -> str:
+    """What to say of a failed start or stop, in a line."""
     text = (
         getattr(error, "jupyterhub_message", "")
         or getattr(error, "log_message", "")

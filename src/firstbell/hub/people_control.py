@@ -7,6 +7,7 @@
 | `reset` | user names | the same, and password and sessions are void at once |
 | `forget-home` | a user name | that their home was deleted on purpose: the next start makes a new one |
 | `stop` | user names | stops their servers |
+| `acts` | Unix seconds, a user name | what staff did since then, of all or of that person: the record of acts |
 | `active` | | the user names whose servers run |
 """
 
@@ -19,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from firstbell.errors import CourseFileError, StartFailed
-from firstbell.hub import bell_tables
+from firstbell.hub import acts, bell_tables
+from firstbell.hub.acts import ActsBook
 from firstbell.hub.control_io import HubFiles
 from firstbell.hub.hub_tables import database_of, rows
 from firstbell.hub.people import Invitation
@@ -39,14 +41,21 @@ def answer(hub: HubFiles, verb: str, names: Sequence[str]) -> Any:
             return list_people(hub)
         case "invite":
             return invite(hub, names)
-        case "reset":
-            return reset(hub, names)
-        case "forget-home":
-            return forget_home(hub, names)
-        case "stop":
-            return stop(hub, names)
+        case "reset" | "forget-home" | "stop":
+            with ActsBook(hub.state / acts.FILE).noted(acts.COMMAND_LINE, verb, names):
+                return {"reset": reset, "forget-home": forget_home, "stop": stop}[verb](hub, names)
+        case "acts":
+            return record(hub, *names)
         case _:
             return active(hub)
+
+
+def record(hub: HubFiles, since: str = "0", of: str = "") -> list[dict[str, Any]]:
+    """What staff did since then, newest first."""
+    found = ActsBook(hub.state / acts.FILE).record(float(since), of)
+    return [
+        {"at": _stamp(a.at), **{n: getattr(a, n) for n in ("who", "what", "whom", "words", "result")}} for a in found
+    ]
 
 
 def people_of(hub: HubFiles) -> tuple[Person, ...]:

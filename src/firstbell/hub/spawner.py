@@ -163,6 +163,7 @@ class FirstbellSpawner(Spawner):
         bell = context.bells.ordered(user)
         if bell is None and not context.room.admit(user):
             raise room_full()
+        context.notebooks.forget(user)
         self._stages, times = Stages(user, context.queue), Times()
         origin = asked(self.handler, self.user)
         wanted = Wanted(

@@ -63,7 +63,14 @@ class Gatherer:
             cluster = self._context.cluster
             away = spawner.node if cluster and cluster.nodes.is_away(spawner.node) else ""
             memory = self._context.machine.use_of(spawner.containers[-1])
-            return {"runs": True, "is_prepared": is_prepared, "memory": memory, "away": away}
+            notebook = self._context.notebooks.of(name)
+            return {
+                "runs": True,
+                "is_prepared": is_prepared,
+                "memory": memory,
+                "away": away,
+                "notebook": notebook,
+            }
         return {"failure": failure_words(spawner)}
 
     def _note_stopping(self, servers: Mapping[str, Any]) -> None:

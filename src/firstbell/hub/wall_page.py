@@ -14,7 +14,7 @@ from firstbell.coursework.rights import Duty, Rank
 from firstbell.hub.acts import LONGEST_MESSAGE
 from firstbell.hub.bell_arrival import ArrivingAuthorize
 from firstbell.hub.context import HubContext
-from firstbell.hub.deeds import OPEN, RESTART, START, STOP, WORDS, Deeds
+from firstbell.hub.deeds import OPEN, RESTART, START, STOP, TOLD, WORDS, Deeds
 from firstbell.hub.live_page import LivePage
 from firstbell.hub.open_as_staff import let_in, note_entry, tell_of_opening
 from firstbell.hub.pages import Route, template_vars
@@ -120,7 +120,15 @@ class PersonPage(WallPage):
         if row is None:
             raise web.HTTPError(404, f"There is no {username} any more.")
         acts = self.firstbell.acts.acts(user.name, newest=50)
-        await self.show("person.html", row=row, acts=acts, words=WORDS, longest=LONGEST_MESSAGE)
+        measured = self._measured(user.spawner.containers[-1])
+        await self.show("person.html", row=row, acts=acts, words=WORDS, longest=LONGEST_MESSAGE, measured=measured)
+
+    def _measured(self, container: str) -> str:
+        """When its memory was, in words; empty where it was not."""
+        age = self.firstbell.machine.age_of(container)
+        if age is None:
+            return ""
+        return "just now" if age < 60 else f"{age // 60:.0f} min ago"
 
 
 class ActsPage(WallPage):
@@ -170,8 +178,7 @@ class DoPage(WallPage):
     def _do(self, what: str, user: Any) -> None:
         self.deeds.begin(self.own_name, what, user, self.app, self.spawn_single_user)
         if what != START:
-            did = {STOP: "stopped", RESTART: "restarted"}[what]
-            words = f"{self.shown_name(self.own_name)} {did} your Jupyter. Your files are kept as they were last saved."
+            words = f"{self.shown_name(self.own_name)} {TOLD[what]}"
             self.firstbell.acts.tell(self.own_name, [user.name], words)
         self.redirect(self.back(), status=303)
         self.wall.hurry()

@@ -65,6 +65,8 @@ class Facts:
     """Bytes their server used when last measured."""
     away: str = ""
     """The node of their server, if that does not answer."""
+    notebook: str = ""
+    """The path of the notebook that they used last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,8 @@ class Row:
     """Whether there is a server that can be opened."""
     pending: str
     """`spawn`, `stop`, or nothing."""
+    notebook: str = ""
+    """Its path, while the server runs."""
 
     @property
     def can_start(self) -> bool:
@@ -122,6 +126,7 @@ def row_of(facts: Facts, limit: int, now: float) -> Row:
         limit=limit,
         runs=facts.runs and not facts.pending,
         pending=facts.pending,
+        notebook=facts.notebook if facts.runs else "",
     )
 
 
@@ -194,7 +199,7 @@ class Findable(Protocol):
 
 def matches(row: Findable, words: str = "", section: str = "", state: str = "") -> bool:
     """Whether that is one of those looked for; empty wishes are none."""
-    text = f"{row.username} {row.name}".casefold()
+    text = f"{row.username} {row.name} {row.notebook}".casefold()
     return (
         all(word in text for word in words.casefold().split())
         and section in {"", row.section}

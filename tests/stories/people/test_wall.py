@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -266,6 +268,108 @@ async def test_no_form_without_its_token_and_no_page_by_a_token(hub: ClassHub) -
         assert script.get(page).status_code in {302, 403}, page
     assert script.post("/hub/people/do", data={"do": "stop:ada", "sure": "1"}).status_code == 403
     assert wall(grace)["ada"] == "in"
+
+
+def api(hub: ClassHub, browser: Browser, method: str, path: str, body: object = None, **headers: str) -> int:
+    """As JupyterHub's own admin page calls the API."""
+    token = next(c.value for c in browser.cookies.jar if c.name == "_xsrf" and c.path == "/hub/")
+    headers = {"X-XSRFToken": token or "", "Referer": f"{hub.url}/hub/admin", **headers}
+    return browser.request(method, f"/hub/api{path}", json=body or {}, headers=headers).status_code
+
+
+async def test_acts_on_jupyterhubs_own_admin_page_are_in_the_same_book(hub: ClassHub) -> None:
+    """Starting, stopping, making a key for somebody else: who, whom and how it ended; the person is told."""
+    grace, ada = hub.browser("grace"), hub.browser("ada")
+    assert api(hub, grace, "POST", "/users/ada/server") in {201, 202}
+    wait_for(lambda: wall(grace)["ada"] == "in")
+    assert api(hub, grace, "POST", "/users/ada/tokens") == 201
+    assert api(hub, grace, "DELETE", "/users/ada/server") in {202, 204}
+    wait_for(lambda: wall(grace)["ada"] == "absent")
+    wait_for(lambda: all(act.result for act in acts(hub)))
+    assert [(act.who, act.what, act.whom, act.result) for act in reversed(acts(hub))] == [
+        ("grace", what, "ada", "done") for what in ("start", "token", "stop")
+    ]
+    assert acts(hub)[0].words == "DELETE /hub/api/users/ada/server"
+    home = ada.get("/hub/home").text
+    assert "Grace Hopper stopped your Jupyter" in home and "Grace Hopper made a key to your Jupyter" in home
+    assert "“DELETE" not in home
+
+
+async def test_what_fails_or_stops_nothing_says_so(hub: ClassHub) -> None:
+    """A refused request, one for nobody, a server that did not run: in the book as it was, and nobody is alarmed."""
+    grace, alan, ada = hub.browser("grace"), hub.browser("alan"), hub.browser("ada")
+    assert api(hub, alan, "DELETE", "/users/bob/server") in {403, 404}
+    assert api(hub, grace, "POST", "/users/nobody%20here/server") == 404
+    assert api(hub, grace, "DELETE", "/users/ada/server") == 204
+    wait_for(lambda: all(act.result for act in acts(hub)))
+    found = [(act.who, act.what, act.whom, act.result.partition(":")[0]) for act in reversed(acts(hub))]
+    assert found == [("alan", "stop", "bob", "refused"), ("grace", "start", "nobody here", "refused"),
+                     ("grace", "stop", "ada", "done")]  # fmt: skip
+    assert "stopped your Jupyter" not in ada.get("/hub/home").text
+
+
+async def test_the_spawn_page_for_somebody_else_is_noted(hub: ClassHub) -> None:
+    """It starts their server by being opened; one's own does not concern anybody."""
+    grace = hub.browser("grace")
+    assert grace.get("/hub/spawn/ada").status_code == 302
+    wait_for(lambda: wall(grace)["ada"] == "in")
+    wait_for(lambda: acts(hub)[0].result)
+    assert [(act.who, act.what, act.whom, act.result) for act in acts(hub)] == [("grace", "start", "ada", "done")]
+
+
+async def test_what_people_do_themselves_is_nobodys_record(hub: ClassHub) -> None:
+    """Own starts, stops and tokens, of students and staff, and what a student may not do anyway."""
+    for name in ("ada", "grace"):
+        browser = hub.browser(name)
+        assert browser.get("/hub/spawn").status_code == 302
+        wait_for(lambda name=name: wall(hub.browser("owner"))[name] == "in")
+        assert api(hub, browser, "POST", f"/users/{name}/tokens") == 201
+        assert api(hub, browser, "DELETE", f"/users/{name}/server") in {202, 204}
+    assert api(hub, hub.browser("amy"), "DELETE", "/users/ada/server") in {403, 404}
+    assert acts(hub) == ()
+
+
+async def test_what_cannot_be_written_down_is_not_done(hub: ClassHub) -> None:
+    """While the book takes nothing, another's server is not stopped through the API; then it is."""
+    grace = hub.browser("grace")
+    started(hub, grace, "ada")
+    wait_for(lambda: acts(hub)[0].result)
+    book = sqlite3.connect(hub.hub.folder / "state" / FILE, isolation_level=None)
+    book.execute("BEGIN IMMEDIATE")
+    assert api(hub, grace, "DELETE", "/users/ada/server") == 503
+    book.execute("ROLLBACK")
+    assert wall(grace)["ada"] == "in" and len(acts(hub)) == 1
+    assert api(hub, grace, "DELETE", "/users/ada/server") in {202, 204}
+
+
+def tells(hub: ClassHub, browser: Browser, whom: str, notebook: object) -> int:
+    """As a server reports; this browser's own person is whom the hub knows it from."""
+    now = datetime.now(UTC).isoformat()
+    report = {"servers": {"": {"last_activity": now}}, "last_activity": now, "notebook": notebook}
+    return api(hub, browser, "POST", f"/users/{whom}/activity", report)
+
+
+async def test_the_notebook_that_is_open_is_on_the_wall(hub: ClassHub) -> None:
+    """As its server tells, as text; staff find by it; it goes with the server, and people know that it is seen."""
+    grace, ada = hub.browser("grace"), hub.browser("ada")
+    assert "the name of the notebook that you used last" in ada.get("/hub/home").text
+    started(hub, grace, "ada")
+    assert tells(hub, ada, "ada", 'week1/<b onclick="x">Trees\u202e.ipynb') == 200
+    wait_for(lambda: "Trees" in grace.get("/hub/people").text)
+    page = grace.get("/hub/people").text
+    assert "week1/&lt;b onclick=&#34;x&#34;&gt;Trees .ipynb" in page and "<b onclick" not in page
+    assert "Trees" in grace.get("/hub/people/of/ada").text
+    assert set(wall(grace, q="trees")) == {"ada"}
+    assert tells(hub, hub.browser("bob"), "ada", "stolen.ipynb") in {403, 404}
+    assert tells(hub, grace, "ada", "stolen.ipynb") == 200  # an admin may report activity, yet tells of no notebook
+    assert tells(hub, ada, "ada", {"a": ["list"]}) == 200
+    wait_for(lambda: "Trees" not in grace.get("/hub/people").text)
+    assert "stolen" not in grace.get("/hub/people").text
+    tells(hub, ada, "ada", "last.ipynb")
+    wait_for(lambda: "last.ipynb" in grace.get("/hub/people").text)
+    do(hub, grace, "restart", "ada", sure="1")
+    wait_for(lambda: acts(hub)[0].result)
+    wait_for(lambda: "last.ipynb" not in grace.get("/hub/people").text)
 
 
 async def test_finding_without_script(hub: ClassHub) -> None:

@@ -20,13 +20,20 @@ amy,"Amelia Bartholomea von und zu Hohenstein-Wittgenstein",,student,A
 bob,Bob Kahn,,student,B
 eve,Eve Moneypenny,,student,B
 """
+TELL = """async (notebook) => {
+  const now = new Date().toISOString();
+  const body = JSON.stringify({ servers: { "": { last_activity: now } }, last_activity: now, notebook });
+  const headers = { "Content-Type": "application/json", "X-XSRFToken": xsrf };
+  return (await fetch(`${hub}api/users/ada/activity`, { method: "POST", body, headers })).status;
+}"""
+"""As her server would report."""
 PATIENCE = 60_000
 """Milliseconds: the machine may be busy with much else."""
 
 
 @pytest.fixture
 async def hub(tmp_path: Path) -> AsyncIterator[ClassHub]:
-    async with class_hub(tmp_path, 237, PEOPLE, seconds=0.05) as hub:
+    async with class_hub(tmp_path, 237, PEOPLE, seconds=0.05, measure=0.5) as hub:
         yield hub
 
 
@@ -72,6 +79,19 @@ async def test_the_wall(hub: ClassHub, chromium: Browser) -> None:
     hub.hub.has_memory(2 * GIB, GIB // 1024)
     await acting.get_by_role("button", name="Start the server of Eve Moneypenny").click()
     await expect(looking.locator("[data-user=eve] .state")).to_have_text("failing")
+    hub.hub.wish(hang=False)
+    await expect(looking.locator("[data-user=bob] .state")).to_have_text("in")
+    hub.hub.has_memory(64 * GIB, 64 * GIB)
+    await acting.get_by_role("button", name="Start the server of Amelia").click()
+    limit = hub.hub.course.server.memory
+    hub.hub.wish(memory={"ada": limit // 3, "bob": limit * 8 // 10, "amy": limit * 97 // 100})
+    await expect(looking.locator("[data-user=amy] .words")).to_have_text("the memory is all but full")
+    await expect(looking.get_by_role("meter", name="Memory of Bob Kahn")).to_have_attribute("value", "80")
+    student = await window(chromium, hub, "ada", problems)
+    await student.goto(f"{hub.url}/hub/home")
+    assert await student.evaluate(TELL, "Week 3/Trees and forests, part 2.ipynb") == 200
+    await expect(row.locator(".notebook")).to_contain_text("Trees and forests")
+    await look(student, "home-seen")
     await look(looking, "people")
 
     await looking.get_by_role("searchbox", name="Name").fill("lovel")
@@ -95,7 +115,6 @@ async def test_the_wall(hub: ClassHub, chromium: Browser) -> None:
     await acting.goto(f"{hub.url}/hub/people/acts")
     await look(acting, "people-acts")
 
-    student = await window(chromium, hub, "ada", problems)
     await student.goto(f"{hub.url}/hub/home")
     await expect(student.get_by_text("Grace Hopper: Please come to my desk.")).to_be_visible()
     await look(student, "home-told")

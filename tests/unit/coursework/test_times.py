@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from firstbell.coursework.times import aside_name, parse_moment, shown, timestamp
+from firstbell.coursework.times import aside_name, parse_moment, parse_past, shown, timestamp
 from firstbell.errors import CourseFileError
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -48,3 +48,27 @@ def test_names_and_stamps():
     assert aside_name("hw1", NOW, BERLIN) == "hw1 (before 2026-10-24 14.00)"
     assert timestamp(NOW) == b"2026-10-24 12:00:00.000000 UTC"
     assert shown(None, BERLIN) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-10-01", "2026-10-01 00:00"),
+        ("2026-10-01 14:05", "2026-10-01 14:05"),
+        ("today", "2026-10-24 00:00"),
+        ("90m", "2026-10-24 12:30"),
+        ("3h", "2026-10-24 11:00"),
+        ("2d", "2026-10-22 14:00"),
+    ],
+)
+def test_since_when(text: str, expected: str):
+    """A day begins at midnight where the course is; the rest is so long ago."""
+    assert shown(parse_past(text, BERLIN, NOW), BERLIN) == expected
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "2026-13-01", "2026-12-01", "16:30", "3", "3w", "9999999d"])
+def test_what_was_not_is_told_how_to_write_it(text: str):
+    """Neither nonsense nor what is still to come."""
+    with pytest.raises(CourseFileError) as refusal:
+        parse_past(text, BERLIN, NOW)
+    assert "3h" in refusal.value.next_step

@@ -75,6 +75,29 @@ def test_has_done_looks_back_so_far(book: ActsBook, clock: list[float]) -> None:
     assert not book.has_done("grace", "open", "ada", since=61)
 
 
+def test_what_is_over_at_once_has_its_end_with_it(book: ActsBook) -> None:
+    """One row for each whom it is done to; a failure is written down and goes on its way."""
+    with book.noted("ida", "release", ["ada", "bob"], "hw1"):
+        assert [act.result for act in book.acts()] == ["", ""]
+    with pytest.raises(ValueError, match="no such"), book.noted("ida", "extend", ["ada"]):
+        raise ValueError("no such assignment")
+    assert [(act.what, act.whom, act.result) for act in book.acts()] == [
+        ("extend", "ada", "failed: no such assignment"), ("release", "bob", "done"), ("release", "ada", "done"),
+    ]  # fmt: skip
+
+
+def test_the_record_since_then_and_of_somebody(book: ActsBook, clock: list[float]) -> None:
+    """Newest first, all of it; of a person what they did and what was done to them."""
+    book.act("grace", "stop", "ada")
+    clock[0] += 60
+    book.act("ada", "message", "bob", "hello")
+    book.act("grace", "release", "everybody", "hw1")
+    assert [act.what for act in book.record()] == ["release", "message", "stop"]
+    assert [act.what for act in book.record(since=1001.0)] == ["release", "message"]
+    assert [act.what for act in book.record(of="ada")] == ["message", "stop"]
+    assert book.record(since=1001.0, of="eve") == ()
+
+
 def test_a_damaged_file_is_kept_aside(tmp_path: Path) -> None:
     """The hub starts all the same, and what can be saved of the old book is not lost."""
     (tmp_path / FILE).write_bytes(b"no database at all, and long enough to be looked at" * 100)

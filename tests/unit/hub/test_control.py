@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from firstbell.config.wire import runtime_to_wire, to_wire
+from firstbell.hub.acts import FILE, ActsBook
 from firstbell.hub.people import open_store
 from firstbell.model.course import Course
 from firstbell.model.runtime import Runtime
@@ -63,6 +64,23 @@ def test_the_list_of_people_needs_no_hub(files: list[str]):
         ("boss", "instructor", "new"),
     ]
     assert not loaded & SLOW
+
+
+def test_what_the_command_line_does_is_in_the_one_record(files: list[str], tmp_path: Path):
+    """A home that was deleted, and what a page of the hub wrote; asked for since a moment and of somebody."""
+    book = ActsBook(tmp_path / FILE, lambda: 1_790_000_000.0)
+    book.result(book.act("grace", "message", "ben", "hello"))
+    assert asked(files, "forget-home", "--", "ada")[:2] == (0, {"forgotten": ["ada"]})
+    code, told, loaded = asked(files, "acts")
+    assert code == 0 and isinstance(told, list)
+    assert [(row["who"], row["what"], row["whom"], row["result"]) for row in told] == [
+        ("command line", "forget-home", "ada", "done"),
+        ("grace", "message", "ben", "done"),
+    ]
+    assert told[1]["at"] == "2026-09-21T14:13:20Z" and told[1]["words"] == "hello"
+    assert asked(files, "acts", "--", "0", "ben")[1] == told[1:]
+    assert asked(files, "acts", "--", "1790000001.0", "")[1] == told[:1]
+    assert not loaded & (SLOW | {"pydantic"})
 
 
 @pytest.mark.parametrize("verb", ["reset", "forget-home", "stop"])

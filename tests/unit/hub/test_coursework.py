@@ -13,6 +13,7 @@ from firstbell.coursework.book import Book
 from firstbell.coursework.rights import Rank, Rights
 from firstbell.errors import CourseBusy, CourseFileError
 from firstbell.hub import coursework_control
+from firstbell.hub.acts import ActsBook
 from firstbell.hub.coursework_ask import Asker, Coursework, Wish
 from firstbell.hub.coursework_offer import OFFERED, take_over
 from firstbell.hub.coursework_people import CourseHomes, Roll
@@ -43,7 +44,8 @@ class Hub:
         self.store = PeopleStore(root / "people.sqlite", b"k" * 32)
         self.store.keep("roster", ROSTER)
         self.roll = Roll(ROSTERED, self.store)
-        self.ask = Coursework(ROSTERED, self.room.layout, self.room.book, self.roll, self.room.now)
+        self.acts = ActsBook(root / "acts.sqlite", self.room.now)
+        self.ask = Coursework(ROSTERED, self.room.layout, self.room.book, self.roll, self.acts, now=self.room.now)
         self.report = Report(ROSTERED, self.room.layout, self.room.book, self.roll)
 
     async def act(self, kind: Kind, *to: str, **words: Any) -> dict[str, Any]:
@@ -87,7 +89,7 @@ def test_a_dry_run_writes_nothing(hub: Hub):
     """It says whom, when and until when, in the course's zone."""
     plan = hub.ask.act(Kind.RELEASE, Wish("hw1", at="+1h", due="2026-10-01 18:00", dry_run=True), Asker())
     assert (plan["at"], plan["due"], plan["batch"]) == ("2026-09-21 17:13", "2026-10-01 18:00", "")
-    assert hub.room.book.tasks() == () and hub.room.book.acts() == ()
+    assert hub.room.book.tasks() == () and hub.acts.acts() == ()
     assert hub.room.book.assignments()[0].due is None
 
 
@@ -148,8 +150,8 @@ async def test_graders_grade_their_section_and_nothing_else(hub: Hub):
     with pytest.raises(CourseFileError, match="may not grade for cem"):
         hub.ask.act(Kind.GRADE, Wish("hw1", ("cem",)), grader)
     assert hub.ask.act(Kind.GRADE, Wish("hw1"), grader)["people"] == ["ada", "ben"]
-    [act] = hub.room.book.acts()
-    assert (act.who, act.what, act.assignment, act.time) == ("gil", "grade", "hw1", hub.room.time)
+    [act] = hub.acts.acts()
+    assert (act.who, act.what, act.whom, act.words, act.at) == ("gil", "grade", "everybody", "hw1", hub.room.time)
 
 
 async def test_a_hand_in_is_of_who_asks_and_when_they_ask(hub: Hub):

@@ -120,3 +120,11 @@ def test_counts_name_every_state() -> None:
     assert counts["absent"] == counts["in"] == 1
     assert sum(counts.values()) == 2
     assert list(counts) == [state.value for state in State]
+
+
+def test_the_notebook_is_of_a_server_that_runs() -> None:
+    """It is on the row, people are found by it, and it goes with the server."""
+    at_work = row(runs=True, notebook="week3/Trees.ipynb")
+    assert at_work.notebook == "week3/Trees.ipynb" and matches(at_work, "trees WEEK3")
+    assert row(notebook="week3/Trees.ipynb").notebook == ""
+    assert at_work != row(runs=True)
