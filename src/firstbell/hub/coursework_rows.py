@@ -68,6 +68,11 @@ class Row:
     """and those of them that are over."""
     role: PersonRole = PersonRole.STUDENT
 
+    @property
+    def sought(self) -> str:
+        """In which words are looked for."""
+        return f"{self.username} {self.name}"
+
 
 def stage_of(person: Mapping[str, Any]) -> Stage:
     """Of one of `Report.assignment`'s people, or of one of `Report.student`'s assignments."""

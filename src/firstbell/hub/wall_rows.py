@@ -94,6 +94,11 @@ class Row:
     """Its path, while the server runs."""
 
     @property
+    def sought(self) -> str:
+        """In which words are looked for."""
+        return f"{self.username} {self.name} {self.notebook}"
+
+    @property
     def can_start(self) -> bool:
         """Whether nothing runs or is under way."""
         return not self.runs and not self.pending
@@ -185,10 +190,7 @@ class Findable(Protocol):
     """What a row is found by."""
 
     @property
-    def username(self) -> str: ...
-
-    @property
-    def name(self) -> str: ...
+    def sought(self) -> str: ...
 
     @property
     def section(self) -> str: ...
@@ -199,7 +201,7 @@ class Findable(Protocol):
 
 def matches(row: Findable, words: str = "", section: str = "", state: str = "") -> bool:
     """Whether that is one of those looked for; empty wishes are none."""
-    text = f"{row.username} {row.name} {row.notebook}".casefold()
+    text = row.sought.casefold()
     return (
         all(word in text for word in words.casefold().split())
         and section in {"", row.section}
