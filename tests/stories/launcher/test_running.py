@@ -133,11 +133,11 @@ async def test_hub_restarted_servers_live_on(hub: Any) -> None:
 async def test_ready_is_said_when_the_hub_comes_up(server: Any, fake_hub: Any) -> None:
     """A hub that is down when the server starts does not hold it up, and hears of it when it is back."""
     await up(server)
+    await eventually(lambda: "not delivered" in server.log())
     with fake_hub:
         (path, report) = await eventually(lambda: next((p for p in fake_hub.posts if "ready" in p[0]), None))
     assert path == "/hub/firstbell/ready"
     assert report["port"] == server.port
-    assert "not delivered" in server.log()
     assert server.token not in server.log()
 
 
