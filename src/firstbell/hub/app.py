@@ -30,7 +30,8 @@ from firstbell.hub.companion import companion_handlers
 from firstbell.hub.context import SETTING, HubContext
 from firstbell.hub.coursework_counter import Counter
 from firstbell.hub.coursework_own_page import own_handlers
-from firstbell.hub.coursework_page import BOARDS, boards_of, coursework_handlers
+from firstbell.hub.coursework_page import coursework_handlers
+from firstbell.hub.coursework_staff import BOARDS, boards_of
 from firstbell.hub.figures import Figures, count_servers
 from firstbell.hub.figures_access import FIGURES, FiguresPage, forget_old_tokens
 from firstbell.hub.figures_ask import PATH as FIGURES_PATH

@@ -39,8 +39,7 @@ class Boards:
     def close(self) -> None:
         """Let go of the files."""
         if self._opened is not None:
-            self._opened.book.close()
-            self._opened.store.close()
+            self._opened.close()
 
     def _gather(self, assignment: str) -> Iterator[Row]:
         seen = dict(self._app.db.query(orm.User.name, orm.User.last_activity).all())

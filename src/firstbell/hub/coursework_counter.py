@@ -40,6 +40,12 @@ class Opened:
     store: PeopleStore
     record: ActsBook
 
+    def close(self) -> None:
+        """Let go of the files."""
+        self.book.close()
+        self.store.close()
+        self.record.close()
+
 
 def opened(course: Course, state: Path, folder: Path, now: Callable[[], float] = time.time) -> Opened:
     """Of these files. Raises FirstbellError for damaged ones, sqlite3.OperationalError."""
@@ -75,6 +81,4 @@ class Counter:
 
     def _close(self) -> None:
         if self._opened is not None:
-            self._opened.book.close()
-            self._opened.store.close()
-            self._opened.record.close()
+            self._opened.close()

@@ -11,6 +11,7 @@ import pytest
 from playwright.async_api import Browser, Page, async_playwright, expect
 
 from tests.browser.look import look
+from tests.browser.window import DESKTOP, PHONE, PICTURES
 from tests.support.chromium import ARGUMENTS, CHROMIUM
 from tests.support.class_work import PEOPLE, ClassWork, class_work
 from tests.support.coursework import fill
@@ -115,17 +116,26 @@ async def test_an_instructor_and_a_student(work: ClassWork, chromium: Browser) -
         await staff.get_by_role("button", name="Return").click()
         await staff.get_by_role("button", name="Return").click()
         await expect(staff.locator("[data-user=ada] .state")).to_have_text("returned")
-        await staff.get_by_label("Tick Bob Kahn").check()
+        await staff.get_by_label("Tick Ada Lovelace").check()
         await staff.get_by_role("button", name="Grade").click()
         await staff.get_by_role("button", name="Grade").click()
-        await expect(staff.locator("[data-user=bob] .words").first).to_be_visible()
+        await expect(staff.locator("[data-user=ada] .words")).to_contain_text("there is nothing to grade ada by")
+        await expect(staff.locator(".wall > li").first).to_have_attribute("data-user", "ada")
     await look(staff, "board")
+    await staff.set_viewport_size(PHONE)
+    await staff.locator(".wall > li").first.scroll_into_view_if_needed()
+    await staff.screenshot(path=PICTURES / "board-rows.png")
+    await staff.set_viewport_size(DESKTOP)
 
     await staff.get_by_role("searchbox", name="Name").fill("lovel")
     await expect(staff.locator("[data-user=bob]")).to_be_hidden()
     assert staff.url.endswith("?q=lovel")
     await staff.get_by_role("link", name="Ada Lovelace").click()
     await look(staff, "board-student")
+    await staff.goto(f"{work.hub.url}/hub/coursework")
+    await staff.get_by_role("link", name="Everybody", exact=True).click()
+    await expect(staff.get_by_role("link", name="hw1 of Ada Lovelace: failed")).to_be_visible()
+    await look(staff, "coursework-table")
     await staff.goto(f"{work.hub.url}/hub/coursework/acts")
     await look(staff, "coursework-acts")
 

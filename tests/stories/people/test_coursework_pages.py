@@ -163,6 +163,8 @@ async def test_the_board_without_script(work: ClassWork) -> None:
     assert set(board(grace, q="love")) == {"ada"} and set(board(grace, section="B")) == {"bob"}
     assert set(board(grace, state="without")) == {"amy"}
     assert list(board(grace, sort="name")) == ["ada", "amy", "bob"]
+    table = grace.get("/hub/coursework/table", params={"section": "A"}).text
+    assert "hw1 of Ada Lovelace: open" in table and "without" in table and "Bob Kahn" not in table
     page = grace.get("/hub/coursework").text
     assert "2 of 3" in page and "<b>Noether" not in grace.get(BOARD).text
     assert "3 people" in do(work, grace, "collect").text
@@ -191,6 +193,7 @@ def routes(receipt: str) -> tuple[str, ...]:
     return (
         "/hub/coursework",
         "/hub/coursework/acts",
+        "/hub/coursework/table",
         BOARD,
         f"{BOARD}/live?since=1",
         f"{BOARD}/of/bob",
@@ -216,13 +219,13 @@ def read(client: httpx.Client, path: str) -> tuple[int, str]:
 
 
 ALLOWED: dict[str, tuple[int, ...]] = {
-    # as in `routes`: overview, acts, board, live, bob, bob's receipt, own, own hw1, receipt, feedback
-    "owner": (200, 200, 200, 200, 200, 200, 200, 404, 404, 404),
-    "grace": (200, 200, 200, 200, 200, 200, 200, 404, 404, 404),
-    "alan": (200, 200, 200, 200, 404, 404, 200, 404, 404, 404),
-    "bob": (302, 403, 403, 403, 403, 403, 200, 200, 200, 404),
-    "ada": (302, 403, 403, 403, 403, 403, 200, 200, 400, 404),
-    "nobody": (302, 302, 302, 403, 302, 302, 302, 302, 302, 302),
+    # as in `routes`: overview, acts, table, board, live, bob, bob's receipt, own, own hw1, receipt, feedback
+    "owner": (200, 200, 200, 200, 200, 200, 200, 200, 404, 404, 404),
+    "grace": (200, 200, 200, 200, 200, 200, 200, 200, 404, 404, 404),
+    "alan": (200, 200, 200, 200, 200, 404, 404, 200, 404, 404, 404),
+    "bob": (302, 403, 403, 403, 403, 403, 403, 200, 200, 200, 404),
+    "ada": (302, 403, 403, 403, 403, 403, 403, 200, 200, 400, 404),
+    "nobody": (302, 302, 302, 302, 403, 302, 302, 302, 302, 302, 302),
 }
 
 
