@@ -11,9 +11,13 @@ import { address, timed } from './words.js';
 
 const EVERY = 30_000;
 const COMMANDS = ['firstbell:hand-in', 'firstbell:receipts', 'firstbell:coursework', 'firstbell:home'];
+const SHOWS = 'apputils:display-notifications';
 const NOTHING = { messages: [], assignments: [], links: {}, memory: {} };
 
 export async function start(app) {
+  if (!app.commands.hasCommand(SHOWS)) {
+    return; // the first pages of Notebook 7 show no notifications: nobody would see a receipt
+  }
   const names = ['@jupyterlab/apputils', '@jupyterlab/services', '@jupyterlab/ui-components', '@lumino/widgets'];
   const [apputils, services, ui, widgets] = await Promise.all(names.map(shared));
   const talk = new Talk(app, services);
