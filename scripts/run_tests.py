@@ -16,15 +16,15 @@ LINT = (
 PARTS = {
     "unit": ("tests/unit",),
     "contract": ("tests/contract",),
-    "cluster": ("tests/cluster",),
     "stories": ("tests/stories",),
     "browser": ("tests/browser",),
+    "cluster": ("tests/cluster",),
 }
 ONLY_NAMED = {
-    "swarm": ("tests/cluster/courses/long",),
+    "swarm": ("tests/cluster/courses",),
     "languages": ("tests/languages",),
 }
-"""Long stories of courses on a Swarm, over an hour; every kernel in one image, an hour on two cores."""
+"""Whole courses on a Swarm, over an hour; every kernel in one image, an hour on two cores."""
 
 
 def main() -> int:

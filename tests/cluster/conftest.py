@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,20 @@ from tests.support.cluster import cluster as new_cluster
 from tests.support.cluster_course import ClusterCourse, running_on
 from tests.support.cluster_files import FileServer, shared_files
 from tests.support.course import docker
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Courses come last: a cluster that has had one keeps its links, and its patience with silent nodes."""
+
+    def has_course(item: pytest.Item) -> bool:
+        return item.path.is_relative_to(HERE / "courses")
+
+    places = [number for number, item in enumerate(items) if item.path.is_relative_to(HERE)]
+    for number, item in zip(places, sorted((items[n] for n in places), key=has_course), strict=True):
+        items[number] = item
+
 
 SMALL = 'memory = "512M"\npids = 200\nidle = 0'
 

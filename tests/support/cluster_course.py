@@ -117,4 +117,5 @@ def evidence(course: ClusterCourse) -> str:
     manager = course.cluster.manager
     said = manager.docker("service", "logs", "--raw", "--tail", "60", course.service("hub"), check=False)
     services = manager.docker("service", "ls", check=False)
-    return os.linesep.join((said, services, str(course.cluster.states()), str(course.where())))
+    status = course.cli("status", "--json", check=False).stdout
+    return os.linesep.join((said, services, str(course.cluster.states()), str(course.where()), status))

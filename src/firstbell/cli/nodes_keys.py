@@ -10,10 +10,9 @@ from typing import Annotated, cast
 
 import typer
 
-from firstbell.cli.common import DryRunOption, JsonOption, YesOption, asking, show_plan, way_to_cluster
+from firstbell.cli.common import DryRunOption, JsonOption, YesOption, asking, cluster_of, show_plan, way_to_cluster
 from firstbell.cli.nodes_leave import OfCourse
 from firstbell.cli.show import Terminal
-from firstbell.engine.cluster import Cluster
 from firstbell.engine.connect import connect
 from firstbell.engine.docker import DockerEngine
 from firstbell.model.steps import Step
@@ -49,8 +48,7 @@ def renew_keys(
 async def _renew(
     terminal: Terminal, course: Path | None, here: bool, dry_run: bool, yes: bool
 ) -> tuple[Sequence[Step], Sequence[str]]:
-    way = way_to_cluster(course)
-    async with _manager(way) as manager:
+    async with _manager(course) as manager:
         steps = await work.plan(manager, here=here)
         if dry_run:
             return steps, ()
@@ -60,16 +58,13 @@ async def _renew(
         with terminal.steps() as show:
             await work.carry_out(manager, steps, show)
     # With the new keys, which whoever was connected before does not have.
-    cluster = await connect("swarm", *way)
-    try:
-        return steps, await until_linked(cast("Cluster", cluster))
-    finally:
-        await cluster.close()
+    async with cluster_of(course) as cluster:
+        return steps, await until_linked(cluster)
 
 
 @contextlib.asynccontextmanager
-async def _manager(way: tuple[str, Path | None]) -> AsyncIterator[DockerEngine]:
-    engine = await connect("docker", *way)
+async def _manager(course: Path | None) -> AsyncIterator[DockerEngine]:
+    engine = await connect("docker", *way_to_cluster(course))
     try:
         yield cast("DockerEngine", engine)
     finally:

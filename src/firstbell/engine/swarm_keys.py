@@ -18,7 +18,6 @@ from firstbell.link.keys import ClusterKeys
 from firstbell.model import names
 from firstbell.model.container import MIB, ContainerSpec, File, Limits, Mount, MountKind, VolumeSpec, frozen
 from firstbell.model.names import CLUSTER, Role
-from firstbell.model.observed import Observed
 
 _DIR = "/srv/firstbell/keys"
 _ROOT = "0:0"
@@ -29,7 +28,7 @@ async def read_keys(manager: Engine) -> ClusterKeys | None:
     observed = await manager.observe(CLUSTER)
     if observed.volume(names.cluster_keys()) is None:
         return None
-    image = _image_of_ours(observed)
+    image = observed.newest_image(Role.HUB_IMAGE)
     if not image:
         raise EngineUnavailable(
             "the keys of the cluster cannot be read: no image of Firstbell's is left here to do it with",
@@ -88,11 +87,7 @@ async def write_keys(manager: Engine, keys: ClusterKeys, image: str) -> None:
 
 async def image_for_keys(manager: Engine) -> str:
     """An image of the daemon's with which keys can be read and kept; empty if it has none."""
-    return _image_of_ours(await manager.observe(CLUSTER))
-
-
-def _image_of_ours(observed: Observed) -> str:
-    return next((image.ref for image in observed.images_of_role(Role.HUB_IMAGE)), "")
+    return (await manager.observe(CLUSTER)).newest_image(Role.HUB_IMAGE)
 
 
 def _helper(image: str, what: str, command: tuple[str, ...], files: tuple[File, ...] = ()) -> ContainerSpec:

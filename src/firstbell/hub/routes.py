@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,11 +57,7 @@ class WatchedProxy(ConfigurableHTTPProxy):
         context = getattr(self.app, "context", None)
         if context is None or context.cluster is None or not context.cluster.nodes.away():
             return users
-        is_away = context.cluster.nodes.is_away
-        return {
-            key: _Seen(user.name, {name: s for name, s in user.spawners.items() if not is_away(s.node)})
-            for key, user in users.items()
-        }
+        return _Reachable(users, context.cluster.nodes.is_away)
 
     async def has_hub_route(self) -> bool | None:
         """Whether the route to the hub's pages is there; None if the proxy does not say. One small request."""
@@ -74,6 +71,20 @@ class WatchedProxy(ConfigurableHTTPProxy):
         except (ClientError, OSError, TimeoutError, ValueError):
             return None
         return bool(facts.get("target") == self.hub.host)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reachable:
+    """The users as they are when the routes have come, not when they were asked for: some enter in between."""
+
+    users: Mapping[Any, Any]
+    is_away: Callable[[str], bool]
+
+    def values(self) -> Iterator[_Seen]:
+        """Each with those servers that can be reached."""
+        for user in self.users.values():
+            there = {name: spawner for name, spawner in user.spawners.items() if not self.is_away(spawner.node)}
+            yield _Seen(user.name, there)
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,6 +150,10 @@ def folder_key(path: str) -> str:
     return "-".join(part for part in (readable, hashlib.sha256(path.encode()).hexdigest()[:_SHORT_DIGEST]) if part)
 
 
+BRIDGES = "fb-*"
+"""All bridges of ours, as nftables matches the beginning of a name."""
+
+
 def bridge(course: str) -> str:
     """The name of that network's bridge device (Linux allows 15 characters)."""
     return f"fb-{hashlib.sha256(course.encode()).hexdigest()[:10]}"

@@ -229,6 +229,10 @@ class Observed:
         ours = [image for image in self.images if image.labels.get(LABEL_ROLE) == role]
         return tuple(sorted(ours, key=lambda image: image.created_at, reverse=True))
 
+    def newest_image(self, role: str) -> str:
+        """The newest image of a role, by reference; empty if there is none."""
+        return next((image.ref for image in self.images_of_role(role)), "")
+
     def volume(self, name: str) -> VolumeState | None:
         """The volume of that name."""
         return next((v for v in self.volumes if v.name == name), None)

@@ -105,7 +105,9 @@ def ruleset(course: str, gateway: str, egress: Egress, way_out: WayOut, only_por
             f"table inet {table} {{",
             "  chain to_this_machine {",
             "    type filter hook input priority -10; policy accept;",
-            f'    iifname != {{ "lo", "{bridge}" }} ip daddr {gateway} tcp dport {HUB_PORT} drop',
+            # What comes from a bridge of ours is for that bridge's own table: addresses are given out again, and the
+            # table of a course that is gone, whose guard was killed, must not close the hub of the next one.
+            f'    iifname != "lo" iifname != "{names.BRIDGES}" ip daddr {gateway} tcp dport {HUB_PORT} drop',
             f'    iifname != "{bridge}" accept',
             "    ct state established,related accept",
             f"    ip daddr {gateway} tcp dport {HUB_PORT} accept",

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from firstbell.model.observed import NodeState
 from firstbell.plan.memory_room import MachineMemory, need_of_one, reserve, room_for_more, size_words
 
+_ABOUT = 0.9
+"""The share of the most room from which a node has as much, roughly: memory that is free changes while one looks."""
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -54,12 +57,15 @@ def place(
     if not good:
         return NoPlace(_words(candidates, limit, home), any(_is_only_full(c, limit) for c in asked))
     free = [c for c in good if may(c.name)]
-    return max(free, key=lambda c: _preference(c, limit)) if free else None
+    return _preferred(free, limit) if free else None
 
 
-def _preference(candidate: Candidate, limit: int) -> tuple[int, int, str]:
-    fits = candidate.fits(limit)
-    return (-1 if fits is None else fits, -candidate.servers - candidate.coming, candidate.name)
+def _preferred(free: Sequence[Candidate], limit: int) -> Candidate:
+    """Of those with about the most room left the one with the fewest servers: what is free is never quite the same."""
+    room = {c.name: c.fits(limit) or 0 for c in free}  # 0 where its memory is not known
+    enough = _ABOUT * max(room.values())
+    near = [c for c in free if room[c.name] >= enough]
+    return min(near, key=lambda c: (c.servers + c.coming, -room[c.name], c.name))
 
 
 def hindrance(candidate: Candidate, limit: int) -> str:

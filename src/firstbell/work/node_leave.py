@@ -25,7 +25,6 @@ from firstbell.plan.home_moves import Move
 from firstbell.plan.node_leave import HomeThere, LeaveFacts, Occupant
 from firstbell.work.home_move import move_home, plan_moves
 from firstbell.work.node_look import homes_on, servers_on
-from firstbell.work.node_probe import image_with_python
 from firstbell.work.people import control, stop_servers
 from firstbell.work.show import Show, shown
 
@@ -158,7 +157,7 @@ def moved_so_far(count: int) -> Progress:
 async def _send_farewell(cluster: Cluster, node: str) -> None:
     """A helper on the node that waits for the link to go, cleans up, and leaves: nobody reaches it by then."""
     machine = await cluster.on(node)
-    image = image_with_python(await machine.observe(""))
+    image = (await machine.observe("")).newest_image(Role.HUB_IMAGE)
     program = Path(__file__).with_name("node_farewell_inside.py").read_text()
     await machine.start(
         ContainerSpec(

@@ -13,7 +13,7 @@ from firstbell.errors import FirstbellError
 from firstbell.model import names
 from firstbell.model.container import HOST_NETWORK, MIB, ContainerSpec, Limits, frozen
 from firstbell.model.names import CLUSTER, Role
-from firstbell.model.observed import Observed, Phase, RunResult
+from firstbell.model.observed import Phase, RunResult
 from firstbell.plan.doctor_facts import Disk
 from firstbell.plan.node_facts import PortAnswer, PortLook
 
@@ -51,15 +51,10 @@ async def probe(machine: Engine, name: str, targets: Sequence[Target], image: st
     link = next((c for c in observed.containers if c.role == Role.LINK and c.phase is Phase.RUNNING), None)
     if link is not None and not image:
         return read(await machine.exec(link.name, command, deadline=_DEADLINE), name, targets)
-    image = image or image_with_python(observed)
+    image = image or observed.newest_image(Role.HUB_IMAGE)
     if not image:
         return None
     return read(await machine.run(_helper(image, command), deadline=2 * _DEADLINE), name, targets)
-
-
-def image_with_python(observed: Observed) -> str:
-    """The newest image of the hub; empty if there is none."""
-    return next((image.ref for image in observed.images_of_role(Role.HUB_IMAGE)), "")
 
 
 def _helper(image: str, command: tuple[str, ...]) -> ContainerSpec:

@@ -76,6 +76,36 @@ async def test_a_lost_route_is_told_from_a_proxy_that_is_away(monkeypatch, answe
     assert await proxy().has_hub_route() is there
 
 
+async def test_who_comes_while_routes_are_fetched_keeps_theirs(monkeypatch):
+    """Also while a node is away, whose own servers lose their routes: only those, not the newest."""
+
+    def user(name: str, node: str) -> SimpleNamespace:
+        server = SimpleNamespace(host=f"http://127.1.0.1:1/{name}")
+        ready = SimpleNamespace(ready=True, pending="", proxy_spec=f"/user/{name}/", server=server, node=node)
+        return SimpleNamespace(name=name, spawners={"": ready})
+
+    users = {1: user("ada", "node1"), 2: user("ben", "node2")}
+    nodes = SimpleNamespace(away=lambda: ("node2",), is_away=lambda name: name == "node2")
+    watched = proxy()
+    context = SimpleNamespace(cluster=SimpleNamespace(nodes=nodes))
+    watched.app = SimpleNamespace(hub=SimpleNamespace(routespec="/hub/", host=HUB), context=context)
+    deleted: list[str] = []
+
+    async def request(path: str, method: str = "GET", body: Any = None) -> Answer:
+        if method == "DELETE":
+            deleted.append(path)
+        users[3] = user("eve", "node1")
+        spec = {"/hub": {"target": HUB, "hub": True, "jupyterhub": True}}
+        paths = {f"/user/{u.name}": (u.name, u.spawners[""].server.host) for u in users.values()}
+        return Answer(
+            spec | {p: {"target": host, "user": name, "jupyterhub": True} for p, (name, host) in paths.items()}
+        )
+
+    monkeypatch.setattr(watched, "api_request", request)
+    await watched.check_routes(users, {})
+    assert deleted == ["/user/ben"]
+
+
 class App:
     """Counts the comparisons."""
 

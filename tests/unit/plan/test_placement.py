@@ -45,6 +45,18 @@ def test_ties_go_to_the_node_with_fewer_servers():
     assert chosen(node("a", servers=3), node("b", servers=2), node("c", servers=4)) == "b"
 
 
+def test_memory_that_is_about_the_same_says_nothing():
+    """What is free changes from look to look; a node must not be left out because it had a little less each time."""
+    assert chosen(node("a", 40, 64, servers=6), node("b", 39, 64, servers=3), node("c", 38.5, 64)) == "c"
+    assert chosen(node("a", 40, 64, servers=6), node("c", 30, 64)) == "a"
+
+
+def test_nodes_whose_memory_is_not_known_are_spread_over_by_number():
+    """A node that has not said what it has is taken after those that have."""
+    assert chosen(node("a", 0, 0, servers=1), node("b", 0, 0)) == "b"
+    assert chosen(node("a", 2, 4, servers=1), node("b", 0, 0)) == "a"
+
+
 def test_the_home_decides():
     """A server goes where its files are, however full other nodes are or are not."""
     assert chosen(node("a", 3.9), node("b", 1.5), home="b") == "b"
