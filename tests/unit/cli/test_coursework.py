@@ -17,18 +17,21 @@ from firstbell.config.reader import read_course
 from firstbell.config.wire import to_wire
 from firstbell.engine.fake import FakeEngine
 from firstbell.errors import CourseFileError
-from firstbell.hub import coursework_control
+from firstbell.hub import control, coursework_control
+from firstbell.hub.acts import COMMAND_LINE
 from firstbell.hub.people import PeopleStore
 from firstbell.hub.secrets import read_or_create
 from firstbell.model.container import File
 from firstbell.model.observed import ContainerState, Phase, RunResult
 from firstbell.model.runtime import COURSEWORK_DIR
 from firstbell.work import coursework as work
+from firstbell.work import people
 from tests.support.coursework import Room, contents, fill
 
 from .conftest import Command
 
 ROSTER = "username,name,email,role,section\nada,Ada,,student,A\nben,Ben,,student,B\n"
+_PROGRAMS = {"firstbell.hub.control": control, "firstbell.hub.coursework_control": coursework_control}
 
 
 class HubEngine(FakeEngine):
@@ -51,14 +54,15 @@ class HubEngine(FakeEngine):
 
     async def exec(self, name: str, argv: Iterable[str], stdin: bytes = b"", deadline: float = 60) -> RunResult:
         _, _, module, *words = argv
-        assert module == "firstbell.hub.coursework_control"
-        place = ["--course", self.root / "course.json", "--secrets", self.root / "secrets.json",
-                 "--state", self.root, "--folder", self.room.layout.root]  # fmt: skip
+        program = _PROGRAMS[module]
+        place = ["--course", self.root / "course.json", "--secrets", self.root / "secrets.json", "--state", self.root]
+        if program is coursework_control:
+            place += ["--folder", self.room.layout.root]
         if words[0] == "progress":
             await self.room.all_done(self.room.desk())
         out = io.StringIO()
         with redirect_stdout(out):
-            code = await asyncio.to_thread(coursework_control.main, [*map(str, place), *words])
+            code = await asyncio.to_thread(program.main, [*map(str, place), *words])
         return RunResult(code, out.getvalue().encode())
 
 
@@ -80,7 +84,7 @@ def hub(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hu
     engine.room.now = time.time  # type: ignore[method-assign]
     engine.room.book.now = engine.room.now
 
-    async def connect(kind: str, host: str = "") -> HubEngine:
+    async def connect(kind: str, host: str = "", certificates: object = None) -> HubEngine:
         return engine
 
     monkeypatch.setattr(common, "connect", connect)
@@ -200,6 +204,7 @@ async def test_a_hand_in_for_somebody_has_a_receipt_and_is_written_down(command:
     [task] = ended["tasks"]
     receipt = await work.ask(hub, course, "receipt", "hw1", "ada", task["receipt"])
     assert [file["path"] for file in receipt["files"]] == ["a.py"] and receipt["by"] == "ada"
-    assert (await work.ask(hub, course, "acts"))[0]["what"] == "hand-in"
+    [written] = await people.acts(hub, course, 0, "ada")
+    assert (written.who, written.what, written.words) == (COMMAND_LINE, "hand-in", "hw1")
     with pytest.raises(CourseFileError, match="nobody of the course"):
         await work.ask(hub, course, "hand-in", "hw1", "zoe")
