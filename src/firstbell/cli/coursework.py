@@ -25,6 +25,9 @@ AtOption = Annotated[
     str, typer.Option("--at", metavar="TIME", help="When, in the course's time zone; the hub does it then.")
 ]
 
+_NAMED = 5
+"""How many people a sentence names."""
+
 assignments = typer.Typer(help="Assignments: how far they are, and everybody's part in them.", no_args_is_help=True)
 
 
@@ -160,6 +163,10 @@ def show(
          for row in answer["people"]],
     )  # fmt: skip
     terminal.note(f"Times are those of {answer['time_zone']}; * is a deadline of one's own.")
+    if without := [row["user"] for row in answer["people"] if not row["released"] and not row["under_way"]]:
+        to = " ".join(f"--to {user}" for user in without[:_NAMED])
+        more = f", and {len(without) - _NAMED} more" if len(without) > _NAMED else ""
+        terminal.note(f"Not handed out to {', '.join(without[:_NAMED])}{more}: firstbell release {name} {to}")
 
 
 def _show_receipts(terminal: Terminal, rows: Sequence[dict[str, Any]], name: str, user: str) -> None:
@@ -243,8 +250,14 @@ def _tell_end(terminal: Terminal, order: dict[str, Any], now: dict[str, Any], do
         terminal.say(f"{order['assignment']}: {done} {plural(states['done'], 'person', 'people')}")
     if now["later"]:
         terminal.say(f"{order['assignment']}: at {now['next']} {zone} for {plural(now['later'], 'person', 'people')}")
-    if order["due"] and order["kind"] == "release":
+    late = order.get("too_late")
+    if order["due"] and order["kind"] == "release" and not late:
         terminal.say(f"Due {order['due']} {zone}; everybody's work is collected then.")
+    if late:
+        terminal.note(
+            f"The deadline is past for {plural(len(late), 'person', 'people')}, whose work would be late; more time:"
+            f" firstbell extend {order['assignment']} {' '.join(late[:_NAMED])} --until TIME"
+        )
     if waiting := now["open"] - now["later"]:
         terminal.note(
             f"{plural(waiting, 'person', 'people')} still to come; the hub goes on: firstbell assignments show"

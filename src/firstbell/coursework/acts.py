@@ -217,12 +217,18 @@ class Acts:
         return Outcome(State.DONE, await self._grader.grade(task.assignment, task.user))
 
     async def _return(self, task: Task) -> Outcome:
-        await self._grader.feedback(task.assignment, task.user)
+        found = self._book.assignment(task.assignment)
+        graded = self._layout.autograded(task.user, task.assignment)
+        if found and found.has_notebooks and not graded.is_dir():
+            return Outcome(State.SKIPPED, "nothing of theirs was graded")
+        points = await self._grader.feedback(task.assignment, task.user)
         folder = self._layout.feedback(task.user, task.assignment)
         if not folder.is_dir():
             return Outcome(State.SKIPPED, "there is no feedback for them")
         parcel = await asyncio.to_thread(packed, folder)
-        return await self._put(task, self._place(FEEDBACK, task.assignment), parcel)
+        put = await self._put(task, self._place(FEEDBACK, task.assignment), parcel)
+        # Feedback that says the same is of this grading, too, though nothing had to be put.
+        return Outcome(State.DONE, "; ".join([*([points] if points else []), put.words]))
 
 
 def _nothing(task: Task, why: str) -> Outcome:

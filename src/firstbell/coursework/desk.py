@@ -12,7 +12,7 @@ from firstbell.coursework.acts import Acts, Outcome
 from firstbell.coursework.book import Book
 from firstbell.coursework.layout import Layout
 from firstbell.coursework.store import clear
-from firstbell.errors import CourseBusy, CourseFileError, EngineUnavailable, FirstbellError, HomeMissing
+from firstbell.errors import CourseBusy, CourseFileError, EngineUnavailable, FirstbellError, GradingFailed, HomeMissing
 from firstbell.model.coursework import Kind, State, Task
 
 LOG = logging.getLogger("firstbell.coursework")
@@ -120,7 +120,8 @@ class Desk:
         except (EngineUnavailable, CourseBusy) as error:
             self._later(task, error.what)
             return None
-        except (CourseFileError, HomeMissing) as error:
+        except (CourseFileError, HomeMissing, GradingFailed) as error:
+            # What hangs or means harm would take as long, and do the same, each time.
             return Outcome(State.FAILED, words_of(error))
         except FirstbellError as error:
             if task.tries + 1 >= _TRIES:

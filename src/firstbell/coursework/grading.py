@@ -25,7 +25,7 @@ class Grader(Protocol):
         ...
 
     async def feedback(self, assignment: str, user: str) -> str:
-        """Make `feedback/USER/NAME`; words for people, or empty. Raises FirstbellError."""
+        """Make `feedback/USER/NAME`; the points that are given back, in words, or empty. Raises FirstbellError."""
         ...
 
 

@@ -19,6 +19,8 @@ from firstbell.model.runtime import COURSEWORK_DIR
 _LONGEST_ANSWER = 32 * 1024**2
 """Bytes of what a hostile container says that are looked at: its outputs as JSON, three times over."""
 _MOST_WORDS = 12
+POINTS = " points"
+"""In the words of every grade."""
 BY_HAND = "the rest is graded by hand"
 
 
@@ -47,7 +49,7 @@ class Graded:
     @property
     def words(self) -> str:
         """For people, in one line."""
-        parts = [f"{self.score:g} of {self.max_score:g} points"]
+        parts = [f"{self.score:g} of {self.max_score:g}{POINTS}"]
         parts += [f"{self.late_penalty:g} taken off for being late"] if self.late_penalty else []
         parts += [BY_HAND] if self.needs_manual else []
         shown = self.remarks[:_MOST_WORDS]
@@ -116,7 +118,7 @@ class NbGrader:
         """See Grader.feedback."""
         # Its pages read the gradebook, and nbgrader may write there what an older version left out.
         said = await self._write("feedback", f"{assignment}/{user}", {"assignment": assignment, "user": user})
-        return ", ".join(said["pages"])
+        return Graded(said["score"], said["max_score"], said["needs_manual"], said["late_penalty"]).words
 
     async def grades(self, assignment: str = "", user: str = "") -> tuple[Mapping[str, Any], ...]:
         """The gradebook's rows, of everything or of one assignment, one user. Raises GradingFailed."""

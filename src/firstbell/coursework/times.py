@@ -9,16 +9,19 @@ from zoneinfo import ZoneInfo
 from firstbell.errors import CourseFileError
 from firstbell.plan.bells import moment
 
-_DATE_AND_TIME = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d{1,2}:\d\d)(?::\d\d)?")
+_DATE_AND_TIME = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d{1,2}:\d\d(?::\d\d)?)")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
-_CLOCK = re.compile(r"\d{1,2}:\d\d")
-_LATER = re.compile(r"\+(\d+)([mhd])")
+_CLOCK = re.compile(r"\d{1,2}:\d\d(?::\d\d)?")
+_LATER = re.compile(r"\+(\d{1,9})([smhd])")
 _AGO = re.compile(r"(\d{1,6})([mhd])")
-_UNITS = {"m": 60, "h": 3600, "d": 86400}
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def parse_moment(text: str, zone: ZoneInfo, now: float) -> float:
-    """Unix seconds of `2026-11-21 14:05`, `14:05` (the next time it is), `+90m` or `now`. Raises CourseFileError."""
+    """Unix seconds of `2026-11-21 14:05`, `14:05` (the next time it is), `+90m` or `now`. Raises CourseFileError.
+
+    Seconds may follow the minutes.
+    """
     text = text.strip()
     if text == "now":
         return now
@@ -27,13 +30,17 @@ def parse_moment(text: str, zone: ZoneInfo, now: float) -> float:
     today = dt.datetime.fromtimestamp(now, zone).date()
     try:
         if _CLOCK.fullmatch(text):
-            times = [moment(today + dt.timedelta(days=days), f"{text:0>5}", zone).timestamp() for days in (0, 1)]
+            times = [moment(today + dt.timedelta(days=days), _padded(text), zone).timestamp() for days in (0, 1)]
             return next(time for time in times if time > now)
         if found := _DATE_AND_TIME.fullmatch(text):
-            return moment(dt.date.fromisoformat(found[1]), f"{found[2]:0>5}", zone).timestamp()
+            return moment(dt.date.fromisoformat(found[1]), _padded(found[2]), zone).timestamp()
     except ValueError as error:
         raise _unclear(text, str(error)) from None
     raise _unclear(text, "")
+
+
+def _padded(clock: str) -> str:
+    return clock.zfill(len("14:05" if clock.count(":") == 1 else "14:05:00"))
 
 
 def parse_past(text: str, zone: ZoneInfo, now: float) -> float:

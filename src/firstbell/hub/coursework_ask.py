@@ -97,6 +97,8 @@ class Coursework:
             with self._acts.noted(by.name, kind.value, _named(wish, whom), words):
                 if due is not None:
                     self._set_due(found, whom, due, wish.to)
+                elif kind is Kind.RELEASE:
+                    self._collect_when_due(found, whom)
                 self._book.ask(kind, wish.assignment, dict.fromkeys(whom, at), by=by.name, batch=batch, asked=now)
         return {
             "batch": batch,
@@ -105,6 +107,7 @@ class Coursework:
             "people": list(whom),
             "at": shown(at, self._zone) if at > now else "",
             "due": shown(due if due is not None else found.due, self._zone),
+            "too_late": self._too_late(found, whom) if kind is Kind.RELEASE and due is None else [],
             "time_zone": self._course.time_zone,
         }
 
@@ -175,6 +178,11 @@ class Coursework:
             raise CourseFileError("the course has no students yet", next_step="See: firstbell people list")
         return whom
 
+    def _too_late(self, found: Assignment, whom: Mapping[str, Person]) -> list[str]:
+        """Those whose deadline is past."""
+        own, now = self._book.extensions(found.name), self._now()
+        return [user for user in whom if (due := own.get(user, found.due)) is not None and due <= now]
+
     def _set_due(self, found: Assignment, whom: Mapping[str, Person], due: float, named: tuple[str, ...]) -> None:
         """The assignment's deadline, or where people or sections are named, theirs; with the collecting at it."""
         if named:
@@ -185,8 +193,17 @@ class Coursework:
             self._book.keep(replace(found, due=due))
             own = self._book.extensions(found.name)
             times = {user: own.get(user, due) for user in whom}
+        self._collect_at(found.name, times)
+
+    def _collect_when_due(self, found: Assignment, whom: Mapping[str, Person]) -> None:
+        """Who gets it only now, as they came to the course later, is collected at the deadline as everybody is."""
+        own = self._book.extensions(found.name)
+        times = {user: own.get(user, found.due) for user in whom}
+        self._collect_at(found.name, {user: at for user, at in times.items() if at is not None})
+
+    def _collect_at(self, assignment: str, times: Mapping[str, float]) -> None:
         open_times = {user: at for user, at in times.items() if at > self._now()}
-        self._book.ask(Kind.COLLECT, found.name, open_times, by=DEADLINE)
+        self._book.ask(Kind.COLLECT, assignment, open_times, by=DEADLINE)
 
 
 def _named(wish: Wish, whom: Mapping[str, Person]) -> list[str]:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from firstbell.coursework.book import Book
 from firstbell.coursework.layout import MANIFEST, Layout
-from firstbell.coursework.nbgrader_grader import BY_HAND
+from firstbell.coursework.nbgrader_grader import BY_HAND, POINTS
 from firstbell.coursework.times import shown
 from firstbell.errors import CourseFileError
 from firstbell.hub.coursework_people import Roll
@@ -166,7 +166,7 @@ class Report:
                     "late": sum(due is not None and h.time > due for h in mine),
                     "graded": graded.words or "yes" if graded else "",
                     "returned": shown(returned.ended, self._zone) if returned else "",
-                    "has_grade_back": _is_after(returned, graded),
+                    "grade_back": _grade_back(returned, graded),
                     "problem": work.problem(user),
                     **work.under_way(user),
                 }
@@ -215,9 +215,13 @@ class _Work:
         return task.state in OPEN and task.at <= self._now
 
 
-def _is_after(returned: Task | None, graded: Task | None) -> bool:
-    """Whether what was returned is of the last grading."""
-    return bool(returned and graded and (graded.ended or 0.0) <= (returned.ended or 0.0))
+def _grade_back(returned: Task | None, graded: Task | None) -> str:
+    """The points that were returned, if they are of the last grading; with those that somebody has given by hand."""
+    if not returned or not graded or (graded.ended or 0.0) > (returned.ended or 0.0):
+        return ""
+    words = returned.words if POINTS in returned.words else graded.words
+    points, *_ = words.split("; ")
+    return f"{points}; {BY_HAND}" if points and BY_HAND in words else points
 
 
 _OWN = ("due", "extended", "released", "handed_in", "kind", "receipt", "late", "returned")
@@ -228,11 +232,9 @@ def _own(row: Mapping[str, Any], last: Task | None) -> dict[str, Any]:
 
     `last` is their last hand-in.
     """
-    points, *_ = row["graded"].split("; ") if row["has_grade_back"] else [""]
-    by_hand = points and BY_HAND in row["graded"]
     return {
         **{name: row[name] for name in _OWN},
-        "graded": f"{points}; {BY_HAND}" if by_hand else points,
+        "graded": row["grade_back"],
         "under_way": Kind.HAND_IN.value if last and last.state in OPEN else "",
         "problem": last.words if last and last.state is State.FAILED else "",
     }

@@ -151,7 +151,8 @@ def test_feedback_shows_points_and_comments_and_runs_nothing(open_class: Classro
     evil = f"from IPython.display import HTML, display\ndisplay(HTML('<script>alert(1)</script><i>seen</i>'))\n{HALF}"
     open_class.hand_in("ann@example.org [1]", answered(open_class.released(), evil, "<img src=x onerror=alert(2)>why"))
     open_class.grade("ann@example.org [1]")
-    assert open_class.do("feedback", assignment="ps1", user="ann@example.org [1]")["pages"] == ["ps1.html"]
+    said = open_class.do("feedback", assignment="ps1", user="ann@example.org [1]")
+    assert (said["pages"], said["score"], said["max_score"]) == (["ps1.html"], 1, 6)
     page = (open_class.root / "feedback/ann@example.org [1]/ps1/ps1.html").read_text()
     assert "test_square" in page and "AssertionError" in page and "<i>seen</i>" in page
     assert "<script>alert(1)" not in page and "<img src=x onerror" not in page

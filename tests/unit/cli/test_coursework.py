@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import Iterable
 from contextlib import redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -145,6 +146,17 @@ def test_lists_for_people_and_programs(command: Command, hub: HubEngine):
     assert receipt["receipt"] == hub.room.book.handins()[0].receipt and receipt["counts"]
     assert receipt["receipt"] in command("assignments", "show", "hw1", "--user", "ada").out
     assert "handed in nothing" in command("assignments", "show", "hw1", "--user", "ben").out
+
+
+def test_who_joined_after_the_release_is_named(command: Command, hub: HubEngine):
+    """With the command that hands it out to them; and with the one for more time, where their deadline is past."""
+    command("release", "hw1", "--to", "ben", "--due", "+1h")
+    assert "Not handed out to ada: firstbell release hw1 --to ada" in command("assignments", "show", "hw1").err
+    hub.room.book.keep(replace(hub.room.book.assignments()[0], due=time.time() - 1))
+    done = command("release", "hw1", "--to", "ada")
+    assert "deadline is past for 1 person" in done.err and "firstbell extend hw1 ada --until TIME" in done.err
+    assert "work is collected then" not in done.out
+    assert "Not handed out" not in command("assignments", "show", "hw1").err
 
 
 def test_who_could_not_be_served_is_named_and_the_exit_code_says_so(command: Command, hub: HubEngine):

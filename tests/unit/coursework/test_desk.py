@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from firstbell.coursework.grading import Plain
 from firstbell.coursework.layout import MANIFEST
 from firstbell.coursework.store import verify
-from firstbell.errors import CourseFileError, EngineUnavailable, StartFailed
+from firstbell.errors import CourseFileError, EngineUnavailable, GradingFailed, StartFailed
 from firstbell.model.coursework import Assignment, HandinKind, Kind, Manifest, State, Task
 from tests.support.coursework import Room, contents, fill
 
@@ -242,6 +243,54 @@ async def test_what_fails_again_and_again_is_given_up_with_the_reason(room: Room
         room.time += 100
     [task] = room.book.tasks()
     assert task.state is State.FAILED and task.words == "no room on the disk (df -h)"
+
+
+class Refusing(Plain):
+    """A grader that can grade nobody's work, and has feedback for them all the same."""
+
+    asked = 0
+
+    async def grade(self, assignment: str, user: str) -> str:
+        """Refuses."""
+        self.asked += 1
+        raise GradingFailed(f"{assignment}.ipynb of {user}: it is no notebook")
+
+    async def feedback(self, assignment: str, user: str) -> str:
+        """Has points."""
+        del assignment, user
+        self.asked += 1
+        return "5.5 of 6 points"
+
+
+async def test_a_submission_that_cannot_be_graded_is_not_executed_again(room: Room):
+    """It would hang, or do harm, each time; the reason is said at once."""
+    room.home("ada", {"assignments/hw1/hw1.ipynb": "{"})
+    await room.hand_in("hw1", "ada")
+    grader = Refusing(room.layout)
+    room.book.ask(Kind.GRADE, "hw1", {"ada": room.time}, by="boss")
+    desk = room.desk(grader)
+    for _ in range(3):
+        await room.all_done(desk)
+        room.time += 100
+    task = room.book.tasks()[-1]
+    assert (task.state, grader.asked) == (State.FAILED, 1) and "no notebook" in task.words
+
+
+async def test_what_is_returned_has_its_points_and_nobody_ungraded_gets_any(room: Room):
+    """Returning to everybody passes over whose work was not graded; the same feedback once more is no lesser return."""
+    room.book.keep(Assignment("hw1", has_notebooks=True))
+    for user in ("ada", "ben"):
+        room.home(user, {})
+    fill(room.layout.autograded("ada", "hw1"), {"hw1.ipynb": "{}"})
+    fill(room.layout.feedback("ada", "hw1"), {"hw1.html": "good"})
+    grader = Refusing(room.layout)
+    for place in ("put into", "it is in"):
+        batch = room.book.ask(Kind.RETURN, "hw1", dict.fromkeys(("ada", "ben"), room.time), by="boss")
+        await room.all_done(room.desk(grader))
+        done, skipped = room.book.batch(batch)
+        assert done.state is State.DONE and done.words.startswith(f"5.5 of 6 points; {place} ~/assignments/feedback")
+        assert (skipped.state, skipped.words) == (State.SKIPPED, "nothing of theirs was graded")
+    assert grader.asked == 2
 
 
 class Unreleasable:

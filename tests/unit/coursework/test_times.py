@@ -35,6 +35,15 @@ def test_times_are_those_of_the_course(text: str, expected: str):
     assert shown(parse_moment(text, BERLIN, NOW), BERLIN) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("2026-10-24 16:30:15", 9015), ("2026-10-24 9:30:00", -16200), ("14:00:20", 20), ("+45s", 45), ("+2m", 120)],
+)
+def test_seconds_count(text: str, seconds: int):
+    """A deadline is not moved to the minute before it."""
+    assert parse_moment(text, BERLIN, NOW) == NOW + seconds
+
+
 @pytest.mark.parametrize("text", ["", "tomorrow", "2026-13-01 10:00", "25:00", "2026-11-21", "+5", "+-3h", "10:0"])
 def test_what_is_no_time_is_told_how_to_write_one(text: str):
     """The refusal shows a good one."""

@@ -111,6 +111,38 @@ async def test_sections_may_have_deadlines_of_their_own(hub: Hub):
     assert hub.room.book.deadline("hw1", "cem") == hub.room.time + 2 * HOUR
 
 
+async def test_who_joins_after_the_release_gets_it_when_it_is_released_to_them(hub: Hub):
+    """Until then they are shown as without it; then they have it, and are collected at the deadline as everybody is."""
+    await hub.act(Kind.RELEASE, due="+1h")
+    hub.store.keep("roster", ROSTER + "dan,Dan,,student,B\n")
+    people = {one["user"]: one for one in hub.report.assignment("hw1")["people"]}
+    assert not people["dan"]["released"] and people["ada"]["released"]
+    [row] = hub.report.assignments()["assignments"]
+    assert (row["students"], row["released"]) == (4, 3)
+    assert hub.report.student("dan")["assignments"] == []
+    order = await hub.act(Kind.RELEASE, "dan")
+    assert (order["people"], order["too_late"]) == (["dan"], [])
+    everybody = dict.fromkeys(("ada", "ben", "cem", "dan"), hub.room.time + HOUR)
+    assert open_tasks(hub, Kind.COLLECT) == everybody
+    await hub.act(Kind.RELEASE)
+    assert open_tasks(hub, Kind.COLLECT) == everybody
+    hub.room.time += HOUR
+    await hub.room.all_done(hub.room.desk())
+    assert [one.kind for one in hub.room.book.handins("hw1", "dan")] == [HandinKind.DEADLINE]
+
+
+async def test_who_joins_after_the_deadline_is_named_as_too_late(hub: Hub):
+    """Whoever hands it out hears that their work would be late; with more time it is collected then."""
+    await hub.act(Kind.RELEASE, due="+1h")
+    hub.room.time += 2 * HOUR
+    hub.store.keep("roster", ROSTER + "dan,Dan,,student,B\n")
+    assert (await hub.act(Kind.RELEASE, "dan"))["too_late"] == ["dan"]
+    assert open_tasks(hub, Kind.COLLECT) == {}
+    hub.ask.extend(Wish("hw1", ("dan",)), "+1h", Asker())
+    assert (await hub.act(Kind.RELEASE, "dan"))["too_late"] == []
+    assert open_tasks(hub, Kind.COLLECT) == {"dan": hub.room.time + HOUR}
+
+
 async def test_a_look_before_the_deadline_leaves_the_deadline(hub: Hub):
     """Collecting now is beside the collecting at the deadline, and counts only while there is nothing else."""
     await hub.act(Kind.RELEASE, due="+1h")
@@ -281,6 +313,8 @@ async def test_a_grade_is_its_persons_once_it_was_returned(hub: Hub):
     assert person["returned"] and person["problem"] == "return: no room on the disk of node2"
     done(hub, Kind.RETURN, "ada", State.DONE)
     assert grade() == "5 of 6 points"
+    done(hub, Kind.RETURN, "ada", State.DONE, "5.5 of 6 points; put into ~/assignments/feedback/hw1")
+    assert grade() == "5.5 of 6 points"
 
 
 async def test_an_order_under_way_is_counted_until_it_is_over(hub: Hub):

@@ -9,6 +9,7 @@ from typing import Any
 from nbgrader.converters import GenerateFeedback
 from nbgrader.converters.base import NbGraderException
 
+from firstbell.coursework.nbgrader.grades import read_grades
 from firstbell.coursework.nbgrader.place import MAKING, Place, Refused, making, put_in_place
 
 
@@ -28,8 +29,10 @@ def make_feedback(place: Place, job: dict[str, Any]) -> dict[str, Any]:
             raise Refused(*(converter.failed or [str(error)])) from error
         made = folder / user / assignment
         pages = sorted(path.relative_to(made).as_posix() for path in made.rglob("*.html"))
+        [row] = read_grades(place, job)["rows"]
         put_in_place(made, place.root / "feedback" / user / assignment)
-    return {"pages": pages, "remarks": []}
+    points = {name: row[name] for name in ("score", "max_score", "needs_manual", "late_penalty")}
+    return {"pages": pages, "remarks": [], **points}
 
 
 class _Feedback(GenerateFeedback):
