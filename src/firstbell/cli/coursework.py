@@ -212,7 +212,7 @@ async def _ordered(
 
 
 def _tell(terminal: Terminal, order: dict[str, Any], now: dict[str, Any], *, dry_run: bool, done: str) -> None:
-    """What came of it, with every exception by name. Raises FirstbellError if somebody's has failed."""
+    """What came of it, with every exception by name. Raises FirstbellError if somebody's has failed, or has to wait."""
     if terminal.is_json:
         terminal.data(order | {"dry_run": dry_run, "progress": now})
     elif dry_run:
@@ -223,6 +223,12 @@ def _tell(terminal: Terminal, order: dict[str, Any], now: dict[str, Any], *, dry
         raise FirstbellError(
             f"{order['kind']} of {order['assignment']} failed for {failed} of {plural(now['all'], 'person', 'people')}",
             next_step="Correct what it says, then run the command again: it does only what is missing.",
+        )
+    if stuck := now.get("stuck", 0):
+        of_all = f"{stuck} of {plural(now['all'], 'person', 'people')}"
+        raise FirstbellError(
+            f"{order['kind']} of {order['assignment']} has to wait for {of_all}",
+            next_step=f"The hub goes on by itself as soon as it can: firstbell assignments show {order['assignment']}",
         )
 
 
@@ -240,10 +246,11 @@ def _tell_end(terminal: Terminal, order: dict[str, Any], now: dict[str, Any], do
         if (
             order["kind"] == "grade"
             or task["state"] in {"failed", "skipped"}
+            or (task["state"] in {"due", "doing"} and task["words"])
             or "not taken" in task["words"]
             or "kept as" in task["words"]
         ):
-            style = {"failed": "red", "skipped": "dim"}.get(task["state"], "")
+            style = {"failed": "red", "skipped": "dim", "due": "yellow", "doing": "yellow"}.get(task["state"], "")
             terminal.say(f"  {task['user']}: {task['words']}", style=style)
     states, zone = now["states"], order["time_zone"]
     if states.get("done"):
@@ -258,7 +265,7 @@ def _tell_end(terminal: Terminal, order: dict[str, Any], now: dict[str, Any], do
             f"The deadline is past for {plural(len(late), 'person', 'people')}, whose work would be late; more time:"
             f" firstbell extend {order['assignment']} {' '.join(late[:_NAMED])} --until TIME"
         )
-    if waiting := now["open"] - now["later"]:
+    if waiting := now["open"] - now["later"] - now["stuck"]:
         terminal.note(
             f"{plural(waiting, 'person', 'people')} still to come; the hub goes on: firstbell assignments show"
         )

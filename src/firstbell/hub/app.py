@@ -117,6 +117,8 @@ class FirstbellHub(JupyterHub):
         ours = logging.getLogger("firstbell")
         ours.parent = self.log
         ours.setLevel(self.log.level)
+        # Attempts that are repeated are no news: of a node that is away there are some every second.
+        logging.getLogger("stamina").addHandler(logging.NullHandler())
         for handler in self.log.handlers:
             handler.addFilter(_without_session_ids)
 

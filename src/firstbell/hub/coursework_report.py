@@ -21,6 +21,8 @@ from firstbell.model.roster import Person
 
 _WAITS = 4.0
 _LOOK_EVERY = 0.25
+_IN_VAIN = 2
+"""Tries after which whoever follows is told that something does not pass in a moment, as a node that is away."""
 _DONE = (State.DONE, State.SKIPPED)
 
 
@@ -98,7 +100,7 @@ class Report:
         """How far a batch is, as soon as more than `ended` of it are over, or after some seconds."""
         now = self._progress(batch)
         for _ in range(int(_WAITS / _LOOK_EVERY)):
-            if ended < 0 or now["ended"] > ended or not now["open"]:
+            if ended < 0 or now["ended"] > ended or now["open"] == now["stuck"]:
                 break
             sleep(_LOOK_EVERY)
             now = self._progress(batch)
@@ -116,6 +118,7 @@ class Report:
             "ended": len(tasks) - len(waiting),
             "open": len(waiting),
             "later": len(later),
+            "stuck": sum(task.tries >= _IN_VAIN and task.at <= self._book.now() for task in waiting),
             "next": shown(min(later), self._zone) if later else "",
             "made": assignment is None or assignment.made == assignment.source,
             "states": {state.value: states[state] for state in State if states[state]},

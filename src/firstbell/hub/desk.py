@@ -24,7 +24,8 @@ from firstbell.engine.cluster import Cluster
 from firstbell.engine.connect import connect
 from firstbell.errors import FirstbellError
 from firstbell.hub.bell_hub import ApiHub, machine_now
-from firstbell.hub.coursework_people import CourseHomes, Roll
+from firstbell.hub.coursework_homes import CourseHomes
+from firstbell.hub.coursework_people import Roll
 from firstbell.hub.gradebook_facts import GradebookFacts
 from firstbell.hub.hub_tables import database_of
 from firstbell.hub.people import open_store

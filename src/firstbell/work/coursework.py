@@ -153,7 +153,8 @@ async def follow(
 ) -> dict[str, Any]:
     """Until all is over that is not for later; `report` is told of each change. What came of it.
 
-    Ends also where nothing has changed for some minutes; the desk goes on.
+    Ends also where all the rest was tried more than once in vain, or nothing has changed for some minutes; the desk
+    goes on.
     """
     ended, changed = -1, time.monotonic()
     while True:
@@ -162,7 +163,8 @@ async def follow(
             ended, changed = now["ended"], time.monotonic()
             report(now)
         is_made = now["made"] or order["kind"] != "release"
-        if (now["open"] == now["later"] and (is_made or not now["open"])) or time.monotonic() - changed > _STANDSTILL:
+        is_over = now["open"] == now["later"] + now["stuck"] and (is_made or not now["open"])
+        if is_over or time.monotonic() - changed > _STANDSTILL:
             return now
 
 

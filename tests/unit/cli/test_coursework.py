@@ -16,8 +16,10 @@ import pytest
 from firstbell.cli import common
 from firstbell.config.reader import read_course
 from firstbell.config.wire import to_wire
+from firstbell.coursework import desk
+from firstbell.coursework.transport import Home
 from firstbell.engine.fake import FakeEngine
-from firstbell.errors import CourseFileError
+from firstbell.errors import CourseBusy, CourseFileError
 from firstbell.hub import control, coursework_control
 from firstbell.hub.acts import COMMAND_LINE
 from firstbell.hub.people import PeopleStore
@@ -27,7 +29,7 @@ from firstbell.model.observed import ContainerState, Phase, RunResult
 from firstbell.model.runtime import COURSEWORK_DIR
 from firstbell.work import coursework as work
 from firstbell.work import people
-from tests.support.coursework import Room, contents, fill
+from tests.support.coursework import FolderHomes, Room, contents, fill
 
 from .conftest import Command
 
@@ -203,6 +205,24 @@ def test_without_a_hub_or_coursework_it_says_what_to_type(command: Command, hub:
     (tmp_path / "firstbell.toml").write_text(text)
     done = command("assignments", "list")
     assert done.code == 2 and "[coursework]" in done.err
+
+
+def test_who_has_to_wait_is_named_and_not_waited_for(command: Command, hub: HubEngine, monkeypatch: pytest.MonkeyPatch):
+    """Homes whose node is away: the others are served, each of them is named with why, and the command ends."""
+
+    make = FolderHomes.make
+
+    async def away_for_ben(homes: FolderHomes, user: str) -> Home:
+        if user == "ben":
+            raise CourseBusy("the files of ben are on node2, which does not answer now")
+        return await make(homes, user)
+
+    monkeypatch.setattr(FolderHomes, "make", away_for_ben)
+    monkeypatch.setattr(desk, "_AGAIN", 0.01)
+    done = command("release", "hw1")
+    assert done.code == 1 and "has to wait for 1 of" in done.err and "hub goes on by itself" in done.err
+    assert "  ben: trying again: the files of ben are on node2" in done.out
+    assert "handed out to" in done.out and "  ada" not in done.out
 
 
 async def test_a_hand_in_for_somebody_has_a_receipt_and_is_written_down(command: Command, hub: HubEngine):

@@ -15,8 +15,9 @@ from firstbell.errors import CourseBusy, CourseFileError
 from firstbell.hub import coursework_control
 from firstbell.hub.acts import ActsBook
 from firstbell.hub.coursework_ask import Asker, Coursework, Wish
+from firstbell.hub.coursework_homes import CourseHomes
 from firstbell.hub.coursework_offer import OFFERED, take_over
-from firstbell.hub.coursework_people import CourseHomes, Roll
+from firstbell.hub.coursework_people import Roll
 from firstbell.hub.coursework_report import Report
 from firstbell.hub.people import PeopleStore
 from firstbell.model.course import Course
@@ -274,6 +275,21 @@ async def test_progress_tells_what_is_over_and_what_is_for_later(hub: Hub):
     assert {task["user"]: task["words"] for task in now["tasks"]} == dict.fromkeys(("ada", "ben"), "has no files yet")
     later = hub.ask.act(Kind.RELEASE, Wish("hw1", at="+1h"), Asker())
     assert hub.report.progress(later["batch"])["later"] == 3
+
+
+async def test_progress_tells_what_does_not_pass_in_a_moment(hub: Hub):
+    """What was tried twice in vain, as for a home whose node is away, is told with its words, and counts as waiting."""
+    order = hub.ask.act(Kind.COLLECT, Wish("hw1", ("ada", "ben")), Asker())
+    for stuck in (0, 1):
+        hub.room.time += HOUR
+        [ada, _] = hub.room.book.batch(order["batch"])
+        hub.room.book.again(ada, hub.room.time + 5, "trying again: node2 does not answer")
+        assert hub.report.progress(order["batch"])["stuck"] == stuck
+    now = hub.report.progress(order["batch"])
+    assert [task["words"] for task in now["tasks"] if task["user"] == "ada"] == ["trying again: node2 does not answer"]
+    hub.ask.act(Kind.COLLECT, Wish("hw1", ("ada",), at="+1h"), Asker())
+    [again] = hub.room.book.open_tasks("hw1")[-1:]
+    assert hub.report.progress(again.batch)["stuck"] == 0
 
 
 async def test_feedback_and_grades_show(hub: Hub):
