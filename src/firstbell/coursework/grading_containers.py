@@ -38,6 +38,8 @@ OUTPUT_BYTES = 8 * MIB
 _PIDS = 256
 _TRUSTED_MEMORY = 2 * GIB
 _DISK = 512 * MIB
+READS_GRADES = f"{HELPER_MARK}grades"
+"""At the end of the name of a container that only reads the gradebook, for a command."""
 _PROGRAM_DIR = "/opt/firstbell/grading"
 _PACKAGE = "firstbell/coursework/nbgrader"
 _MAIN = b"from firstbell.coursework.nbgrader.program import main\n\nmain()\n"

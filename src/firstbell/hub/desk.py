@@ -16,6 +16,7 @@ from firstbell.coursework.acts import Acts
 from firstbell.coursework.book import Book
 from firstbell.coursework.desk import Desk
 from firstbell.coursework.grading import ByNotebooks, Grader, Plain
+from firstbell.coursework.grading_containers import READS_GRADES
 from firstbell.coursework.layout import Layout
 from firstbell.coursework.nbgrader_grader import NbGrader
 from firstbell.coursework.transport import HELPER_MARK, Transport
@@ -32,6 +33,7 @@ from firstbell.hub.people import open_store
 from firstbell.hub.places import Places
 from firstbell.model.course import Course
 from firstbell.model.names import Role
+from firstbell.model.observed import Phase
 from firstbell.model.runtime import Runtime
 from firstbell.plan.bell_forecast import starts_at_once
 from firstbell.plan.grader_image import grader_build
@@ -90,10 +92,14 @@ def slots(cores: int, hub: ApiHub) -> int:
 
 
 async def sweep(engine: Engine, course: str) -> None:
-    """End the helpers of a desk that was killed: they would be at the same home as those that come now."""
+    """End the helpers of a desk that was killed: they would be at the same home as those that come now.
+
+    Who reads the grades is a command's, which nobody has killed.
+    """
     observed = await engine.observe(course)
     for state in observed.of_role(Role.HELPER):
-        if HELPER_MARK in state.name:
+        is_read = state.phase is Phase.RUNNING and state.name.endswith(READS_GRADES)
+        if HELPER_MARK in state.name and not is_read:
             machine: Engine = await engine.on(state.node) if isinstance(engine, Cluster) else engine
             await machine.stop(state.name, 0)
 

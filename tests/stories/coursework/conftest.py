@@ -16,9 +16,13 @@ import pytest
 
 from firstbell.coursework.grading_containers import OUTPUT_BYTES
 from firstbell.coursework.nbgrader import execute
-from tests.support.assignment import as_text, source
+from tests.support.assignment import answered, as_text, source
 
 DUE = "2026-11-20T12:00:00+00:00"
+GOOD = "def square(x):\n    return x * x"
+HALF = "def square(x):\n    return 4"
+BODIES = {"ann": GOOD, "bob": HALF, "eve": "raise RuntimeError"}
+POINTS = {"ann": 4, "bob": 1, "eve": 1}
 SOURCES = Path(__file__).parents[3] / "src"
 
 
@@ -66,17 +70,14 @@ class Classroom:
 
     def grade(self, user: str, **about: Any) -> dict[str, Any]:
         """All three, for one submission."""
+        return self.do("record", **self.executed(user), **about)
+
+    def executed(self, user: str) -> dict[str, Any]:
+        """The first two, as the third is told of them."""
         prepared = self.do("prepare", assignment="ps1", user=user)
         assert "problems" not in prepared, prepared
-        return self.do(
-            "record",
-            assignment="ps1",
-            user=user,
-            said=self.execute(prepared),
-            ended="",
-            digests=prepared["digests"],
-            **about,
-        )
+        said, digests = self.execute(prepared), prepared["digests"]
+        return {"assignment": "ps1", "user": user, "said": said, "ended": "", "digests": digests}
 
     def released(self) -> dict[str, Any]:
         """The student version."""
@@ -119,9 +120,30 @@ def released_course(tmp_path_factory: pytest.TempPathFactory, nbgrader_programs:
     return made.root
 
 
+@pytest.fixture(scope="session")
+def graded_course(tmp_path_factory: pytest.TempPathFactory, nbgrader_programs: Path, released_course: Path) -> Path:
+    """The same course with three submissions, graded by our three programs, as BODIES and POINTS say."""
+    root = tmp_path_factory.mktemp("graded")
+    made = _copy(released_course, root, nbgrader_programs)
+    for user, body in BODIES.items():
+        made.hand_in(user, answered(made.released(), body))
+        assert made.grade(user)["score"] == POINTS[user]
+    return made.root
+
+
 @pytest.fixture
 def open_class(tmp_path: Path, nbgrader_programs: Path, released_course: Path) -> Classroom:
-    """A copy of it."""
-    shutil.copytree(released_course, tmp_path / "course")
-    (tmp_path / "home").mkdir()
-    return Classroom(tmp_path / "course", nbgrader_programs)
+    """A copy of the course in which nothing is graded."""
+    return _copy(released_course, tmp_path, nbgrader_programs)
+
+
+@pytest.fixture
+def graded_class(tmp_path: Path, nbgrader_programs: Path, graded_course: Path) -> Classroom:
+    """A copy of the course in which all is graded."""
+    return _copy(graded_course, tmp_path, nbgrader_programs)
+
+
+def _copy(course: Path, folder: Path, programs: Path) -> Classroom:
+    shutil.copytree(course, folder / "course")
+    (folder / "home").mkdir()
+    return Classroom(folder / "course", programs)

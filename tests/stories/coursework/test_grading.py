@@ -77,6 +77,8 @@ except OSError:
 """,
     "kills": "import os, signal\nos.kill(os.getppid(), signal.SIGKILL)",
 }
+LONGEST = ("forks", "deaf", "floods", "hangs")
+"""They end by the clock alone: first, so that nobody waits for them at the end."""
 FULL, BY_HAND = 4.0, 6.0
 
 
@@ -140,9 +142,9 @@ async def test_a_class_is_graded_and_nobody_is_harmed(grader: NbGrader, monkeypa
     files["submitted/broken/ps1/ps1.ipynb"] = '{"cells": ['
     files["nbgrader_config.py"] = read(volume, image, "nbgrader_config.py") + "\nc.Execute.timeout = 10\n"
     put(volume, image, files)
-    monkeypatch.setattr(grading_containers, "SECONDS", 60.0)
-    monkeypatch.setattr(grading_containers, "END_SECONDS", 30.0)
-    came = await grade_all(grader, [*SUBMISSIONS, "broken"])
+    monkeypatch.setattr(grading_containers, "SECONDS", 40.0)
+    monkeypatch.setattr(grading_containers, "END_SECONDS", 20.0)
+    came = await grade_all(grader, [*LONGEST, *(user for user in SUBMISSIONS if user not in LONGEST), "broken"])
     print({user: getattr(one, "words", str(one)) for user, one in came.items()})  # for whoever reads a failure
 
     for user in ("good", "fills", "peeks"):

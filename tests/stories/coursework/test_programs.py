@@ -15,12 +15,9 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from tests.stories.coursework.conftest import DUE, Classroom
+from tests.stories.coursework.conftest import BODIES, DUE, GOOD, HALF, POINTS, Classroom
 from tests.support.assignment import SECRET, answered, as_text, code, mark, source
 from tests.support.course import free_port
-
-GOOD = "def square(x):\n    return x * x"
-HALF = "def square(x):\n    return 4"
 
 
 def test_the_student_version_has_no_solutions_and_no_hidden_tests(open_class: Classroom) -> None:
@@ -51,14 +48,12 @@ def test_a_mistake_in_the_source_changes_nothing(open_class: Classroom) -> None:
     assert (open_class.root / "release/ps1/ps1.ipynb").read_text() == before
 
 
-def test_graded_cells_stay_once_there_are_grades(open_class: Classroom) -> None:
+def test_graded_cells_stay_once_there_are_grades(graded_class: Classroom) -> None:
     """Nbgrader refuses to change them then; that is said in words, with what to do."""
-    open_class.hand_in("ann", answered(open_class.released(), GOOD))
-    open_class.grade("ann")
     made = source()
     made["cells"].append(code("assert True", mark("another", grade=True, locked=True, points=1)))
-    (open_class.root / "source/ps1/ps1.ipynb").write_text(as_text(made))
-    (problem,) = open_class.do("student", assignment="ps1")["problems"]
+    (graded_class.root / "source/ps1/ps1.ipynb").write_text(as_text(made))
+    (problem,) = graded_class.do("student", assignment="ps1")["problems"]
     assert "the gradebook has grades of this assignment already" in problem
 
 
@@ -129,11 +124,8 @@ def test_what_the_hostile_container_says_is_no_more_than_outputs(open_class: Cla
     assert "was changed while it was graded" in said["problems"][0]
 
 
-def test_doing_it_twice_is_the_same_as_once_and_manual_points_stay(open_class: Classroom) -> None:
+def test_doing_it_twice_is_the_same_as_once_and_manual_points_stay(graded_class: Classroom) -> None:
     """As in nbgrader: what a person has given is not touched by grading again, only marked to be looked at."""
-    open_class.hand_in("ann", answered(open_class.released(), GOOD))
-    first = open_class.grade("ann")
-    assert (first["score"], first["needs_manual"]) == (4, True)
     by_hand = (
         "from nbgrader.api import Gradebook\n"
         "with Gradebook('sqlite:///gradebook.db') as book:\n"
@@ -141,9 +133,10 @@ def test_doing_it_twice_is_the_same_as_once_and_manual_points_stay(open_class: C
         "    book.find_comment('why', 'ps1', 'ps1', 'ann').manual_comment = 'Almost <b>there</b>'\n"
         "    book.db.commit()\n"
     )
-    open_class.run("python", "-c", by_hand)
-    assert open_class.grade("ann")["score"] == 5.5
-    assert len(open_class.do("grades")["rows"]) == 1
+    graded_class.run("python", "-c", by_hand)
+    again = graded_class.grade("ann")
+    assert (again["score"], again["needs_manual"]) == (5.5, True)
+    assert len(graded_class.do("grades")["rows"]) == len(BODIES)
 
 
 def test_feedback_shows_points_and_comments_and_runs_nothing(open_class: Classroom) -> None:
@@ -159,15 +152,35 @@ def test_feedback_shows_points_and_comments_and_runs_nothing(open_class: Classro
     assert open_class.do("feedback", assignment="ps1", user="bob") == {"problems": ['"ps1" of bob has not been graded']}
 
 
+@pytest.mark.parametrize(("end", "rows"), [("os.kill(os.getpid(), 9)", 1), ("1 / 0", 0)])
+def test_who_ends_before_points_are_saved_gives_no_zero(open_class: Classroom, end: str, rows: int) -> None:
+    """Killed or failed where the gradebook knows of the submission and not of its points: the next run is whole."""
+    open_class.hand_in("ann", answered(open_class.released(), GOOD))
+    executed = open_class.executed("ann")
+    config = open_class.root / "nbgrader_config.py"
+    before = config.read_text()
+    plugin = "import os\nfrom nbgrader.preprocessors import SaveAutoGrades\n"
+    config.write_text(f"{before}{plugin}SaveAutoGrades.preprocess = lambda *words: {end}\n")
+    with pytest.raises(AssertionError):
+        open_class.do("record", **executed)
+    config.write_text(before)
+    with sqlite3.connect(open_class.root / "gradebook.db") as book:
+        assert book.execute("select count(*) from submitted_assignment").fetchone() == (rows,)
+    assert open_class.do("grades")["rows"] == []
+    assert open_class.do("record", **executed)["score"] == 4
+    assert [row["score"] for row in open_class.do("grades")["rows"]] == [4]
+
+
 def test_extensions_and_penalties_are_nbgraders(open_class: Classroom) -> None:
     """Late is after one's own deadline; what that costs is said in nbgrader's configuration."""
     config = open_class.root / "nbgrader_config.py"
     config.write_text(config.read_text() + "\nc.LateSubmissionPlugin.penalty_method = 'zero'\n")
     made = answered(open_class.released(), GOOD)
     open_class.hand_in("ann", made, "2026-11-20 13:00:00 UTC")
-    late = open_class.grade("ann", due=DUE)
+    executed = open_class.executed("ann")
+    late = open_class.do("record", **executed, due=DUE)
     assert (late["score"], late["late_penalty"], late["seconds_late"]) == (0, 4, 3600)
-    extended = open_class.grade("ann", due=DUE, extension_seconds=7200)
+    extended = open_class.do("record", **executed, due=DUE, extension_seconds=7200)
     assert (extended["score"], extended["late_penalty"], extended["seconds_late"]) == (4, 0, 0)
 
 
@@ -178,46 +191,39 @@ def test_a_configuration_that_fails_is_said(open_class: Classroom) -> None:
     assert problem == "nbgrader_config.py fails: ZeroDivisionError: division by zero"
 
 
-def test_nbgraders_own_commands_work_on_the_folder(open_class: Classroom) -> None:
+def test_nbgraders_own_commands_work_on_the_folder(graded_class: Classroom) -> None:
     """Validate, autograde, feedback and export; and autograde gives the same points as our three containers."""
-    bodies = {"ann": GOOD, "bob": HALF, "eve": "raise RuntimeError"}
-    for user, body in bodies.items():
-        open_class.hand_in(user, answered(open_class.released(), body))
-    ours = {user: open_class.grade(user)["score"] for user in bodies}
-    notebooks = {user: _plain(open_class, user) for user in bodies}
-    assert ours == {"ann": 4, "bob": 1, "eve": 1}
-
-    validated = open_class.run("nbgrader", "validate", "release/ps1/ps1.ipynb")
+    notebooks = {user: _plain(graded_class, user) for user in BODIES}
+    validated = graded_class.run("nbgrader", "validate", "release/ps1/ps1.ipynb")
     assert "VALIDATION FAILED ON 2 CELL(S)" in validated.stdout
-    open_class.run("nbgrader", "autograde", "ps1", "--force")
-    rows = open_class.do("grades", assignment="ps1")["rows"]
-    assert {row["user"]: row["score"] for row in rows} == ours
-    assert {user: _plain(open_class, user) for user in bodies} == notebooks
-    open_class.run("nbgrader", "generate_feedback", "ps1", "--force")
-    open_class.run("nbgrader", "export", "--to", "grades.csv")
-    with (open_class.root / "grades.csv").open() as file:
+    graded_class.run("nbgrader", "autograde", "ps1", "--force")
+    rows = graded_class.do("grades", assignment="ps1")["rows"]
+    assert {row["user"]: row["score"] for row in rows} == POINTS
+    assert {user: _plain(graded_class, user) for user in BODIES} == notebooks
+    graded_class.run("nbgrader", "generate_feedback", "ps1", "--force")
+    graded_class.run("nbgrader", "export", "--to", "grades.csv")
+    with (graded_class.root / "grades.csv").open() as file:
         exported = {row["student_id"]: float(row["score"]) for row in csv.DictReader(file)}
-    assert exported == ours
-    open_class.run("nbgrader", "generate_assignment", "ps1", "--force")
+    assert exported == POINTS
+    graded_class.run("nbgrader", "generate_assignment", "ps1", "--force")
     # And ours again, after nbgrader's: files of 444 in the way are none.
-    assert open_class.grade("bob")["score"] == 1
+    assert graded_class.grade("bob")["score"] == 1
 
 
-def test_points_given_in_the_formgrader_come_out_in_feedback(open_class: Classroom) -> None:
+def test_points_given_in_the_formgrader_come_out_in_feedback(graded_class: Classroom) -> None:
     """Served behind a base URL, as a hub's servers are; one cell is graded by hand."""
-    open_class.hand_in("ann", answered(open_class.released(), GOOD))
-    open_class.grade("ann")
-    with formgrader(open_class) as ask:
+    with formgrader(graded_class) as ask:
         assert "nbgrader formgrade" in ask("gradebook/ps1/ps1")
-        (notebook,) = json.loads(ask("api/submitted_notebooks/ps1/ps1"))
+        found = json.loads(ask("api/submitted_notebooks/ps1/ps1"))
+        (notebook,) = (one for one in found if one["student"] == "ann")
         assert "It is so." in ask(f"submissions/{notebook['id']}/")
         grades = json.loads(ask(f"api/grades?submission_id={notebook['id']}"))
         (by_hand,) = (grade for grade in grades if grade["needs_manual_grade"])
         ask(f"api/grade/{by_hand['id']}", {"manual_score": 1.5})
-    (row,) = open_class.do("grades")["rows"]
+    (row,) = graded_class.do("grades", user="ann")["rows"]
     assert (row["score"], row["needs_manual"]) == (5.5, False)
-    open_class.do("feedback", assignment="ps1", user="ann")
-    assert "Score: 5.5 / 6.0" in (open_class.root / "feedback/ann/ps1/ps1.html").read_text()
+    graded_class.do("feedback", assignment="ps1", user="ann")
+    assert "Score: 5.5 / 6.0" in (graded_class.root / "feedback/ann/ps1/ps1.html").read_text()
 
 
 @contextmanager

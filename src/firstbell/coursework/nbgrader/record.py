@@ -14,6 +14,7 @@ from typing import Any
 from nbgrader.converters import Autograde
 from nbgrader.preprocessors import Execute
 
+from firstbell.coursework.nbgrader.grades import is_graded
 from firstbell.coursework.nbgrader.outputs import Unheard, answers, digest, merged
 from firstbell.coursework.nbgrader.place import Place, Refused, making, put_in_place, utc
 from firstbell.coursework.nbgrader.prepare import expected, exported, files_for, sanitised
@@ -36,6 +37,15 @@ def record(place: Place, job: dict[str, Any]) -> dict[str, Any]:
         cells, said = executed.get(name, ([], []))
         remarks += [f"{name}.ipynb: {remark}" for remark in (*said, *merged(notebook, cells))]
     _enter(place, job, set(notebooks))
+    try:
+        _save(place, assignment, user, notebooks)
+    except Exception:
+        _forget(place, assignment, user)
+        raise
+    return {**_result(place, assignment, user), "remarks": remarks}
+
+
+def _save(place: Place, assignment: str, user: str, notebooks: dict[str, Any]) -> None:
     with making(place.root) as folder:
         made = folder / "autograded"
         _copy_files(place, assignment, user, made)
@@ -45,7 +55,13 @@ def record(place: Place, job: dict[str, Any]) -> dict[str, Any]:
             if path.is_file():
                 path.chmod(0o444)
         put_in_place(made, place.root / "autograded" / user / assignment)
-    return {**_result(place, assignment, user), "remarks": remarks}
+
+
+def _forget(place: Place, assignment: str, user: str) -> None:
+    """Take a submission out of the gradebook again that could not be graded: it would stand there with no points."""
+    with place.gradebook() as gradebook:
+        if not is_graded(place, gradebook.find_submission(assignment, user)):
+            gradebook.remove_submission(assignment, user)
 
 
 def _graded(place: Place, assignment: str, user: str, name: str, notebook: dict[str, Any]) -> str:
