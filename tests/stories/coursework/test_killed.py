@@ -53,16 +53,17 @@ def school(tmp_path_factory: pytest.TempPathFactory) -> Iterator[School]:
         yield made
 
 
-def helpers() -> list[str]:
-    """The names of those that work for the coursework now."""
+def helpers(*states: str) -> list[str]:
+    """The names of the containers that are there for the coursework, in any state or these."""
+    wanted = [f"--filter=status={state}" for state in states]
     return docker("ps", "-a", "--format={{.Names}}", f"--filter=label=firstbell.course={NAME}",
-                  "--filter=label=firstbell.role=helper").split()  # fmt: skip
+                  "--filter=label=firstbell.role=helper", *wanted).split()  # fmt: skip
 
 
 def helper(verb: str) -> str:
     """The one that does this, once it runs."""
-    wait_for(lambda: any(name.endswith(verb) for name in helpers()), seconds=120)
-    return next(name for name in helpers() if name.endswith(verb))
+    found: list[str] = wait_for(lambda: [name for name in helpers("running") if name.endswith(verb)], seconds=120)
+    return found[0]
 
 
 def grading(school: School, *users: str) -> subprocess.Popen[str]:
