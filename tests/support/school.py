@@ -11,8 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from firstbell.config.reader import read_course
 from firstbell.model import names
 from firstbell.model.names import Role
+from firstbell.model.runtime import HUB_UID
+from firstbell.plan.grader_image import PYTHON, grader_build
+from firstbell.work.project import read_ca_bundle
 from tests.support.course import RunningCourse, docker
 from tests.support.local_hub import Browser
 from tests.support.visitor import Visitor
@@ -48,7 +52,7 @@ layout = Layout(Path("/srv/firstbell/coursework"))
 handins = Book(layout.book).handins(sys.argv[1])
 stored = {path.name for path in (layout.root / "handins" / sys.argv[1]).glob("*/*")}
 print(json.dumps({
-    "receipts": {one.receipt: one.user for one in handins},
+    "handins": [[one.user, one.kind, one.receipt] for one in handins],
     "wrong": [words for one in handins for words in verify(layout, one)],
     "unknown": sorted(stored - {one.id for one in handins}),
     "incoming": [str(path) for path in layout.incoming.glob("*")],
@@ -82,6 +86,17 @@ class School:
             answer = browser.form(urlsplit(told["link"]).path, password=PASSWORD, again=PASSWORD)
             assert answer.status_code == 302, answer.text
         return joined
+
+    def hand_in(self, browser: Browser, assignment: str) -> int:
+        """By the form of one's own page; the answer's status."""
+        page = browser.get("/hub/coursework/mine")
+        token = next(c.value for c in browser.cookies.jar if c.name == "_xsrf" and c.path == "/hub/")
+        assert page.status_code == 200, page.text
+        return browser.post(
+            "/hub/coursework/mine/hand-in",
+            data={"_xsrf": token or "", "assignment": assignment},
+            headers={"Origin": self.course.url},
+        ).status_code
 
     @asynccontextmanager
     async def at_work(self, user: str) -> AsyncIterator[Visitor]:
@@ -122,11 +137,12 @@ class School:
 
     def in_grader(self, program: str) -> str:
         """The same, beside nbgrader in the coursework's folder, as whoever looks after grades does."""
-        image = docker("images", "-q", "firstbell/grader").split()[0]
+        course = read_course(self.course.folder, {})
+        image = grader_build(course, read_ca_bundle(course.network)).tag
         volume = names.volume(self.course.name, Role.COURSEWORK)
         words = ["run", "--rm", "--network=none", f"--label=firstbell.course={self.course.name}", "-v"]
-        words += [f"{volume}:/course", "--workdir=/course", "--user=64200:64200", "--env=HOME=/tmp", image]
-        return docker(*words, "/opt/firstbell/nbgrader/bin/python", "-c", program)
+        words += [f"{volume}:/course", "--workdir=/course", f"--user={HUB_UID}", "--env=HOME=/tmp", image]
+        return docker(*words, PYTHON, "-c", program)
 
     def stored(self, assignment: str) -> dict[str, Any]:
         """The hand-ins that there are, whose they are, and what of them is not as their receipts say."""

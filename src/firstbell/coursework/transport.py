@@ -10,6 +10,7 @@ import asyncio
 import base64
 import hashlib
 import json
+import re
 import tarfile
 import uuid
 from collections.abc import Iterable, Iterator
@@ -37,6 +38,8 @@ _OUT = "/tmp/firstbell-taken"  # noqa: S108 - in a container of our own
 _DEADLINE = 600.0
 HELPER_MARK = "-coursework-"
 """In the names of our helpers, which nobody needs once the desk that made them is gone."""
+_IS_HELPER = re.compile(f"-{Role.HELPER.value}-.*{HELPER_MARK}[a-z0-9]{{6,8}}(?![a-z0-9-])")
+"""Followed by a verb or six digits: a course or a user may be called coursework, too."""
 _BLOCK = 1 << 18
 
 
@@ -114,6 +117,11 @@ class Put:
     """False where it was there already."""
     kept: str = ""
     """The name under which an older one was kept."""
+
+
+def is_helper(name: str) -> bool:
+    """Whether a container of that name is such a helper."""
+    return _IS_HELPER.search(name) is not None
 
 
 class Transport:

@@ -19,7 +19,7 @@ from firstbell.coursework.grading import ByNotebooks, Grader, Plain
 from firstbell.coursework.grading_containers import READS_GRADES
 from firstbell.coursework.layout import Layout
 from firstbell.coursework.nbgrader_grader import NbGrader
-from firstbell.coursework.transport import HELPER_MARK, Transport
+from firstbell.coursework.transport import Transport, is_helper
 from firstbell.engine.base import Engine
 from firstbell.engine.cluster import Cluster
 from firstbell.engine.connect import connect
@@ -99,7 +99,7 @@ async def sweep(engine: Engine, course: str) -> None:
     observed = await engine.observe(course)
     for state in observed.of_role(Role.HELPER):
         is_read = state.phase is Phase.RUNNING and state.name.endswith(READS_GRADES)
-        if HELPER_MARK in state.name and not is_read:
+        if is_helper(state.name) and not is_read:
             machine: Engine = await engine.on(state.node) if isinstance(engine, Cluster) else engine
             await machine.stop(state.name, 0)
 

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from firstbell.coursework.transport import HELPER_MARK
+from firstbell.coursework.transport import is_helper
 from firstbell.engine.cluster import Cluster
 from firstbell.engine.waiting import until
 from firstbell.errors import CourseFileError, FirstbellError, HomeMissing, StartFailed
@@ -149,7 +149,7 @@ async def _until_no_server(engine: Cluster, course: Course, user: str) -> None:
     async def none() -> bool:
         observed = await engine.observe(course.name)
         # Coursework that is being put or taken ends by itself, and begins no more while the home is held.
-        at_work = (c for c in observed.of_role(Role.HELPER) if c.user == user and HELPER_MARK in c.name)
+        at_work = (c for c in observed.of_role(Role.HELPER) if c.user == user and is_helper(c.name))
         return not any(at_work) and all(observed.container(name).phase is Phase.MISSING for name in containers)
 
     try:

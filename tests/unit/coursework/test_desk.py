@@ -9,11 +9,16 @@ from pathlib import Path
 import pytest
 
 from firstbell.coursework.grading import Plain
+from firstbell.coursework.grading_containers import hostile, trusted
 from firstbell.coursework.layout import MANIFEST
+from firstbell.coursework.nbgrader.program import VERBS
 from firstbell.coursework.store import verify
+from firstbell.coursework.transport import is_helper
 from firstbell.errors import CourseFileError, EngineUnavailable, GradingFailed, StartFailed
+from firstbell.model import names
 from firstbell.model.coursework import Assignment, HandinKind, Kind, Manifest, State, Task
-from tests.support.coursework import Room, contents, fill
+from firstbell.model.names import Role
+from tests.support.coursework import COURSE, Room, contents, fill
 
 HOUR = 3600.0
 
@@ -373,6 +378,19 @@ async def test_helpers_see_one_home_without_rights(room: Room):
     for spec in (put, take):
         assert spec.network == "none" and not spec.new_privileges
         assert [mount.source for mount in spec.mounts] == ["home-ada"]
+
+
+async def test_helpers_are_told_from_others_of_a_course_or_user_named_coursework(room: Room):
+    """A new desk ends what a killed one has left, and nothing else."""
+    room.home("ada", {"assignments/hw1/a.py": "1"})
+    await room.hand_in("hw1", "ada")
+    ours = [room.engine.specs[0].name, hostile(COURSE, "image", "hw1/ada").name]
+    ours += [trusted(COURSE, "image", verb, "hw1/ada").name for verb in VERBS]
+    assert all(is_helper(name) for name in ours), ours
+    course = "my-coursework"
+    others = [names.container(course, role) for role in Role] + [names.container("c", Role.HELPER, "coursework")]
+    others += [f"{names.container(course, Role.HELPER)}-compress", names.container(course, Role.SERVER, "ada")]
+    assert not [name for name in others if is_helper(name)]
 
 
 async def test_thousands_of_files_cost_no_more_than_themselves(room: Room):

@@ -187,7 +187,7 @@ async def test_a_copy_that_fails_is_undone(machines, monkeypatch):
     home_control.refuse_while_moving(machines.store, "ada")
 
 
-@pytest.mark.parametrize(("role", "end"), [(Role.SERVER, ""), (Role.HELPER, f"{HELPER_MARK}1")])
+@pytest.mark.parametrize(("role", "end"), [(Role.SERVER, ""), (Role.HELPER, f"{HELPER_MARK}1a2b3c")])
 async def test_whoever_writes_meanwhile_keeps_the_home(machines, monkeypatch, role, end):
     """What a server that was started, or coursework, writes would not be in the copy: the move is undone."""
     copy = home_copy.copy
