@@ -93,6 +93,6 @@ def _programs() -> list[File]:
     ]
     package: Traversable = files("firstbell.coursework.nbgrader")
     for entry in sorted(package.iterdir(), key=lambda one: one.name):
-        if entry.name.endswith(".py") and entry.name not in {"__init__.py", "execute.py"}:
+        if entry.name.endswith(".py") and entry.name not in {"__init__.py", "execute.py", "gate.py"}:
             inside.append(File(f"{_PROGRAM_DIR}/{_PACKAGE}/{entry.name}", entry.read_bytes()))
     return inside

@@ -14,6 +14,7 @@ from prometheus_client import REGISTRY
 from traitlets import Instance
 
 from firstbell.config.wire import from_wire, runtime_from_wire
+from firstbell.coursework.layout import Layout
 from firstbell.engine.connect import connect
 from firstbell.errors import FirstbellError
 from firstbell.hub import acts, bell_tables, proxy, secrets
@@ -35,6 +36,8 @@ from firstbell.hub.coursework_staff import BOARDS, boards_of
 from firstbell.hub.figures import Figures, count_servers
 from firstbell.hub.figures_access import FIGURES, FiguresPage, forget_old_tokens
 from firstbell.hub.figures_ask import PATH as FIGURES_PATH
+from firstbell.hub.formgrader import FORMGRADER, Formgrader
+from firstbell.hub.formgrader_access import is_offered, service_token
 from firstbell.hub.homes import Store
 from firstbell.hub.hub_tables import database_of, is_postgresql, refuse_unreachable
 from firstbell.hub.lease_page import lease_handlers
@@ -81,6 +84,7 @@ class FirstbellHub(JupyterHub):
     _places: Places
     _roster: RosterFile | None = None
     _copy: StateCopy | None = None
+    _formgrader: Formgrader | None = None
 
     async def initialize(self, argv: Any = None) -> None:
         """Read the course, then as JupyterHub."""
@@ -106,6 +110,9 @@ class FirstbellHub(JupyterHub):
             proxy_token=secrets.token(self._places.shared / proxy.TOKEN_FILE),
         )
         self.update_config(settings(course, runtime, kept))
+        if self.context and is_offered(course, runtime):
+            layout, token = Layout(self._places.coursework), service_token(kept.cookie_secret)
+            self._formgrader = Formgrader(self, self.context, layout, token)
         await super().initialize(argv if argv is not None else [])
 
     def load_config_file(self, *_: Any, **__: Any) -> None:
@@ -131,6 +138,7 @@ class FirstbellHub(JupyterHub):
         people = ByName(self._roster.current if self._roster else Roster)
         self.tornado_settings[WALL] = wall_of(self, self.context, people)
         self.tornado_settings[BOARDS] = boards_of(self, self.context)
+        self.tornado_settings[FORMGRADER] = self._formgrader
         self.tornado_settings["template_vars"] = self.template_vars | {"is_staff": is_staff(self.context)}
         self.tornado_settings[FIGURES] = Figures(self.context, REGISTRY, lambda: count_servers(self.users))
 
@@ -202,6 +210,8 @@ class FirstbellHub(JupyterHub):
             self._beside(keep_written(self._places.state, context.cluster.room))
             self._beside(AwayCare(self, context.cluster, watch).run())
         self._beside(StaticCare(self._places.static, context).run())
+        if self._formgrader:
+            self._beside(self._formgrader.keep())
 
     async def cleanup(self) -> None:
         """As JupyterHub (which leaves servers and proxy alone, by our settings), then let go of engine and files."""

@@ -26,7 +26,11 @@ from firstbell.model.course import Course
 from firstbell.model.coursework import OPEN, Assignment, Kind, Task, folder_of, parse_assignment
 from firstbell.model.roster import Person
 
-ACTS = (*(kind.value for kind in (Kind.RELEASE, Kind.COLLECT, Kind.GRADE, Kind.RETURN)), "extend", "hand-in")
+BY_HAND_ACT = "grade by hand"
+ACTS = (
+    *(kind.value for kind in (Kind.RELEASE, Kind.COLLECT, Kind.GRADE, Kind.RETURN)),
+    *("extend", "hand-in", BY_HAND_ACT),
+)
 """What staff do here, as the record of acts calls it; its words begin with the assignment's name."""
 MOST_HANDINS = 200
 """Of one person for one assignment: nobody works on it for as many evenings."""

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 from urllib.parse import quote
 
 from tornado import web
 
 from firstbell.coursework.rights import Rank, Rights
-from firstbell.hub.coursework_ask import ACTS
+from firstbell.errors import CourseBusy, FirstbellError
+from firstbell.hub.coursework_ask import ACTS, BY_HAND_ACT
 from firstbell.hub.coursework_counter import Opened
 from firstbell.hub.coursework_do import CourseworkDo
 from firstbell.hub.coursework_rows import Row, Stage, count, in_order, row_of
 from firstbell.hub.coursework_staff import WORDS, StaffCoursework
+from firstbell.hub.coursework_window import words_of
+from firstbell.hub.formgrader import FORMGRADER, Formgrader
+from firstbell.hub.formgrader_access import may_enter
 from firstbell.hub.live_page import LivePage
 from firstbell.hub.pages import Route
 from firstbell.hub.wall_rows import matches
+
+LOG = logging.getLogger("firstbell.formgrader")
 
 _SORTS = {"": "who is to be looked after", "name": "name", "seen": "handed in longest ago"}
 
@@ -99,6 +106,7 @@ class BoardPage(StaffCoursework):
             mark=live.mark,
             rights=rights,
             may=self.may(),
+            by_hand=self.settings[FORMGRADER] is not None and may_enter(rights),
             words=WORDS,
             url=self.board_url(assignment),
         )
@@ -110,6 +118,30 @@ class BoardLive(LivePage, StaffCoursework):
     async def get(self, assignment: str) -> None:
         """Until the reader leaves, or may not read any more."""
         await self.follow(self.board(assignment))
+
+
+class ByHandPage(StaffCoursework):
+    """`/hub/coursework/by-hand`: POST with `assignment`; leads to it in nbgrader's formgrader, started if need be."""
+
+    @web.authenticated
+    async def post(self) -> None:
+        """Recorded, then there."""
+        rights, assignment = self.rights(), self.get_argument("assignment", "")[:100]
+        if not may_enter(rights):
+            raise web.HTTPError(403, "The formgrader knows no sections: it is for instructors.")
+        self.board(assignment)
+        formgrader: Formgrader | None = self.settings[FORMGRADER]
+        if formgrader is None:
+            raise web.HTTPError(404, "There is no formgrader in this course.")
+        with self.firstbell.acts.noted(self.own_name, BY_HAND_ACT, ["everybody"], assignment):
+            try:
+                url = await formgrader.open()
+            except CourseBusy as error:
+                raise web.HTTPError(409, words_of(error)) from error
+            except (FirstbellError, OSError, TimeoutError) as error:
+                LOG.warning("The formgrader could not be opened: %s", error)
+                raise web.HTTPError(503, "The formgrader does not start at present.") from error
+        self.redirect(f"{url}formgrader/gradebook/{quote(assignment, safe='')}", status=303)
 
 
 class StudentPage(StaffCoursework):
@@ -163,6 +195,7 @@ def coursework_handlers() -> list[Route]:
         (r"/coursework", CourseworkPage),
         (r"/coursework/acts", CourseworkActs),
         (r"/coursework/table", TablePage),
+        (r"/coursework/by-hand", ByHandPage),
         (on, BoardPage),
         (f"{on}/live", BoardLive),
         (f"{on}/do", CourseworkDo),

@@ -27,6 +27,8 @@ HOURS = 8
 """For which a grader may come back to a server that they opened: a day's work."""
 LOOK_EVERY = 5.0
 """Seconds between two looks for graders who are none any more; their server believes a login for 30 seconds."""
+JUST = 60.0
+"""Seconds from the click on “Open” to the server's question for a login."""
 TOLD_AGAIN = 600.0
 """Seconds in which the same person's entering is not told again: a browser logs in once for each of its sessions."""
 
@@ -74,6 +76,13 @@ async def keep_taking_back(app: Any, context: HubContext) -> None:
             LOG.exception("Looking who may still enter failed, trying again")
             app.db.rollback()
         await asyncio.sleep(LOOK_EVERY)
+
+
+def has_just_opened(handler: Any, client: Any) -> bool:
+    """Whether the person of this request asked on our page, a moment ago, for the server whose OAuth client this is."""
+    context: HubContext = handler.settings[SETTING]
+    owner = client.spawner.user.name if client.spawner is not None else ""
+    return bool(owner) and context.acts.has_done(handler.current_user.name, "open", owner, JUST)
 
 
 def note_entry(handler: Any) -> None:

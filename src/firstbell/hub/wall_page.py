@@ -16,7 +16,7 @@ from firstbell.hub.bell_arrival import ArrivingAuthorize
 from firstbell.hub.context import HubContext
 from firstbell.hub.deeds import OPEN, RESTART, START, STOP, TOLD, WORDS, Deeds
 from firstbell.hub.live_page import LivePage
-from firstbell.hub.open_as_staff import let_in, note_entry, tell_of_opening
+from firstbell.hub.open_as_staff import has_just_opened, let_in, note_entry, tell_of_opening
 from firstbell.hub.pages import Route, template_vars
 from firstbell.hub.staff_page import StaffPage, person_of
 from firstbell.hub.wall import Wall
@@ -225,6 +225,12 @@ class MessagePage(WallPage):
 
 class EnteringAuthorize(ArrivingAuthorize):
     """As JupyterHub's; who is let in at somebody else's server is noted."""
+
+    def needs_oauth_confirm(self, user: Any, oauth_client: Any, requested_scopes: Any) -> bool:
+        """Not of staff who have just said on our page that they want in: once is asked often enough."""
+        return not has_just_opened(self, oauth_client) and super().needs_oauth_confirm(
+            user, oauth_client, requested_scopes
+        )
 
     def send_oauth_response(self, headers: Any, body: Any, status: int) -> None:
         super().send_oauth_response(headers, body, status)

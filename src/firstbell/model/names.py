@@ -74,6 +74,7 @@ class Role(StrEnum):
     CERTIFICATES = "certificates"
     STATIC = "static"
     COURSEWORK = "coursework"
+    FORMGRADER = "formgrader"
     SERVERS = "servers"
     BASE = "base"
     COURSE_IMAGE = "image"

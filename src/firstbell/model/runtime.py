@@ -18,6 +18,8 @@ HUB_UID = 64200
 """User and group id of hub, proxy and edge; below Debian's dynamic range (65k), above any person's."""
 SIDECAR_UID = 64201
 """User and group id of the side-cars of web applications."""
+FORMGRADER_UID = 64203
+"""User id of the formgrader, in the hub's group."""
 
 HUB_ROOT = "/srv/firstbell"
 COURSE_FILE = f"{HUB_ROOT}/course.json"

@@ -79,7 +79,7 @@ def plan_down(course: Course, observed: Observed, hub_image: str, *, delete_home
     first = (Role.EDGE, Role.HUB, Role.PROXY)
     stops = [
         StopContainer(state.name, state.role, grace=15)
-        for role in (*first, Role.APP, Role.SERVER, Role.HELPER, Role.GUARD)
+        for role in (*first, Role.FORMGRADER, Role.APP, Role.SERVER, Role.HELPER, Role.GUARD)
         for state in (*observed.of_role(role.value), *(observed.standbys if role is Role.SERVER else ()))
     ]
     kept = frozenset() if delete_homes else KEPT_VOLUMES

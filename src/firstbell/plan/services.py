@@ -158,7 +158,7 @@ def _hub(inputs: Inputs, made: Runtime) -> ContainerSpec:
         files=(
             _directory(runtime.STATE_DIR),
             _directory(runtime.SHARED_DIR),
-            *([_directory(runtime.COURSEWORK_DIR)] if course.coursework else []),
+            *([_directory(runtime.COURSEWORK_DIR, 0o1770)] if course.coursework else []),
             File(runtime.STATIC_DIR, None, 0o755, runtime.HUB_UID, runtime.HUB_UID),
             File(runtime.COURSE_FILE, public),
             File(runtime.SECRETS_FILE, secrets, 0o400, runtime.HUB_UID, runtime.HUB_UID),
@@ -201,8 +201,8 @@ def _shared(course: Course) -> Mount:
     return Mount(MountKind.VOLUME, names.volume(course.name, Role.SECRETS), runtime.SHARED_DIR)
 
 
-def _directory(path: str) -> File:
-    return File(path, None, 0o700, runtime.HUB_UID, runtime.HUB_UID)
+def _directory(path: str, mode: int = 0o700) -> File:
+    return File(path, None, mode, runtime.HUB_UID, runtime.HUB_UID)
 
 
 def _proxy_facts(made: Runtime) -> bytes:

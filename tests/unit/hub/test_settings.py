@@ -84,9 +84,9 @@ def test_every_setting_is_one_of_jupyterhubs(kind):
 
 
 def test_a_desk_only_where_there_is_coursework():
-    """A course with assignments has a second service, which may ask nothing of the hub; others pay nothing for it."""
+    """A course with assignments has two services more, which may ask nothing of the hub; others pay nothing for it."""
     course = Course.model_validate({"name": "demo", "server": {"image": "demo:1"}, "coursework": {}})
     config = settings(course, RUNTIME, KEPT)
-    assert [service["name"] for service in config.JupyterHub.services] == ["keeper", "desk"]
+    assert [service["name"] for service in config.JupyterHub.services] == ["keeper", "desk", "formgrader"]
     assert [service for role in config.JupyterHub.load_roles for service in role["services"]] == ["keeper"]
     assert [service["name"] for service in of().JupyterHub.services] == ["keeper"]

@@ -106,13 +106,14 @@
   };
   // How far the orders are that are under way; who listens is told of their beginning and their end.
   const orders = one("[data-orders]");
-  const tellOrders = ({ asked, ended }) => {
+  const tellOrders = ({ asked, ended, failed }) => {
     if (!orders) return;
     const bar = one("progress", orders);
     bar.max = asked || 1;
     bar.value = ended;
     if (orders.hidden !== !asked) orders.hidden = !asked;
     const over = one("[data-orders-over]");
+    one("[data-some-failed]").hidden = !failed;
     if (asked) over.hidden = true;
     else if (orders.dataset.asked > 0) over.hidden = false;
     orders.dataset.asked = asked;
