@@ -395,10 +395,10 @@ async def test_helpers_are_told_from_others_of_a_course_or_user_named_coursework
 
 async def test_thousands_of_files_cost_no_more_than_themselves(room: Room):
     """Handing in thousands of files again takes time by their number, not by its square."""
-    room.home("ada", {f"assignments/hw1/f{number}": str(number) for number in range(3000)})
+    room.home("ada", {f"assignments/hw1/f{number}": str(number) for number in range(1500)})
     await room.hand_in("hw1", "ada")
     room.time += 1
     began = time.process_time()
     task = await room.hand_in("hw1", "ada")
     assert task.state is State.DONE
-    assert time.process_time() - began < 20
+    assert time.process_time() - began < 5

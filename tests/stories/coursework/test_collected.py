@@ -1,4 +1,4 @@
-"""SIGKILL while a real engine grades: of a container at its worst moment, and of the command and the desk at once."""
+"""A course that was collected on a real engine: graded with SIGKILL in between, and opened by nbgrader's own tools."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from firstbell.coursework.transport import is_helper
 from tests.support.assignment import answered, as_text, source
 from tests.support.course import FIRSTBELL, docker, running
 from tests.support.local_hub import wait_for
@@ -56,8 +57,8 @@ def school(tmp_path_factory: pytest.TempPathFactory) -> Iterator[School]:
 def helpers(*states: str) -> list[str]:
     """The names of the containers that are there for the coursework, in any state or these."""
     wanted = [f"--filter=status={state}" for state in states]
-    return docker("ps", "-a", "--format={{.Names}}", f"--filter=label=firstbell.course={NAME}",
-                  "--filter=label=firstbell.role=helper", *wanted).split()  # fmt: skip
+    found = docker("ps", "-a", "--format={{.Names}}", f"--filter=label=firstbell.course={NAME}", *wanted)
+    return [name for name in found.split() if is_helper(name)]
 
 
 def helper(verb: str) -> str:
@@ -126,3 +127,55 @@ def test_command_and_desk_are_killed_and_all_are_graded_once(school: School) -> 
     assert grades(school) == dict.fromkeys(USERS, FULL)
     wait_for(lambda: helpers() == [], seconds=90)
     assert docker("ps", "-aq", "--no-trunc", f"--filter=id={identity}") == ""
+
+
+TOOLS = """
+import csv, json, os, subprocess, time, urllib.request
+os.environ["PATH"] = "/opt/firstbell/nbgrader/bin:" + os.environ["PATH"]
+os.umask(0o077)
+def run(*words):
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+found = {"validate": run("nbgrader", "validate", "release/ps1/ps1.ipynb")}
+run("nbgrader", "autograde", "ps1", "--force")
+run("nbgrader", "export", "--to", "/tmp/grades.csv")
+found["export"] = {row["student_id"]: float(row["score"]) for row in csv.DictReader(open("/tmp/grades.csv"))}
+options = ["port=9999", "ip=127.0.0.1", "root_dir=/", "open_browser=False",
+           "jpserver_extensions=nbgrader.server_extensions.formgrader=True"]
+words = ["jupyter", "server", "--IdentityProvider.token=t", *("--ServerApp." + one for one in options)]
+server = subprocess.Popen(words, stderr=subprocess.DEVNULL)
+def ask(path, put=None):
+    request = urllib.request.Request("http://127.0.0.1:9999/" + path, put, {"Authorization": "token t"},
+                                     method="PUT" if put else "GET")
+    return urllib.request.urlopen(request, timeout=60).read().decode()
+until = time.monotonic() + 120
+while True:
+    try:
+        ask("api")
+        break
+    except OSError:
+        assert time.monotonic() < until and server.poll() is None
+        time.sleep(0.1)
+[notebook] = [one for one in json.loads(ask("formgrader/api/submitted_notebooks/ps1/ps1")) if one["student"] == "ann"]
+found["page"] = "It is so." in ask("formgrader/submissions/" + notebook["id"] + "/")
+grades = json.loads(ask("formgrader/api/grades?submission_id=" + notebook["id"]))
+[by_hand] = [one for one in grades if one["needs_manual_grade"]]
+ask("formgrader/api/grade/" + by_hand["id"], json.dumps({"manual_score": 1.5}).encode())
+server.terminate()
+server.wait(30)
+print(json.dumps(found))
+"""
+
+
+def test_nbgraders_own_tools_on_the_collected_course(school: School) -> None:
+    """Validate, autograde, export and formgrader on the coursework's volume as it is; their points are ours."""
+    assert school.ask("grade", "ps1")["progress"]["states"] == {"done": len(USERS)}
+    found = json.loads(school.in_grader(TOOLS).splitlines()[-1])
+    assert "VALIDATION FAILED ON 2 CELL(S)" in found["validate"]
+    assert found["export"] == dict.fromkeys(USERS, FULL)
+    assert found["page"] is True
+    assert grades(school) == dict.fromkeys(USERS, FULL) | {"ann": FULL + 1.5}
+    assert school.ask("return", "ps1")["progress"]["states"] == {"done": len(USERS)}
+    page = next(text for path, text in school.homes(["ann"])["ann"].items() if path.endswith("feedback/ps1/ps1.html"))
+    assert "Score: 5.5 / 6.0" in page
