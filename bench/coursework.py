@@ -62,6 +62,8 @@ class Measured:
     seconds: float
     containers_cpu: float
     """Of its helper containers, from their first instruction."""
+    hub_cpu: float
+    """Of the hub's container: its desk is in it."""
     machine_cpu: float
     """Of everything on the machine meanwhile: with the engine's own, and whatever else the machine did."""
     busy_before: float
@@ -85,13 +87,14 @@ class Classroom:
 
     def measured(self, step: str, people: int, do: Callable[[], Any], helper: str) -> Measured:
         """What a step takes; `helper` is in the names of its containers."""
-        busy = _busy()
-        with ContainersCpu(self.engine, prefix(), names.container(prefix(), Role.HUB)) as containers:
-            began, before = time.monotonic(), machine.cpu()
+        busy, hub = _busy(), names.container(prefix(), Role.HUB)
+        with ContainersCpu(self.engine, prefix(), hub) as containers:
+            began, before = time.monotonic(), (self.engine.usage(hub).cpu, machine.cpu())
             do()
-            seconds, everything = time.monotonic() - began, machine.cpu() - before
+            seconds, after = time.monotonic() - began, (self.engine.usage(hub).cpu, machine.cpu())
         cpu, count = containers.of(lambda name: helper in name)
-        found = Measured(step, people, round(seconds, 1), round(cpu, 1), round(everything, 1), round(busy, 2), count)
+        used = [round(then - first, 2) for first, then in zip(before, after, strict=True)]
+        found = Measured(step, people, round(seconds, 1), round(cpu, 2), used[0], used[1], round(busy, 2), count)
         print(f"  {found}", flush=True)
         return found
 
@@ -137,6 +140,7 @@ def _homes(title: str, step: Measured) -> tuple[Figure, ...]:
         Figure(f"{title}: all {people} homes", (step.seconds,), unit="s", goal=at_most(_LONGEST)),
         Figure("  CPU of the machine for one home", (step.machine_cpu / people,), unit="s"),
         Figure("  of which its helper container", (step.containers_cpu / people,), unit="s"),
+        Figure("  of which the hub with its desk", (step.hub_cpu / people,), unit="s"),
     )
 
 
