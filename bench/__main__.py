@@ -29,6 +29,7 @@ BENCHMARKS = {
     "logins": "CPU of the hub per login to a warm server              3 min, --quick 2",
     "rehearsal": "rehearse with 60 people beside Chromium windows      5 min, --quick 5",
     "swarm": "60 people, cold and warm, on a Swarm of three nodes  25 min, --quick 15",
+    "coursework": "release to 220 homes, collect from them, grade 40     8 min, --quick 5",
     "growth": "50 to 400 simulated servers, a day of comings and goings  6 min, --quick 4",
 }
 """In the order in which `all` takes them. Each is a module of this package with `run(engine, options) -> Record`."""

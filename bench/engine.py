@@ -6,7 +6,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -96,6 +96,14 @@ class Engine:
         body = {"Name": name, "CheckDuplicate": True, "Labels": {"firstbell.course": name}}
         self._http.post(f"{_API}/networks/create", json=body).raise_for_status()
         return str(self.call("GET", f"/networks/{name}")["IPAM"]["Config"][0]["Gateway"])
+
+    def stream(self, course: str) -> Iterator[dict[str, Any]]:
+        """What happens to the course's containers from now on, without an end."""
+        filters = {"filters": {"type": ["container"], "label": [f"firstbell.course={course}"]}}
+        with _client(timeout=None) as http, http.stream("GET", f"{_API}/events", params=_encoded(filters)) as answer:
+            for line in answer.iter_lines():
+                if line.strip():
+                    yield json.loads(line)
 
     def _gone(self, method: str, path: str, **query: Any) -> None:
         try:

@@ -56,12 +56,20 @@ class StartFailed(FirstbellError):
     exit_code = 5
 
 
+class RunStopped(StartFailed):
+    """A command was ended, as it took longer or printed more than it may."""
+
+
 class HomeMissing(StartFailed):
     """A home that must exist cannot be had; never answered with an empty one."""
 
 
 class PortTaken(StartFailed):
     """Something else listens where the course should."""
+
+
+class GradingFailed(FirstbellError):
+    """An assignment or a submission is such that it cannot be made, executed or graded; says why."""
 
 
 class CourseBusy(FirstbellError):

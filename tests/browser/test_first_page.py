@@ -93,6 +93,7 @@ async def test_the_first_page_is_light_and_the_second_visit_lighter(browser, sem
         assert not [path for path in first.of(f"/user/{known.user}/") if path.endswith((".js", ".css"))]
         assert first.of("/_static/")
         assert first.of("theme-light-extension/index.css")[0].startswith("/_static/")
+        assert first.of("/companion.js")[0].startswith("/_static/")
         assert 200_000 < first.total < FIRST, first.bytes.most_common(10)
         async with traffic(person.page) as second:
             await person.page.reload()

@@ -1,8 +1,10 @@
 """The hub as it is, on an engine in memory: for crowds without containers. Its "servers" answer one line of HTTP.
 
 Run as a program it is that hub; imported it is how tests start one. `wishes.json` in its folder can be changed while it
-runs: `seconds` that a server takes to report, whether they `hang`. Read at its start: `left`, for presence.LEFT,
-and `patience`, for start_queue.PATIENCE. What the machine has is in the folder's `meminfo`.
+runs: `seconds` that a server takes to report, whether they `hang`, the `memory` that they use, in bytes by user. Read
+at its start: `left`, for presence.LEFT, `patience`, for start_queue.PATIENCE, `measure`, for machine.MEASURE_EVERY.
+What the machine has is in the folder's `meminfo`. Of coursework there is the book; nobody is at the desk but whom a
+test puts there.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,12 +24,13 @@ import httpx
 from firstbell.config.wire import runtime_to_wire, to_wire
 from firstbell.engine.waiting import until
 from firstbell.model.course import Course
+from firstbell.model.observed import Usage
 from firstbell.model.runtime import HUB_PORT, SERVER_FILE, SERVER_PORT, Runtime
 
 IMAGE = "engineless:1"
 _PLACES = {
     "COURSE_FILE": "course.json", "SECRETS_FILE": "secrets.json", "RUNTIME_FILE": "runtime.json", "STATE_DIR": "state",
-    "SHARED_DIR": "shared",
+    "SHARED_DIR": "shared", "COURSEWORK_DIR": "coursework",
 }  # fmt: skip
 
 
@@ -62,6 +65,10 @@ class EnginelessHub:
         """What it said."""
         return (self.folder / "hub.log").read_text()
 
+    def token(self, username: str) -> str:
+        """What the server of that user was given as its own token when it last started."""
+        return (self.folder / "tokens" / username).read_text()
+
     def control(self, verb: str) -> Any:
         """What `firstbell.hub.control` answers, as in the hub's container."""
         places = {"state": "state", "course": "course.json", "secrets": "secrets.json", "runtime": "runtime.json"}
@@ -76,7 +83,7 @@ class EnginelessHub:
 async def engineless_hub(folder: Path, net: int, *, course: Course, **wishes: Any) -> AsyncIterator[EnginelessHub]:
     """A hub on loopback network 127.NET.0.0/24; gone at the end."""
     runtime = Runtime(course=course.name, image=IMAGE, network="servers", gateway=f"127.{net}.0.1", cpus=2)
-    for name in ("state", "shared"):
+    for name in ("state", "shared", "coursework", "tokens"):
         (folder / name).mkdir(exist_ok=True)
     public, secrets = to_wire(course)
     (folder / "course.json").write_bytes(public)
@@ -96,7 +103,7 @@ async def engineless_hub(folder: Path, net: int, *, course: Course, **wishes: An
             return False
 
     try:
-        await until(answers, deadline=60, first=0.05, longest=0.2)
+        await until(answers, deadline=180, first=0.05, longest=0.2)
         yield hub
     finally:
         process.terminate()
@@ -114,10 +121,11 @@ def main(folder: Path) -> None:
     import os
 
     from firstbell.engine.fake import FakeEngine
-    from firstbell.hub import app, presence, start_queue
+    from firstbell.hub import app, machine, presence, start_queue
     from firstbell.hub.context import HubContext
     from firstbell.hub.machine import Machine
     from firstbell.hub.server_parts import ServerParts
+    from firstbell.hub.settings import DESK_SERVICE
     from firstbell.hub.watch import running_containers
     from firstbell.model.container import NetworkSpec
     from firstbell.model.observed import ImageState
@@ -131,18 +139,37 @@ def main(folder: Path) -> None:
     presence.LEFT = wishes().get("left", presence.LEFT)
     start_queue.PATIENCE = wishes().get("patience", start_queue.PATIENCE)
 
+    machine.MEASURE_EVERY = wishes().get("measure", machine.MEASURE_EVERY)
+
+    class Engine(FakeEngine):
+        async def usage(self, names: Iterable[str]) -> tuple[Usage, ...]:
+            wanted = wishes().get("memory", {})
+
+            def as_wished(use: Usage) -> Usage:
+                found = [size for user, size in wanted.items() if f"-server-{user}-" in use.name]
+                return replace(use, memory=found[0]) if found else use
+
+            return tuple(as_wished(use) for use in await super().usage(names))
+
     class Hub(app.FirstbellHub):
+        services: Any
+
         async def _context_of(self, course: Course, runtime: Runtime) -> HubContext:
             context = await super()._context_of(course, runtime)
             await context.engine.close()
-            engine = FakeEngine()
+            engine = Engine()
             engine.images[IMAGE] = ImageState(IMAGE, "sha256:1")
             subnet = runtime.gateway.rpartition(".")[0] + ".0/24"
             await engine.ensure_network(NetworkSpec(runtime.network, "fb0", subnet=subnet))
-            engine.programs["python3"] = lambda process: _serve(self, engine, process, wishes)
-            machine = Machine(engine, course.name, lambda: running_containers(self.users), meminfo=folder / "meminfo")
+            engine.programs["python3"] = lambda process: _serve(self, engine, process, wishes, folder)
+            meminfo, limit = folder / "meminfo", course.server.memory
+            measured = Machine(engine, course.name, lambda: running_containers(self.users), meminfo, limit=limit)
             parts = ServerParts(engine, IMAGE, None)
-            return replace(context, engine=engine, parts=parts, machine=machine)
+            return replace(context, engine=engine, parts=parts, machine=measured)
+
+        def init_services(self) -> None:
+            self.services = [service for service in self.services if service["name"] != DESK_SERVICE]
+            super().init_services()
 
         def init_proxy(self) -> None:
             self.proxy_class = MemoryProxy
@@ -151,17 +178,20 @@ def main(folder: Path) -> None:
     Hub.launch_instance([])
 
 
-async def _serve(hub: Any, engine: Any, process: Any, wishes: Any) -> int:
+async def _serve(hub: Any, engine: Any, process: Any, wishes: Any, folder: Path) -> int:
     """A server that reports after a while, unless it is to hang."""
     told = json.loads(process.read(SERVER_FILE))["env"]
     user = told["JUPYTERHUB_USER"]
+    (folder / "tokens" / user).write_text(told["JUPYTERHUB_API_TOKEN"])
     address = next(c.state.address for c in engine._containers.values() if c.process is process)
     server = await asyncio.start_server(_answer, address, SERVER_PORT)
-    await until(lambda: _may_report(wishes), deadline=600, longest=0.05)
-    await asyncio.sleep(wishes().get("seconds", 0))
-    hub.context.starts.report_ready(user, told["JUPYTERHUB_API_TOKEN"])
-    await process.terminated.wait()
-    server.close()
+    try:
+        await until(lambda: _may_report(wishes), deadline=600, longest=0.05)
+        await asyncio.sleep(wishes().get("seconds", 0))
+        hub.context.starts.report_ready(user, told["JUPYTERHUB_API_TOKEN"])
+        await process.terminated.wait()
+    finally:
+        server.close()  # also of a server that is killed while it hangs: its address is given to the next
     return 0
 
 

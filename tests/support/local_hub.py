@@ -157,6 +157,7 @@ def main(folder: Path) -> None:
 
     from firstbell.config.wire import to_wire
     from firstbell.errors import StartFailed
+    from firstbell.hub.acts import ActsBook
     from firstbell.hub.bell_book import BellBook
     from firstbell.hub.logins import login_config
     from firstbell.hub.pages import page_config
@@ -164,7 +165,8 @@ def main(folder: Path) -> None:
     from firstbell.hub.presence import Presence
     from firstbell.hub.rehearsal import RehearsalWatch, test_person
     from firstbell.hub.room import Room, active_names
-    from firstbell.hub.roster_sync import PeopleWatch, RosterFile
+    from firstbell.hub.roster_file import RosterFile
+    from firstbell.hub.roster_sync import PeopleWatch
     from firstbell.hub.start_queue import StartQueue
     from firstbell.hub.waiting_page import waiting_handlers
     from firstbell.model.course import Course
@@ -250,6 +252,7 @@ def main(folder: Path) -> None:
                 bells=bells,
                 queue=StartQueue(4),
                 presence=Presence(),
+                acts=ActsBook(folder / "state" / "acts.sqlite"),
             )
             super().init_tornado_settings()
 

@@ -15,7 +15,22 @@ import typer
 from typer.exceptions import TyperException
 
 import firstbell
-from firstbell.cli import bell, deploy, dockerfile, doctor, export, homes, init, logs, nodes, people, reference, runs
+from firstbell.cli import (
+    bell,
+    coursework,
+    deploy,
+    dockerfile,
+    doctor,
+    export,
+    grades,
+    homes,
+    init,
+    logs,
+    nodes,
+    people,
+    reference,
+    runs,
+)
 from firstbell.cli.build import build
 from firstbell.cli.kernels import kernels
 from firstbell.cli.lock import lock
@@ -67,6 +82,13 @@ app.add_typer(bell.app, name="bell")
 app.add_typer(homes.app, name="homes")
 app.add_typer(nodes.app, name="nodes")
 app.add_typer(export.app, name="export")
+app.command("release")(coursework.release)
+app.command("collect")(coursework.collect)
+app.command("grade")(coursework.grade)
+app.command("return")(coursework.return_)
+app.command("extend")(coursework.extend)
+app.add_typer(coursework.assignments, name="assignments")
+app.add_typer(grades.grades, name="grades")
 app.command("reference")(reference.reference)
 
 

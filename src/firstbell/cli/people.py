@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -24,6 +27,7 @@ from firstbell.cli.common import (
 )
 from firstbell.cli.show import Terminal, plural
 from firstbell.config.roster import email_problem, normalise_username, username_problem
+from firstbell.coursework.times import parse_past
 from firstbell.errors import CourseFileError
 from firstbell.model.course import Course
 from firstbell.model.roster import Person, PersonRole, Roster
@@ -180,6 +184,45 @@ def cards(
     write_new(out, cards_page(read.shown_title, made), again="Choose another file: --out FILE")
     terminal.say(f"Wrote {plural(len(made), 'card')} to {out}: open it in a browser, print it, delete it.")
     terminal.note("It holds personal links. Whoever has one is let in as that person.", style="yellow")
+
+
+@app.command()
+def acts(
+    course: CourseArgument = HERE,
+    since: Annotated[str, typer.Option("--since", help='"2026-11-21", "2026-11-21 14:05", "today", "3h", "2d".')] = "",
+    user: Annotated[str, typer.Option("--user", help="What this person did, and what was done to them.")] = "",
+    json: JsonOption = False,
+) -> None:
+    """Show what staff did, newest first: the record that nothing is ever taken off."""
+    read, terminal = load(course), Terminal(json=json)
+    zone = ZoneInfo(read.time_zone)
+    begin = parse_past(since, zone, time.time()) if since else 0.0
+
+    async def ask() -> tuple[work.StaffAct, ...]:
+        async with engine_of(read) as engine:
+            return await work.acts(engine, read, begin, normalise_username(user) if user else "")
+
+    found = asyncio.run(ask())
+    if json:
+        terminal.data({"acts": [asdict(act) for act in found]})
+        return
+    terminal.table(
+        ("when", "who", "what", "whom", "words", "result"),
+        [
+            tuple(map(_one_line, (_local(a.at, zone), a.who, a.what, a.whom, a.words, a.result or "not known")))
+            for a in found
+        ],
+    )
+    terminal.note(f"{plural(len(found), 'act')}; times are those of {read.time_zone}.")
+
+
+def _one_line(cell: str) -> str:
+    """Without what a terminal would obey: a message is what somebody typed."""
+    return "".join(letter if letter.isprintable() else " " for letter in cell)
+
+
+def _local(stamp: str, zone: ZoneInfo) -> str:
+    return datetime.fromisoformat(stamp).astimezone(zone).strftime("%Y-%m-%d %H:%M")
 
 
 def _invitations(course: Course, given: Sequence[str]) -> tuple[Invitation, ...]:

@@ -31,8 +31,8 @@ def reference_toml() -> str:
     for key in _top_level():
         blocks += _key_lines(key)
     for table in _tables():
-        # There may be none of a repeated table, so the file begins with none.
-        mark = "#" if table.is_repeated else ""
+        # There may be none of a repeated table, or of one without a default, so the file begins with none.
+        mark = "#" if table.is_repeated or table.field.default is None else ""
         blocks += ["", *_comment(table.field.description or ""), mark + table.header]
         for key in _keys_of(table):
             blocks += _key_lines(key, mark)

@@ -80,7 +80,10 @@ class Engine(Protocol):
         ...
 
     async def run(self, spec: ContainerSpec, stdin: bytes = b"", deadline: float = 600) -> RunResult:
-        """Run a helper container to its end and remove it, also when cancelled or past `deadline` seconds."""
+        """Run a helper container to its end and remove it, also when cancelled or past `deadline` seconds.
+
+        Raises RunStopped past the deadline, or where it prints more than is kept.
+        """
         ...
 
     async def exec(self, name: str, argv: Iterable[str], stdin: bytes = b"", deadline: float = 60) -> RunResult:

@@ -47,6 +47,7 @@ def _host_config(spec: ContainerSpec) -> dict[str, Any]:
         "CapAdd": list(spec.capabilities),
         "SecurityOpt": [] if spec.new_privileges else ["no-new-privileges"],
         "Privileged": False,
+        **({"ReadonlyRootfs": True} if spec.read_only else {}),
         "Init": True,
         "RestartPolicy": {"Name": spec.restart.value},
         "GroupAdd": list(spec.groups),
@@ -100,6 +101,8 @@ def _tmpfs(mount: Mount) -> str:
     options = ["rw", "nosuid", "nodev", "mode=1777"]
     if mount.read_only:
         options[0] = "ro"
+    if mount.programs:
+        options.append("exec")
     return ",".join([*options, *([f"size={mount.size}"] if mount.size else [])])
 
 

@@ -16,7 +16,7 @@ from firstbell.engine import docker_read
 from firstbell.engine.docker_api import Answer, Api, understood
 from firstbell.engine.docker_containers import created, discard, is_missing, make_way, put, state
 from firstbell.engine.waiting import until
-from firstbell.errors import EngineUnavailable, StartFailed
+from firstbell.errors import EngineUnavailable, RunStopped, StartFailed
 from firstbell.model.container import ContainerSpec
 from firstbell.model.names import LABEL_COURSE
 from firstbell.model.observed import Event, RunResult
@@ -177,8 +177,8 @@ async def _within(deadline: float, work: Any) -> bool:
     return True
 
 
-def _too_long(what: str, where: str, deadline: float, output: _Output) -> StartFailed:
-    return StartFailed(
+def _too_long(what: str, where: str, deadline: float, output: _Output) -> RunStopped:
+    return RunStopped(
         f"{what} did not end within {deadline:g} seconds",
         where=where,
         next_step="Its last lines are above; try again when the machine is less busy.",
@@ -194,10 +194,10 @@ class _Output:
         self._streams = (bytearray(), bytearray())
 
     def add(self, number: int, data: bytes) -> None:
-        """Keep a piece. Raises StartFailed beyond the limit."""
+        """Keep a piece. Raises RunStopped beyond the limit."""
         self._streams[number == _STDERR].extend(data)
         if sum(map(len, self._streams)) > OUTPUT_LIMIT:
-            raise StartFailed(
+            raise RunStopped(
                 f"{self._name} printed more than {OUTPUT_LIMIT // 1024**2} MiB",
                 where=self._name,
                 next_step="This is a fault of Firstbell: please report it.",
@@ -211,12 +211,15 @@ class _Output:
 
 async def _talk(stream: Stream, stdin: bytes, output: _Output) -> None:
     """Feed a command and read what it says, both at once, until it closes its output."""
-    async with asyncio.TaskGroup() as group:
-        feeding = group.create_task(_feed(stream, stdin)) if stdin else None
-        while (message := await stream.read_out()) is not None:
-            output.add(message.stream, message.data)
-        if feeding is not None:
-            feeding.cancel()
+    try:
+        async with asyncio.TaskGroup() as group:
+            feeding = group.create_task(_feed(stream, stdin)) if stdin else None
+            while (message := await stream.read_out()) is not None:
+                output.add(message.stream, message.data)
+            if feeding is not None:
+                feeding.cancel()
+    except ExceptionGroup as both:
+        raise both.exceptions[0] from None
 
 
 async def _feed(stream: Stream, stdin: bytes) -> None:

@@ -14,7 +14,7 @@ from firstbell.engine.base import Stage, ignore
 from firstbell.engine.fake_nodes import Nodes
 from firstbell.engine.fake_process import KILLED, NOT_FOUND, PROGRAMS, Process, Program, shell
 from firstbell.engine.fake_storage import Files, Layers
-from firstbell.errors import HomeMissing, PortTaken, StartFailed
+from firstbell.errors import HomeMissing, PortTaken, RunStopped, StartFailed
 from firstbell.model.container import ContainerSpec, MountKind, frozen
 from firstbell.model.names import LABEL_COURSE, LABEL_SPEC
 from firstbell.model.observed import (
@@ -320,7 +320,7 @@ class Containers(Nodes):
             async with asyncio.timeout(deadline):
                 code = await self.programs[argv[0]](process)
         except TimeoutError:
-            raise StartFailed(
+            raise RunStopped(
                 f"{what} did not end within {deadline:g} seconds",
                 where=container.spec.name,
                 next_step="Try again.",

@@ -119,6 +119,7 @@ def _container(spec: ContainerSpec, marks: Mapping[str, str], mounts: tuple[Moun
         "StopSignal": "SIGTERM",
         "Healthcheck": {"Test": ["NONE"]},
         "Init": True,
+        **({"ReadOnly": True} if spec.read_only else {}),
         "CapabilityDrop": ["ALL"],
         "CapabilityAdd": [f"CAP_{name}" for name in spec.capabilities],
         "Privileges": {"NoNewPrivileges": not spec.new_privileges},

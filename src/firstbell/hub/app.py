@@ -14,21 +14,30 @@ from prometheus_client import REGISTRY
 from traitlets import Instance
 
 from firstbell.config.wire import from_wire, runtime_from_wire
+from firstbell.coursework.layout import Layout
 from firstbell.engine.connect import connect
 from firstbell.errors import FirstbellError
-from firstbell.hub import bell_tables, proxy, secrets
+from firstbell.hub import acts, bell_tables, proxy, secrets
+from firstbell.hub.activity import ActivityHandler
+from firstbell.hub.acts import ActsBook
 from firstbell.hub.away import AwayCare
 from firstbell.hub.away_page import away_handlers
-from firstbell.hub.bell_arrival import ArrivingAuthorize
 from firstbell.hub.bell_book import BellBook
 from firstbell.hub.bell_page import BELLS_PAGE, BellsPage
 from firstbell.hub.bell_seats import SEATS_PATH, SeatsHandler
 from firstbell.hub.bell_watch import BellWatch
 from firstbell.hub.cluster import make_cluster
+from firstbell.hub.companion import companion_handlers
 from firstbell.hub.context import SETTING, HubContext
+from firstbell.hub.coursework_counter import Counter
+from firstbell.hub.coursework_own_page import own_handlers
+from firstbell.hub.coursework_page import coursework_handlers
+from firstbell.hub.coursework_staff import BOARDS, boards_of
 from firstbell.hub.figures import Figures, count_servers
 from firstbell.hub.figures_access import FIGURES, FiguresPage, forget_old_tokens
 from firstbell.hub.figures_ask import PATH as FIGURES_PATH
+from firstbell.hub.formgrader import FORMGRADER, Formgrader
+from firstbell.hub.formgrader_access import is_offered, service_token
 from firstbell.hub.homes import Store
 from firstbell.hub.hub_tables import database_of, is_postgresql, refuse_unreachable
 from firstbell.hub.lease_page import lease_handlers
@@ -36,23 +45,31 @@ from firstbell.hub.machine import Machine
 from firstbell.hub.no_options import PlainServerHandler
 from firstbell.hub.node_figures import keep_written
 from firstbell.hub.nodes_watch import NodesWatch
+from firstbell.hub.notes_page import notes_handlers
+from firstbell.hub.open_as_staff import keep_taking_back
 from firstbell.hub.people import open_store
 from firstbell.hub.places import Places
 from firstbell.hub.ready import READY_PATH, ReadyHandler
+from firstbell.hub.recorded import recorded
 from firstbell.hub.rehearsal import RehearsalWatch, test_person
 from firstbell.hub.room import Room, active_names
-from firstbell.hub.roster_sync import PeopleWatch, RosterFile
+from firstbell.hub.roster_file import RosterFile
+from firstbell.hub.roster_sync import PeopleWatch
 from firstbell.hub.routes import RouteWatch
 from firstbell.hub.server_parts import ServerParts
 from firstbell.hub.settings import Kept, settings
+from firstbell.hub.staff_page import is_staff
 from firstbell.hub.standby_care import StandbyCare
 from firstbell.hub.start_queue import StartQueue, slots_for
 from firstbell.hub.starts import Starts
 from firstbell.hub.state_copy import COOKIE_SECRET, StateCopy, restore
 from firstbell.hub.static_files import StaticCare, StaticOffer
 from firstbell.hub.waiting_page import give_up_the_left, waiting_handlers
+from firstbell.hub.wall_gather import ByName
+from firstbell.hub.wall_page import WALL, wall_handlers, wall_of
 from firstbell.hub.watch import ContainerWatch, adopt, nodes_of_servers, running_containers
 from firstbell.model.course import Course
+from firstbell.model.roster import Roster
 from firstbell.model.runtime import Runtime
 from firstbell.plan.static_files import static_url
 
@@ -67,6 +84,7 @@ class FirstbellHub(JupyterHub):
     _places: Places
     _roster: RosterFile | None = None
     _copy: StateCopy | None = None
+    _formgrader: Formgrader | None = None
 
     async def initialize(self, argv: Any = None) -> None:
         """Read the course, then as JupyterHub."""
@@ -92,6 +110,9 @@ class FirstbellHub(JupyterHub):
             proxy_token=secrets.token(self._places.shared / proxy.TOKEN_FILE),
         )
         self.update_config(settings(course, runtime, kept))
+        if self.context and is_offered(course, runtime):
+            layout, token = Layout(self._places.coursework), service_token(kept.cookie_secret)
+            self._formgrader = Formgrader(self, self.context, layout, token)
         await super().initialize(argv if argv is not None else [])
 
     def load_config_file(self, *_: Any, **__: Any) -> None:
@@ -103,6 +124,8 @@ class FirstbellHub(JupyterHub):
         ours = logging.getLogger("firstbell")
         ours.parent = self.log
         ours.setLevel(self.log.level)
+        # Attempts that are repeated are no news: of a node that is away there are some every second.
+        logging.getLogger("stamina").addHandler(logging.NullHandler())
         for handler in self.log.handlers:
             handler.addFilter(_without_session_ids)
 
@@ -112,6 +135,11 @@ class FirstbellHub(JupyterHub):
         self.tornado_settings[SETTING] = self.context
         self.tornado_settings["firstbell_users"] = lambda: self.users
         assert self.context is not None
+        people = ByName(self._roster.current if self._roster else Roster)
+        self.tornado_settings[WALL] = wall_of(self, self.context, people)
+        self.tornado_settings[BOARDS] = boards_of(self, self.context)
+        self.tornado_settings[FORMGRADER] = self._formgrader
+        self.tornado_settings["template_vars"] = self.template_vars | {"is_staff": is_staff(self.context)}
         self.tornado_settings[FIGURES] = Figures(self.context, REGISTRY, lambda: count_servers(self.users))
 
     def init_handlers(self) -> None:
@@ -121,14 +149,19 @@ class FirstbellHub(JupyterHub):
             (f"/{READY_PATH}", ReadyHandler),
             (f"/{SEATS_PATH}", SeatsHandler),
             (f"/{BELLS_PAGE}", BellsPage),
-            (r"/api/oauth2/authorize", ArrivingAuthorize),
             (r"/api/users/([^/]+)/server", PlainServerHandler),
             (r"/api/users/([^/]+)/servers/([^/]*)", PlainServerHandler),
+            (r"/api/users/([^/]+)/activity", ActivityHandler),
             *waiting_handlers(),
+            *notes_handlers(),
+            *wall_handlers(),
+            *coursework_handlers(),
+            *own_handlers(),
+            *companion_handlers(lambda: self.users, lambda: self.db),
             (f"/{FIGURES_PATH}", FiguresPage),
             *self._cluster_handlers(),
         ]
-        self.handlers = self.add_url_prefix(self.hub_prefix, ours) + self.handlers
+        self.handlers = recorded(self.add_url_prefix(self.hub_prefix, ours) + self.handlers)
 
     def _cluster_handlers(self) -> list[Any]:
         if self.context is None or self.context.cluster is None:
@@ -164,6 +197,7 @@ class FirstbellHub(JupyterHub):
         self._beside(context.machine.keep_measuring())
         self._beside(BellWatch(context, self._places.state).run())
         self._beside(PeopleWatch(self, context.course, context.store, self._roster).run())
+        self._beside(keep_taking_back(self, context))
         self._beside(RehearsalWatch(self, context.store).run())
         self._beside(StandbyCare(context).run())
         if self._copy:
@@ -176,6 +210,8 @@ class FirstbellHub(JupyterHub):
             self._beside(keep_written(self._places.state, context.cluster.room))
             self._beside(AwayCare(self, context.cluster, watch).run())
         self._beside(StaticCare(self._places.static, context).run())
+        if self._formgrader:
+            self._beside(self._formgrader.keep())
 
     async def cleanup(self) -> None:
         """As JupyterHub (which leaves servers and proxy alone, by our settings), then let go of engine and files."""
@@ -187,6 +223,11 @@ class FirstbellHub(JupyterHub):
             await self.context.engine.close()
             self.context.store.close()
             self.context.bells.close()
+            self.context.acts.close()
+            if self.context.coursework:
+                self.context.coursework.close()
+            if boards := self.tornado_settings.get(BOARDS):
+                boards.close()
 
     async def _context_of(self, course: Course, runtime: Runtime) -> HubContext:
         store, bells = open_store(self._places.state), BellBook(self._places.state / bell_tables.FILE)
@@ -195,7 +236,8 @@ class FirstbellHub(JupyterHub):
         roster = self._roster
         offer = StaticOffer(self._places.static, static_url(course))
         starts, nodes = Starts(), NodesWatch(engine, zone=course.time_zone) if runtime.engine_kind == "swarm" else None
-        machine = Machine(engine, course.name, lambda: running_containers(self.users), nodes=nodes)
+        limit = course.server.memory
+        machine = Machine(engine, course.name, lambda: running_containers(self.users), nodes=nodes, limit=limit)
         cluster = None
         if nodes:
             cluster = make_cluster(
@@ -222,7 +264,9 @@ class FirstbellHub(JupyterHub):
             machine=machine,
             homes=homes,
             bells=bells,
+            acts=ActsBook(self._places.state / acts.FILE),
             cluster=cluster,
+            coursework=Counter(course, self._places.state, self._places.coursework) if course.coursework else None,
         )
 
     async def _warm_up(self, context: HubContext) -> None:

@@ -6,10 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from firstbell.engine.base import Engine
+from firstbell.hub.acts import ActsBook
 from firstbell.hub.bell_book import BellBook
 from firstbell.hub.cluster import Cluster
+from firstbell.hub.coursework_counter import Counter
 from firstbell.hub.homes import Store
 from firstbell.hub.machine import Machine
+from firstbell.hub.notebooks import Notebooks
 from firstbell.hub.people import PeopleStore
 from firstbell.hub.presence import Presence
 from firstbell.hub.room import Room
@@ -43,8 +46,13 @@ class HubContext:
     """Which starts bells have ordered, and which servers nobody has come for yet."""
     machine: Machine
     homes: Store
+    acts: ActsBook
+    """What staff did, and what people are told."""
     presence: Presence = field(default_factory=Presence)
+    notebooks: Notebooks = field(default_factory=Notebooks)
     standbys: Standbys = field(default_factory=Standbys)
     start_log: StartLog = field(default_factory=StartLog)
     cluster: Cluster | None = None
     """None on one machine."""
+    coursework: Counter | None = None
+    """None in a course without coursework."""

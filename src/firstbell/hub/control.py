@@ -1,268 +1,49 @@
-"""`python3 -m firstbell.hub.control VERB …`: what the `people` commands ask of a hub, run inside its container.
+"""`python3 -m firstbell.hub.control VERB …`: what the command line asks of a hub, run inside its container.
 
-Prints JSON. A refusal is `{"error": {"what": …, "next_step": …}}` with the error's exit code.
+Prints JSON. A refusal is `{"error": {"what": …, "next_step": …}}` with the error's exit code. Each module named below
+says what its verbs are; `figures` is how the queue, the starts of the last minutes and the memory are (`figures.py`).
+Bells and coursework have programs of their own, `bell_control.py` and `coursework_control.py`.
 
-| verb | arguments | answer |
-|---|---|---|
-| `list` | | all: name, role, `state` (`new`, `invited`, `expired`, `joined`, `prepared`), `running`, `last_seen` |
-| `invite` | user names | new personal links: `username`, `name`, `email`, `link`, `expires` |
-| `reset` | user names | the same, and password and sessions are void at once |
-| `forget-home` | a user name | that their home was deleted on purpose: the next start makes a new one |
-| `stop` | user names | stops their servers |
-| `active` | | the user names whose servers run |
-| `figures` | | how the queue, the starts of the last minutes and the memory are; see `figures.py` |
-
-Those of a rehearsal are in `rehearsal_control.py`, those of homes that move in
-`home_control.py`; bells have a program of their own, `bell_control.py`.
+Each question begins a Python, on a machine that may be busy: it loads what its verb needs and nothing else.
 """
 
 from __future__ import annotations
 
-import asyncio
 import sys
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-from firstbell.config.wire import from_wire, runtime_from_wire
-from firstbell.engine.waiting import until
-from firstbell.errors import CourseFileError, StartFailed
-from firstbell.hub import bell_tables, home_control, rehearsal_control
-from firstbell.hub.bell_book import BellBook
-from firstbell.hub.bell_values import WAITING, At
-from firstbell.hub.control_io import control_arguments, print_answer
-from firstbell.hub.figures_ask import ask
-from firstbell.hub.hub_tables import database_of, rows
-from firstbell.hub.people import Invitation, PeopleStore, open_store
-from firstbell.hub.roster_sync import RosterFile
-from firstbell.model import runtime
-from firstbell.model.course import Course
-from firstbell.model.roster import Person, PersonRole
+from firstbell.hub.control_io import HubFiles, control_arguments, print_answer
 
-_ORDER_DEADLINE = 50.0
-_VERBS = ("list", "invite", "reset", "forget-home", "stop", "active", "figures")
+_PEOPLE = ("list", "invite", "reset", "forget-home", "stop", "active", "acts")
+_HOMES = ("home-nodes", "home-hold", "home-switch", "home-release")
+_REHEARSAL = ("rehearse-open", "rehearse-close", "rehearse-state", "rehearse-end")
+_VERBS = (*_PEOPLE, *_HOMES, *_REHEARSAL, "figures")
 
 
-@dataclass(frozen=True, slots=True)
-class Hub:
-    """A hub's files, as its container sees them."""
-
-    course: Course
-    store: PeopleStore
-    state: Path
-    runtime: Path = Path(runtime.RUNTIME_FILE)
-
-    @property
-    def people(self) -> tuple[Person, ...]:
-        """Everybody who may enter by name: the roster (where that is the login) and the course's staff."""
-        roster = RosterFile(self.state / Path(runtime.ROSTER_FILE).name, self.store).current().people
-        listed = roster if self.course.access.login == "roster" else ()
-        known = {person.username for person in listed}
-        staff = [Person(n, role=PersonRole.INSTRUCTOR) for n in self.course.access.staff if n not in known]
-        return (*listed, *staff)
-
-    def person(self, username: str) -> Person:
-        """Raises CourseFileError for somebody who may not enter."""
-        for person in self.people:
-            if person.username == username.lower():
-                return person
-        raise CourseFileError(
-            f"{username} is neither on the roster nor staff of the course",
-            next_step=f"Add them first: firstbell people add {username}",
-        )
-
-
-def list_people(hub: Hub) -> list[dict[str, Any]]:
-    """Roster and staff, or the seats of a seminar, with how far each has come."""
-    invitations, joined, seen = hub.store.invitations(), hub.store.with_password(), _seen(hub)
-    rows = [
-        {
-            "username": person.username,
-            "name": person.name,
-            "email": person.email,
-            "role": person.role.value,
-            "section": person.section,
-            "state": "joined" if person.username in joined else _state(invitations.get(person.username)),
-            **seen.get(person.username, _NEVER_SEEN),
-        }
-        for person in hub.people
-    ]
-    listed = {row["username"] for row in rows}
-    prepared = _prepared(hub)
-    others = [
-        {
-            "username": name,
-            "name": "",
-            "email": "",
-            "role": "student",
-            "section": "",
-            "state": "prepared" if name in prepared else "joined",
-            **facts,
-        }
-        for name, facts in sorted(seen.items())
-        if name not in listed and hub.course.access.login != "roster"
-    ]
-    return rows + others
-
-
-def _prepared(hub: Hub) -> set[str]:
-    """A seminar's seats that a bell made and nobody has."""
-    path = hub.state / bell_tables.FILE
-    if not path.exists():
-        return set()
-    book = BellBook(path)
-    try:
-        return {place.username for place in book.places(*WAITING, At.STOPPING, At.SPARE) if place.is_seat}
-    finally:
-        book.close()
-
-
-def _state(invitation: Invitation | None) -> str:
-    if invitation is None or invitation.used is not None:
-        return "new"
-    return "invited" if invitation.expires > time.time() else "expired"
-
-
-def invite(hub: Hub, usernames: Sequence[str]) -> list[dict[str, Any]]:
-    """A new link for each; for none if one of them may not enter. Without names, for all who have not joined."""
-    _need_passwords(hub)
-    joined = hub.store.with_password()
-    people = [hub.person(name) for name in usernames] or [p for p in hub.people if p.username not in joined]
-    return [_invitation(hub, person) for person in people]
-
-
-def reset(hub: Hub, usernames: Sequence[str]) -> list[dict[str, Any]]:
-    """Password and sessions of each are void; a new link for each."""
-    _need_passwords(hub)
-    people = [hub.person(name) for name in usernames]
-    for person in people:
-        hub.store.forget(person.username)
-    # Before there are links: whoever uses theirs at once must not be put out by an order that comes late.
-    _have_done(hub, "end-sessions", [person.username for person in people])
-    return [_invitation(hub, person) for person in people]
-
-
-def _need_passwords(hub: Hub) -> None:
-    login = hub.course.access.login
-    if login not in {"roster", "seminar"}:
-        raise CourseFileError(
-            f"people log in with {login} here, so there is nothing to invite them with",
-            where="firstbell.toml",
-            next_step="Name them in allow under [access], then run: firstbell up",
-        )
-
-
-def _invitation(hub: Hub, person: Person) -> dict[str, Any]:
-    code = hub.store.invite(person.username)
-    expires = hub.store.invitations()[person.username].expires
-    return {
-        "username": person.username,
-        "name": person.name,
-        "email": person.email,
-        "section": person.section,
-        "link": f"{hub.course.public_url}hub/invite/{code}",
-        "expires": _stamp(expires),
-    }
-
-
-def forget_home(hub: Hub, usernames: Sequence[str]) -> dict[str, Any]:
-    """From now on no home is expected of these users; those of whom one was."""
-    return {"forgotten": [name for name in usernames if hub.store.forget_home(name)]}
-
-
-def stop(hub: Hub, usernames: Sequence[str]) -> dict[str, Any]:
-    """Stop the servers of these users and wait until they are. Raises StartFailed if the hub does not get to it."""
-    _have_done(hub, "stop", usernames)
-    return {"stopped": list(usernames)}
-
-
-def _have_done(hub: Hub, verb: str, usernames: Sequence[str]) -> None:
-    """Order it of the running hub and wait until it is done for all of them."""
-    for name in usernames:
-        hub.store.order(verb, name)
-
-    async def done() -> bool:
-        return not any(order.verb == verb and order.username in usernames for order in hub.store.orders())
-
-    try:
-        asyncio.run(until(done, deadline=_ORDER_DEADLINE, first=0.1))
-    except TimeoutError as error:
-        what = f"the hub has not come to it yet: {verb} of {', '.join(usernames)}"
-        raise StartFailed(what, next_step="Look at: firstbell logs hub") from error
-
-
-def active(hub: Hub) -> list[str]:
-    """Whose servers run."""
-    return sorted(name for name, facts in _seen(hub).items() if facts["running"])
-
-
-def figures(hub: Hub) -> dict[str, Any]:
-    """What the running hub says of itself. Raises StartFailed where it does not answer."""
-    made = runtime_from_wire(hub.runtime.read_bytes())
-    return ask(hub.store, made.hub_url, hub.course.base_url)
-
-
-_NEVER_SEEN: dict[str, Any] = {"running": False, "last_seen": None}
-
-
-def _seen(hub: Hub) -> dict[str, dict[str, Any]]:
-    """Running servers and last activity, from JupyterHub's database; nothing while there is none."""
-    query = (
-        "SELECT users.name, max(CASE WHEN spawners.server_id IS NULL THEN 0 ELSE 1 END),"
-        " CAST(users.last_activity AS TEXT) FROM users"
-        " LEFT JOIN spawners ON spawners.user_id = users.id GROUP BY users.id"
-    )
-    found = rows(database_of(hub.course, hub.state), query)
-    return {
-        name: {"running": bool(running), "last_seen": seen[:19].replace(" ", "T") + "Z" if seen else None}
-        for name, running, seen in found
-    }
-
-
-def _stamp(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def answer(hub: Hub, verb: str, names: Sequence[str]) -> Any:
+def answer(hub: HubFiles, verb: str, words: Sequence[str]) -> Any:
     """What the verb answers. Raises FirstbellError."""
-    if verb in {"reset", "forget-home", "stop"} and not names:
-        raise CourseFileError(f"{verb} needs a user name")
-    match verb:
-        case "list":
-            return list_people(hub)
-        case "invite":
-            return invite(hub, names)
-        case "reset":
-            return reset(hub, names)
-        case "forget-home":
-            return forget_home(hub, names)
-        case rehearse if rehearse in rehearsal_control.VERBS:
-            return rehearsal_control.answer(hub.course, hub.store, hub.state, verb, names)
-        case moving if moving in home_control.VERBS:
-            return home_control.answer(hub.store, verb, names)
-        case "stop":
-            return stop(hub, names)
-        case "figures":
-            return figures(hub)
-        case _:
-            return active(hub)
+    if verb in _HOMES:
+        from firstbell.hub import home_control
+
+        return home_control.answer(hub.store, verb, words)
+    if verb in _REHEARSAL:
+        from firstbell.hub import rehearsal_control
+
+        return rehearsal_control.answer(hub.course, hub.store, hub.state, verb, words)
+    if verb == "figures":
+        from firstbell.hub import figures_ask
+
+        return figures_ask.ask(hub.store, hub.runtime.hub_url, hub.course.base_url)
+    from firstbell.hub import people_control
+
+    return people_control.answer(hub, verb, words)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit code 0, or that of the error."""
-    arguments = control_arguments(
-        "firstbell.hub.control", [*_VERBS, *rehearsal_control.VERBS, *home_control.VERBS]
-    ).parse_args(argv)
-
-    def ask_hub() -> Any:
-        course = from_wire(arguments.course.read_bytes(), arguments.secrets.read_bytes())
-        hub = Hub(course, open_store(arguments.state), arguments.state, arguments.runtime)
-        return answer(hub, arguments.verb, arguments.names)
-
-    return print_answer(ask_hub)
+    arguments = control_arguments("firstbell.hub.control", _VERBS).parse_args(argv)
+    return print_answer(lambda: answer(HubFiles.named(arguments), arguments.verb, arguments.names))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,6 @@ from typing import Any
 from firstbell.errors import CourseFileError, HomeMissing
 from firstbell.hub.people import PeopleStore
 
-VERBS = ("home-nodes", "home-hold", "home-switch", "home-release")
 HOLD_SECONDS = 90.0
 """How long a hold lasts; it is renewed every twenty seconds."""
 _KEPT = "moving-home:"

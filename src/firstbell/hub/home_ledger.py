@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from firstbell.engine.base import Engine
 from firstbell.errors import HomeMissing
 from firstbell.hub.nodes_watch import NodesWatch
 from firstbell.hub.people import PeopleStore
-from firstbell.model.observed import Observed
+from firstbell.model.observed import NodeState, Observed
 from firstbell.plan.home_moves import homes_found
 
 _SEARCHED = "homes-of-node:"
@@ -54,7 +56,7 @@ class HomeLedger:
         if known:
             self._check_node(user, known)
         elif missing := self._unsearched():
-            raise _perhaps_away(user, missing)
+            raise perhaps_away(user, missing)
 
     def _places(self, user: str) -> frozenset[str]:
         known = self._store.home_node(user)
@@ -78,7 +80,12 @@ class HomeLedger:
             )
 
     def _unsearched(self) -> list[str]:
-        return [n.name for n in self._nodes.all() if self._store.kept(_SEARCHED + n.name) is None]
+        return unsearched(self._store, self._nodes.all())
+
+
+def unsearched(store: PeopleStore, nodes: Iterable[NodeState]) -> list[str]:
+    """Nodes on which there may be homes that the record does not know."""
+    return [node.name for node in nodes if store.kept(_SEARCHED + node.name) is None]
 
 
 def _two_homes(user: str, nodes: list[str]) -> HomeMissing:
@@ -90,7 +97,8 @@ def _two_homes(user: str, nodes: list[str]) -> HomeMissing:
     )
 
 
-def _perhaps_away(user: str, nodes: list[str]) -> HomeMissing:
+def perhaps_away(user: str, nodes: list[str]) -> HomeMissing:
+    """The error of somebody who may have a home on nodes that were never asked."""
     return HomeMissing(
         f"it is not known whether {user} has files on {', '.join(nodes)}, which could not be asked since the hub's "
         "record of homes was made",

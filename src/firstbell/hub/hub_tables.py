@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from firstbell.errors import EngineUnavailable
-from firstbell.model.course import Course
+
+if TYPE_CHECKING:
+    from firstbell.model.course import Course
 
 FILE = "jupyterhub.sqlite"
 _DEADLINE = 5

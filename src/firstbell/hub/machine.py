@@ -22,15 +22,22 @@ LOG = logging.getLogger("firstbell.machine")
 MEASURE_EVERY = 30.0
 """Seconds between two rounds of asking the engine."""
 AT_ONCE = 40
-"""Servers asked for in a round, those first that were not for the longest time. The daemon takes some milliseconds of
-CPU for each, and servers' use changes slowly: all of 400 have their turn within five minutes."""
+"""Servers asked for in a round. The daemon takes some milliseconds of CPU for each, and most servers' use changes
+slowly: all of 400 have their turn within five minutes, or ten where many are near their limit."""
+NEAR = 0.7
+"""Of its limit: a server that uses as much is asked for in every round,"""
+_NEAR_AT_ONCE = AT_ONCE // 2
+"""as long as no more than half of the round is for such."""
 _DEADLINE = 20.0
 _MEMINFO = Path("/proc/meminfo")
 _PARTS = (Role.HUB, Role.PROXY, Role.EDGE, Role.GUARD)
 
 
 class Machine:
-    """`running` tells the containers of servers that run; what they use is measured in `keep_measuring`."""
+    """`running` tells the containers of servers that run; what they use is measured in `keep_measuring`.
+
+    `limit` is the memory that a server may use, in bytes; 0 where nobody's is.
+    """
 
     def __init__(
         self,
@@ -41,7 +48,9 @@ class Machine:
         clock: Callable[[], float] = time.monotonic,
         *,
         nodes: NodesWatch | None = None,
+        limit: int = 0,
     ) -> None:
+        self._limit = limit
         self._nodes = nodes
         self._engine = engine
         self._course = course
@@ -66,6 +75,16 @@ class Machine:
         """How many servers were measured, and what those use together in bytes."""
         return len(self._servers), sum(use for _, use in self._servers.values())
 
+    def use_of(self, container: str) -> int | None:
+        """What that server used when last measured, in bytes; None for one that has not been yet."""
+        measured = self._servers.get(container)
+        return measured[1] if measured else None
+
+    def age_of(self, container: str) -> float | None:
+        """Seconds since that server was last measured; None for one that has not been yet."""
+        measured = self._servers.get(container)
+        return self._clock() - measured[0] if measured else None
+
     def running(self) -> int:
         """How many servers run."""
         return len(tuple(self._running()))
@@ -86,13 +105,22 @@ class Machine:
         """One round. Raises EngineUnavailable."""
         running = set(self._running())
         self._servers = {name: known for name, known in self._servers.items() if name in running}
-        oldest = sorted(running, key=lambda name: self._servers.get(name, (float("-inf"), 0))[0])
-        due = tuple(islice(oldest, AT_ONCE))
+        due = self._due(running)
         parts = {names.container(self._course, role): role.value for role in _PARTS}
         used = {usage.name: usage.memory for usage in await self._engine.usage([*due, *parts])}
         now = self._clock()
         self._servers |= {name: (now, used[name]) for name in due if name in used}
         self.parts = {role: used[name] for name, role in parts.items() if name in used}
+
+    def _due(self, running: set[str]) -> tuple[str, ...]:
+        """Those near their limit, then those that were not asked for the longest time."""
+        oldest = sorted(running, key=lambda name: self._servers.get(name, (float("-inf"), 0))[0])
+        near = [name for name in oldest if self._is_near(name)][:_NEAR_AT_ONCE]
+        others = (name for name in oldest if name not in near)
+        return (*near, *islice(others, AT_ONCE - len(near)))
+
+    def _is_near(self, name: str) -> bool:
+        return self._limit > 0 and self._servers.get(name, (0.0, 0))[1] >= NEAR * self._limit
 
 
 def _meminfo(path: Path) -> dict[str, int]:

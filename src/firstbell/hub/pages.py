@@ -7,6 +7,7 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from jupyterhub._xsrf_utils import _set_xsrf_cookie
 from jupyterhub.handlers import BaseHandler
@@ -21,6 +22,7 @@ from traitlets.config import Config
 from firstbell.hub.bell_arrival import arrive
 from firstbell.hub.context import SETTING, HubContext
 from firstbell.hub.handover import HandsOver
+from firstbell.hub.notes import notes_of
 from firstbell.hub.people import PeopleStore
 from firstbell.hub.room import Standing
 from firstbell.model.course import Course
@@ -53,9 +55,15 @@ def template_vars(course: Course) -> dict[str, Any]:
         "course_name": course.name,
         "login_kind": login if login in {"seminar", "roster"} else "external",
         "has_staff": bool(course.access.staff),
+        "has_coursework": course.coursework is not None,
         "assets": {path.name: f"firstbell/static/{path.name}?v={_hash(path)}" for path in sorted(STATIC.iterdir())},
         "now": lambda _user: datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     }
+
+
+def moment_in(course: Course, seconds: float) -> str:
+    """Unix seconds in the course's time zone, for people."""
+    return datetime.fromtimestamp(seconds, ZoneInfo(course.time_zone)).strftime("%Y-%m-%d %H:%M")
 
 
 def _hash(path: Path) -> str:
@@ -85,6 +93,16 @@ class Page(HandsOver, BaseHandler):
     def store(self) -> PeopleStore:
         """What is remembered of people."""
         return self.firstbell.store
+
+    @property
+    def template_namespace(self) -> dict[str, Any]:
+        """As JupyterHub's, with what this person is told."""
+        names: dict[str, Any] = super().template_namespace
+        return names | {"notes": notes_of(self), "at": self.moment}
+
+    def moment(self, seconds: float) -> str:
+        """Unix seconds in the course's time zone, for people."""
+        return moment_in(self.course, seconds)
 
     def set_default_headers(self) -> None:
         super().set_default_headers()
@@ -134,13 +152,15 @@ class Page(HandsOver, BaseHandler):
 class SmallForm(Page):
     """A page whose form is small: anything larger is refused before it is looked at."""
 
+    longest = LONGEST_FORM
+
     async def prepare(self) -> None:
-        if len(self.request.body) > LONGEST_FORM:
+        if len(self.request.body) > self.longest:
             self._jupyterhub_user = None
             self._resolve_roles_and_scopes()
             self.request.body_arguments.clear()
             self.request.arguments.clear()
-            raise web.HTTPError(413, "That was too long for a login.")
+            raise web.HTTPError(413, "That was too long for this page.")
         await super().prepare()
 
 

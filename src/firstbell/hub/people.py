@@ -326,6 +326,15 @@ class PeopleStore:
         """Remember a text across restarts."""
         self._db.execute("INSERT OR REPLACE INTO kept VALUES (?, ?)", (name, value))
 
+    def keep_unless(self, name: str, value: str, holds: Callable[[str], bool]) -> str:
+        """Remember a text, unless one is remembered that `holds`; the one that is from now on."""
+        with self._writing() as db:
+            row = db.execute("SELECT value FROM kept WHERE name = ?", (name,)).fetchone()
+            if row and holds(row[0]):
+                return str(row[0])
+            db.execute("INSERT OR REPLACE INTO kept VALUES (?, ?)", (name, value))
+        return value
+
     def kept(self, name: str) -> str | None:
         """A text remembered under that name."""
         row = self._db.execute("SELECT value FROM kept WHERE name = ?", (name,)).fetchone()

@@ -20,6 +20,7 @@ class Places:
     shared: Path
     ca: Path
     static: Path
+    coursework: Path
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Places:
@@ -36,6 +37,7 @@ class Places:
             shared=place("SHARED_DIR", places.SHARED_DIR),
             ca=place("CA_FILE", places.CA_FILE),
             static=place("STATIC_DIR", places.STATIC_DIR),
+            coursework=place("COURSEWORK_DIR", places.COURSEWORK_DIR),
         )
 
     def environment(self) -> dict[str, str]:
@@ -47,6 +49,7 @@ class Places:
             "FIRSTBELL_STATE_DIR": str(self.state),
             "FIRSTBELL_SHARED_DIR": str(self.shared),
             "FIRSTBELL_CA_FILE": str(self.ca),
+            "FIRSTBELL_COURSEWORK_DIR": str(self.coursework),
         }
 
     @property

@@ -17,14 +17,12 @@ from tornado import web
 
 from firstbell.hub.pages import SmallForm
 from firstbell.hub.people import PeopleStore
-from firstbell.hub.rehearsal_book import PREFIX, Phase, RehearsalBook
+from firstbell.hub.rehearsal_book import COOKIE, PREFIX, Phase, RehearsalBook
 from firstbell.hub.sessions import end_sessions, remove_user
 from firstbell.model.roster import Person
 
 LOG = logging.getLogger("firstbell.rehearsal")
 
-COOKIE = "firstbell-rehearsal"
-"""Carries the token of the rehearsal, in browsers of its people; it lets nobody in by itself."""
 _INTERVAL = 1.0
 _AT_ONCE = 8
 

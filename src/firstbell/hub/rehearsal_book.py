@@ -18,6 +18,8 @@ from firstbell.hub.database import transaction
 FILE = "rehearsal.sqlite"
 PREFIX = "rehearsal-"
 """Begins the user names of test people, where they are not seats."""
+COOKIE = "firstbell-rehearsal"
+"""Carries the token of the rehearsal, in browsers of its people; it lets nobody in by itself."""
 LONGEST = 4 * 3600.0
 """Seconds after which a rehearsal's doors close by themselves."""
 

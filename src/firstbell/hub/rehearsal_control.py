@@ -15,18 +15,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from argon2 import PasswordHasher
-
 from firstbell.errors import CourseBusy, CourseFileError
 from firstbell.hub import bell_tables
 from firstbell.hub.bell_book import BellBook
 from firstbell.hub.bell_values import NOW
 from firstbell.hub.people import PeopleStore
-from firstbell.hub.rehearsal import COOKIE
-from firstbell.hub.rehearsal_book import PREFIX, Phase, RehearsalBook
+from firstbell.hub.rehearsal_book import COOKIE, PREFIX, Phase, RehearsalBook
 from firstbell.model.course import Course
-
-VERBS = ("rehearse-open", "rehearse-close", "rehearse-state", "rehearse-end")
 
 
 def answer(course: Course, store: PeopleStore, state: Path, verb: str, words: Sequence[str]) -> dict[str, Any]:
@@ -76,6 +71,8 @@ def _names(number: int) -> list[str]:
 
 def _with_password(store: PeopleStore, names: Sequence[str]) -> list[dict[str, Any]]:
     """One password for all: it is checked for each at full cost, but need be hashed only once."""
+    from argon2 import PasswordHasher
+
     password = secrets.token_urlsafe(18)
     hashed = PasswordHasher().hash(password)
     for name in names:

@@ -6,6 +6,7 @@ from typing import Any
 
 from jupyterhub.auth import Authenticator
 
+from firstbell.coursework.rights import is_hub_admin
 from firstbell.hub.context import SETTING, HubContext
 from firstbell.hub.course_login import CourseLogin, proved_name
 from firstbell.hub.pages import LogoutPage
@@ -36,10 +37,9 @@ class RosterLogin(CourseLogin, Authenticator):
         return username in self.admin_users or self._person(username) is not None
 
     def is_admin(self, handler: Any, authentication: dict[str, Any]) -> bool:
-        """Staff of the course, instructors and assistants of the roster."""
+        """Staff of the course, the roster's instructors, and its assistants who have no section."""
         del handler
-        person = self._person(authentication["name"])
-        return authentication["name"] in self.admin_users or bool(person and person.role.is_staff)
+        return authentication["name"] in self.admin_users or is_hub_admin(self._person(authentication["name"]))
 
     async def refresh_user(self, user: Any, handler: Any = None) -> bool:
         """Whether somebody's session still counts: not once they are off the list."""

@@ -12,6 +12,7 @@ from traitlets.config import Config
 from firstbell.hub.asked import BELLS_SERVICE
 from firstbell.hub.database import HubConnection
 from firstbell.hub.figures_access import metrics_service
+from firstbell.hub.formgrader_access import is_offered, service_of
 from firstbell.hub.hub_tables import database_of, is_postgresql, sqlalchemy_url
 from firstbell.hub.logins import login_config
 from firstbell.hub.pages import page_config
@@ -22,6 +23,8 @@ from firstbell.model.runtime import SERVER_PORT, Runtime
 
 _HOUR = 3600
 _DAYS_LOGGED_IN = 30
+DESK_SERVICE = "desk"
+"""The hub's service (`desk.py`) that carries coursework to homes and back; it may ask nothing of the hub."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ def settings(course: Course, runtime: Runtime, kept: Kept) -> Config:
         _proxy(runtime, course, kept),
         _spawning(course),
         _sessions(),
-        _services(course, kept),
+        _services(course, runtime, kept),
         page_config(course),
         login_config(course),
     ):
@@ -138,7 +141,7 @@ def _sessions() -> Config:
     return config
 
 
-def _services(course: Course, kept: Kept) -> Config:
+def _services(course: Course, runtime: Runtime, kept: Kept) -> Config:
     config = Config()
     services, roles = metrics_service(course)
     command = [sys.executable, "-m", "firstbell.hub.keeper", str(course.server.idle)]
@@ -151,5 +154,10 @@ def _services(course: Course, kept: Kept) -> Config:
             "services": [BELLS_SERVICE],
         }
     )
+    if course.coursework:
+        desk = [sys.executable, "-m", "firstbell.hub.desk"]
+        services.append({"name": DESK_SERVICE, "command": desk, "environment": dict(kept.service_environment)})
+    if is_offered(course, runtime):
+        services.append(service_of(course, kept.cookie_secret))
     config.JupyterHub.services, config.JupyterHub.load_roles = services, roles
     return config

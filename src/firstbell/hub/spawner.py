@@ -153,12 +153,17 @@ class FirstbellSpawner(Spawner):
         """The same at this moment, for the page as it is at first."""
         return self._stages.event() if self._stages is not None else {}
 
+    def stood_still(self) -> float:
+        """Seconds for which the start has got no further; 0 while none is known."""
+        return self._stages.still() if self._stages is not None else 0.0
+
     async def start(self) -> str:
         """The URL of the started server. Raises SpawnException with the cause."""
         context, user = self.context, self.user.name
         bell = context.bells.ordered(user)
         if bell is None and not context.room.admit(user):
             raise room_full()
+        context.notebooks.forget(user)
         self._stages, times = Stages(user, context.queue), Times()
         origin = asked(self.handler, self.user)
         wanted = Wanted(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -32,14 +33,20 @@ class Stages:
         self._queue = queue
         self._promise = Promise()
         self._stage = ""
+        self._reached = time.monotonic()
         self._changed = asyncio.Event()
 
     def __call__(self, stage: str) -> None:
         """The start has reached `stage`: one of those above, or the engine's `create`, `files`, `start`."""
         if stage in _STAGES:
             self._stage = stage
+            self._reached = time.monotonic()
             self._changed.set()
             self._changed = asyncio.Event()
+
+    def still(self) -> float:
+        """Seconds since the start last got further; while it waits for its turn, since it was asked for."""
+        return time.monotonic() - self._reached
 
     async def events(self) -> AsyncIterator[dict[str, Any]]:
         """Progress events as JupyterHub sends them to the page, without end: the reader stops."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from firstbell.errors import EngineUnavailable, HomeMissing, StartFailed
-from firstbell.hub import causes
+from firstbell.hub import causes, home_choice
 from firstbell.hub.causes import Cause
 from firstbell.hub.context import HubContext
 from firstbell.hub.home_control import refuse_while_moving
@@ -232,6 +232,9 @@ async def _have_home(context: HubContext, who: Who, node: str) -> None:
     """See that the home exists. Raises HomeMissing where it did once and does not now: never an empty one instead."""
     refuse_while_moving(context.store, who.user)
     had = context.store.has_home(who.user)
+    home_node = node if context.course.homes.store == "volume" else ""
+    if home_node and not had:
+        home_choice.must_be(context.store, who.user, home_node)
     async with asyncio.timeout(_HOME_DEADLINE):
         if context.course.homes.directory:
             await _have_directory(context, who, node, had=had)
@@ -240,7 +243,7 @@ async def _have_home(context: HubContext, who: Who, node: str) -> None:
         else:
             await _have_volume(context, who, node, had=had)
     if not had:
-        context.store.record_home(who.user, node if context.course.homes.store == "volume" else "")
+        home_choice.made(context.store, who.user, home_node)
 
 
 async def _have_folder(context: HubContext, who: Who, node: str, *, had: bool) -> None:

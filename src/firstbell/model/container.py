@@ -62,6 +62,8 @@ class Mount:
     read_only: bool = False
     size: int = 0
     """Bytes; tmpfs only."""
+    programs: bool = field(default=False, repr=False)
+    """Whether what is written there may be executed, as compilers' results are; tmpfs only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,8 @@ class ContainerSpec:
     """The name of the node to run on; empty leaves it to the engine. One machine is one node, and ignores it."""
     every_node: bool = False
     """Whether one runs on every node that is ready."""
+    read_only: bool = False
+    """Whether nothing can be written but in its mounts; such a container cannot be given `files` outside of them."""
 
     @property
     def shares_network(self) -> bool:
@@ -166,7 +170,7 @@ class ContainerSpec:
         plain["mounts"] = [repr(mount) for mount in self.mounts]
         plain["limits"] = repr(self.limits)
         # Where it runs is no part of what it is on one machine, whose containers no cluster is to replace.
-        return {key: value for key, value in plain.items() if value or key not in {"node", "every_node"}}
+        return {key: value for key, value in plain.items() if value or key not in {"node", "every_node", "read_only"}}
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, Field, model_validator
 
 from firstbell.model.bell import Bell
+from firstbell.model.coursework import Coursework
 from firstbell.model.fields import Bytes, Seconds, SecretValue, Table
 from firstbell.model.metrics import Metrics
 from firstbell.model.network import Network
@@ -312,6 +313,11 @@ class Course(Table):
         examples=["env:HUB_DATABASE"],
     )
     metrics: Metrics = Field(Metrics(), description="Figures for a monitoring system.")
+    coursework: Coursework | None = Field(
+        None,
+        description="Assignments: handed out, collected, graded and returned by the hub. Without this table there are "
+        "none.",
+    )
     bells: tuple[Bell, ...] = Field(
         (), alias="bell", description="Times at which servers already run when people come; one such table for each."
     )

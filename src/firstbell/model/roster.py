@@ -15,7 +15,7 @@ class PersonRole(StrEnum):
 
     @property
     def is_staff(self) -> bool:
-        """Staff see the hub's admin page."""
+        """Staff see the pages for staff; what they may do there, coursework/rights.py says."""
         return self is not PersonRole.STUDENT
 
 

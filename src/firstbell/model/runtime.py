@@ -18,6 +18,8 @@ HUB_UID = 64200
 """User and group id of hub, proxy and edge; below Debian's dynamic range (65k), above any person's."""
 SIDECAR_UID = 64201
 """User and group id of the side-cars of web applications."""
+FORMGRADER_UID = 64203
+"""User id of the formgrader, in the hub's group."""
 
 HUB_ROOT = "/srv/firstbell"
 COURSE_FILE = f"{HUB_ROOT}/course.json"
@@ -28,6 +30,8 @@ STATE_DIR = f"{HUB_ROOT}/state"
 """Volume of the hub alone: database, people, roster, cookie secret."""
 SHARED_DIR = f"{HUB_ROOT}/shared"
 """Volume of hub and proxy: the proxy's token."""
+COURSEWORK_DIR = f"{HUB_ROOT}/coursework"
+"""Volume of the hub alone: assignments, hand-ins, grades, and the book of them."""
 STATIC_DIR = f"{HUB_ROOT}/static"
 """Volume of hub and edge: the page files of course images, compressed; it holds nothing of anybody."""
 ROSTER_FILE = f"{STATE_DIR}/roster.csv"

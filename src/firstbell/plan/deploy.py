@@ -28,6 +28,11 @@ from firstbell.plan import network
 from firstbell.plan.server import proxy_environment
 from firstbell.plan.services import PYTHON, Inputs, service_specs
 
+KEPT_VOLUMES = frozenset(
+    role.value for role in (Role.HOME, Role.MOVING, Role.STATE, Role.CERTIFICATES, Role.COURSEWORK)
+)
+"""What `down` leaves: people's files, and what belongs to them."""
+
 
 def plan_up(inputs: Inputs, observed: Observed) -> tuple[Step, ...]:
     """The steps from what is observed to what the course says; none if it is so already."""
@@ -74,10 +79,10 @@ def plan_down(course: Course, observed: Observed, hub_image: str, *, delete_home
     first = (Role.EDGE, Role.HUB, Role.PROXY)
     stops = [
         StopContainer(state.name, state.role, grace=15)
-        for role in (*first, Role.APP, Role.SERVER, Role.HELPER, Role.GUARD)
+        for role in (*first, Role.FORMGRADER, Role.APP, Role.SERVER, Role.HELPER, Role.GUARD)
         for state in (*observed.of_role(role.value), *(observed.standbys if role is Role.SERVER else ()))
     ]
-    kept = set() if delete_homes else {Role.HOME.value, Role.MOVING.value, Role.STATE.value, Role.CERTIFICATES.value}
+    kept = frozenset() if delete_homes else KEPT_VOLUMES
     volumes = [
         RemoveVolume(v.name, v.user if v.role == Role.HOME else "") for v in observed.volumes if v.role not in kept
     ]
@@ -122,10 +127,16 @@ def new_subnet(course: Course, observed: Observed) -> str:
 
 
 def _volume_steps(course: Course, observed: Observed) -> Iterator[Step]:
-    for role in (Role.STATE, Role.SECRETS, Role.CERTIFICATES, Role.STATIC):
+    for role in course_volumes(course):
         name = names.volume(course.name, role)
         if observed.volume(name) is None:
             yield EnsureVolume(VolumeSpec(name, frozen(names.labels(course.name, role))))
+
+
+def course_volumes(course: Course) -> tuple[Role, ...]:
+    """The volumes of the course itself."""
+    coursework = (Role.COURSEWORK,) if course.coursework else ()
+    return (Role.STATE, Role.SECRETS, Role.CERTIFICATES, Role.STATIC, *coursework)
 
 
 def container_steps(specs: tuple[ContainerSpec, ...], observed: Observed) -> Iterator[Step]:

@@ -142,6 +142,7 @@ def _hub(inputs: Inputs, made: Runtime) -> ContainerSpec:
     course = inputs.course
     public, secrets = to_wire(course)
     state = Mount(MountKind.VOLUME, names.volume(course.name, Role.STATE), runtime.STATE_DIR)
+    coursework = Mount(MountKind.VOLUME, names.volume(course.name, Role.COURSEWORK), runtime.COURSEWORK_DIR)
     ca = File(runtime.CA_FILE, inputs.ca_bundle)
     return replace(
         service(inputs, Role.HUB, (PYTHON, "-m", "firstbell.hub"), 2 * GIB),
@@ -151,11 +152,13 @@ def _hub(inputs: Inputs, made: Runtime) -> ContainerSpec:
             state,
             _shared(course),
             static_files.mount(course),
+            *([coursework] if course.coursework else []),
             Mount(MountKind.BIND, inputs.socket, runtime.SOCKET),
         ),
         files=(
             _directory(runtime.STATE_DIR),
             _directory(runtime.SHARED_DIR),
+            *([_directory(runtime.COURSEWORK_DIR, 0o1770)] if course.coursework else []),
             File(runtime.STATIC_DIR, None, 0o755, runtime.HUB_UID, runtime.HUB_UID),
             File(runtime.COURSE_FILE, public),
             File(runtime.SECRETS_FILE, secrets, 0o400, runtime.HUB_UID, runtime.HUB_UID),
@@ -198,8 +201,8 @@ def _shared(course: Course) -> Mount:
     return Mount(MountKind.VOLUME, names.volume(course.name, Role.SECRETS), runtime.SHARED_DIR)
 
 
-def _directory(path: str) -> File:
-    return File(path, None, 0o700, runtime.HUB_UID, runtime.HUB_UID)
+def _directory(path: str, mode: int = 0o700) -> File:
+    return File(path, None, mode, runtime.HUB_UID, runtime.HUB_UID)
 
 
 def _proxy_facts(made: Runtime) -> bytes:

@@ -15,7 +15,7 @@ CURRENT_FILE = "current.json"
 """In the volume: which of them is the present image's; written last."""
 LAID_OUT_FILE = "laid-out.json"
 """What the image's own program says it has laid out."""
-PARTS = ("lab", "notebook", "extensions", "themes")
+PARTS = ("lab", "notebook", "extensions", "themes", "companion")
 _INCOMING_DIR = f"{STATIC_DIR}-incoming"
 _PYTHON = "/opt/firstbell/venv/bin/python3"
 

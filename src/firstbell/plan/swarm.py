@@ -41,7 +41,7 @@ from firstbell.model.steps import (
 from firstbell.plan import cluster as shared_plan
 from firstbell.plan import deploy, network
 from firstbell.plan.cluster import ClusterInputs
-from firstbell.plan.deploy import servers_subnet
+from firstbell.plan.deploy import KEPT_VOLUMES, course_volumes, servers_subnet
 from firstbell.plan.services import PYTHON, Inputs, service, service_specs
 
 _RESERVED = 3
@@ -215,7 +215,7 @@ def _network_steps(course: Course, observed: Observed, hub: NodeState) -> Iterat
 
 
 def _volume_steps(course: Course, observed: Observed, hub: NodeState) -> Iterator[Step]:
-    for role in (Role.STATE, Role.SECRETS, Role.CERTIFICATES, Role.STATIC):
+    for role in course_volumes(course):
         name = names.volume(course.name, role)
         if observed.volume(name) is None:
             yield EnsureVolume(VolumeSpec(name, frozen(names.labels(course.name, role)), node=hub.name))
@@ -260,7 +260,7 @@ def plan_down(
     order = (Role.EDGE, Role.HUB, Role.PROXY, Role.TUNNEL, Role.APP, Role.SERVER, Role.HELPER, Role.GUARD)
     found = {state.name: state for role in order for state in observed.of_role(role.value)}
     stops = [StopContainer(state.name, state.role, grace=15) for state in found.values()]
-    kept = set() if delete_homes else {Role.HOME.value, Role.MOVING.value, Role.STATE.value, Role.CERTIFICATES.value}
+    kept = set() if delete_homes else set(KEPT_VOLUMES)
     if away(shared):
         kept.add(Role.STATE.value)  # who has which home, until the last of them can be deleted
     volumes = [

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import random
+import time
 from datetime import datetime, timezone
 from typing import Any, Awaitable, Callable, Mapping
 
 from .hub import Hub, HubTrouble, Refused
 from .settings import Settings
 
+LONGEST_PATH = 300  #: letters of a notebook's path that are told, those at its end
+TELL_EVERY = 60.0  #: seconds between reports that tell of another notebook and of nothing else
 FIRST_WAIT, LONGEST_WAIT = 0.25, 15.0  #: seconds between tries
 
 
@@ -62,19 +66,36 @@ def last_activity(app: Any, now: datetime) -> datetime:
     return min(latest, now)
 
 
+async def used_notebook(app: Any) -> str:
+    """The path of the notebook whose kernel is busy or was used last, below the server's folder; empty for none."""
+    found = app.session_manager.list_sessions()
+    sessions = await found if inspect.isawaitable(found) else found
+    used = [
+        (kernel.get("execution_state") == "busy", str(kernel.get("last_activity", "")), str(session.get("path", "")))
+        for session in sessions
+        if session.get("type") == "notebook" and isinstance(kernel := session.get("kernel"), dict)
+    ]
+    return max(used)[2][-LONGEST_PATH:] if used else ""
+
+
 async def keep_reporting(app: Any, hub: Hub, settings: Settings) -> None:
     """Reports the last activity to the hub, over and over, until cancelled. One failure never ends it."""
     if not settings.activity_url or settings.activity_interval <= 0:
         return
     sent: datetime | None = None
+    told, told_at = "", 0.0
     while True:
         try:
             latest = last_activity(app, datetime.now(timezone.utc))
-            if sent is None or latest > sent:
+            notebook = await used_notebook(app)
+            is_news = notebook != told and time.monotonic() - told_at >= TELL_EVERY
+            if sent is None or latest > sent or is_news:
                 stamp = latest.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-                report = {"servers": {settings.server_name: {"last_activity": stamp}}, "last_activity": stamp}
+                report: dict[str, Any] = {"servers": {settings.server_name: {"last_activity": stamp}}}
+                # Told each time there is something to tell anyway: a hub that was replaced knows it again then.
+                report.update(last_activity=stamp, notebook=notebook)
                 if await persist(lambda: hub.post(settings.activity_url, report), app.log, "activity", tries=8):  # noqa: B023
-                    sent = latest
+                    sent, told, told_at = latest, notebook, time.monotonic()
         except Exception:  # an extension's odd activity time, say: the next round is another chance
             app.log.exception("firstbell: activity could not be told")
         # Spread, or all servers of a class that started together would report together for ever.

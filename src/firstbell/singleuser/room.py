@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass
 
 MIB = 1024**2
+_NO_LIMIT = 1 << 50
+"""Version 1 says a number near 2**63 where there is none."""
 _CGROUP = "/sys/fs/cgroup"
 _MEMINFO = "/proc/meminfo"
 _WAYS = (
@@ -31,6 +33,14 @@ def look(cgroup: str = _CGROUP, meminfo: str = _MEMINFO) -> Room:
     if limit is None or limit > machine:
         return Room(0, machine_free, machine_free)
     return Room(limit, min(limit - used, machine_free), machine_free)
+
+
+def used(cgroup: str = _CGROUP) -> tuple[int, int]:
+    """Bytes that this container uses, and may use (0: no limit). Raises OSError where the kernel does not say it."""
+    limit, inside = _container(cgroup)
+    if limit is None and not inside:
+        raise OSError("no control group says how much memory is used")
+    return inside, limit if limit is not None and limit < _NO_LIMIT else 0
 
 
 def _container(cgroup: str) -> tuple[int | None, int]:

@@ -13,7 +13,7 @@ from tornado import web
 from tornado.httputil import HTTPServerRequest
 from traitlets.config import Config
 
-from . import __version__, remembered, reports, static_files, xsrf
+from . import __version__, companion_page, companion_talk, remembered, reports, static_files, xsrf
 from .app import QuickServerApp
 from .auth import HubAuthorizer, HubIdentityProvider
 from .hub import Hub
@@ -72,6 +72,7 @@ class HubServerApp(QuickServerApp):
         pages = {"logo_url": hub + "logo", "hub_control_panel_url": hub + "home"}
         self.jinja_template_vars = dict(self.jinja_template_vars, **pages)
         super().init_webapp()
+        companion_talk.install(self.web_app, self.hub, self.settings)
         _secure(self.web_app, self.settings)
         self.web_app.find_handler = _within(  # type: ignore[method-assign]
             self.web_app, self.settings.prefix, self.web_app.settings["default_url"], self._is_stranger
@@ -103,6 +104,7 @@ class HubServerApp(QuickServerApp):
         shown: dict[str, Any] = self.provider.page_config(handler, super().page_config(handler, config))
         remembered.unasked(shown)
         static_files.point(shown, self.settings.static, self.settings.prefix)
+        companion_page.add(shown, self.settings.static, self.settings.prefix)
         return shown
 
     def _is_stranger(self, request: HTTPServerRequest) -> bool:

@@ -16,7 +16,7 @@ import shutil
 import sys
 from typing import Any, Iterator
 
-from . import static_files
+from . import companion_page, static_files
 from .static_files import EXTENSIONS, LAB, NOTEBOOK, THEMES, Unsuitable
 
 DONE = "laid-out.json"
@@ -67,6 +67,7 @@ def _parts() -> Iterator[tuple[str, list[str], Any]]:
     from jupyter_core.paths import jupyter_path
 
     app: str = importlib.import_module("jupyterlab.commands").get_app_dir()
+    yield companion_page.PART, [companion_page.FOLDER], lambda: {"stamp": companion_page.stamp()}
     extensions = static_files.once(jupyter_path("labextensions"))
     themes = os.path.join(app, "themes")
     yield from _single(LAB, os.path.join(app, "static"))

@@ -14,12 +14,14 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from firstbell.coursework.transport import is_helper
 from firstbell.engine.cluster import Cluster
 from firstbell.engine.waiting import until
 from firstbell.errors import CourseFileError, FirstbellError, HomeMissing, StartFailed
 from firstbell.model import names
 from firstbell.model.course import Course
 from firstbell.model.home import Transfer
+from firstbell.model.names import Role
 from firstbell.model.observed import NodeState, Observed, Phase
 from firstbell.plan.home import home_volume
 from firstbell.plan.home_moves import Move, Settled, choose_target, homes_found, marker, settle
@@ -146,7 +148,9 @@ async def _until_no_server(engine: Cluster, course: Course, user: str) -> None:
 
     async def none() -> bool:
         observed = await engine.observe(course.name)
-        return all(observed.container(name).phase is Phase.MISSING for name in containers)
+        # Coursework that is being put or taken ends by itself, and begins no more while the home is held.
+        at_work = (c for c in observed.of_role(Role.HELPER) if c.user == user and is_helper(c.name))
+        return not any(at_work) and all(observed.container(name).phase is Phase.MISSING for name in containers)
 
     try:
         await until(none, deadline=_SERVER_ENDS)

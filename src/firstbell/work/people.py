@@ -117,6 +117,24 @@ def _invitations(rows: list[dict[str, str]]) -> tuple[Invitation, ...]:
     return tuple(Invitation(*(row.get(name, "") for name in Invitation.__slots__)) for row in rows)
 
 
+@dataclass(frozen=True, slots=True)
+class StaffAct:
+    """Something that staff did; `at` in UTC, `result` empty as long as it is not known."""
+
+    at: str
+    who: str
+    what: str
+    whom: str
+    words: str
+    result: str
+
+
+async def acts(engine: Engine, course: Course, since: float, user: str = "") -> tuple[StaffAct, ...]:
+    """The record of what staff did since then (Unix seconds), newest first; of one person, if named."""
+    rows = await control(engine, course, "acts", str(since), user)
+    return tuple(StaffAct(**row) for row in rows)
+
+
 async def control(engine: Engine, course: Course, verb: str, *usernames: str, program: str = "control") -> Any:
     """Ask the running hub, by that program of its container.
 

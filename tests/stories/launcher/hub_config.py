@@ -21,6 +21,7 @@ from jupyterhub.spawner import Spawner
 
 WORK = Path(os.environ["STORY_WORK"])
 LAUNCHER = os.environ["STORY_LAUNCHER"]
+PYTHON = os.environ.get("STORY_PYTHON", sys.executable)  # by hand: the same stories with another JupyterLab
 PROXY_PORT, HUB_PORT = int(os.environ["STORY_PROXY_PORT"]), int(os.environ["STORY_HUB_PORT"])
 MORE = {"strict": {"JUPYTERHUB_ALLOW_WEBSOCKET_COOKIE_AUTH": "0"}}
 
@@ -55,7 +56,7 @@ class LaunchSpawner(Spawner):
         env["JUPYTER_CONFIG_DIR"] = str(home / ".jupyter")
         with (WORK / f"{self.user.name}.log").open("a") as log:
             self.process = subprocess.Popen(
-                [sys.executable, LAUNCHER], env=env, cwd=home, stdout=log, stderr=log, start_new_session=True
+                [PYTHON, LAUNCHER], env=env, cwd=home, stdout=log, stderr=log, start_new_session=True
             )
         self.pid = self.process.pid
         return ("127.0.0.1", self.port)
@@ -148,6 +149,36 @@ class Ready(BaseHandler):
             file.write(json.dumps(line) + "\n")
 
 
+class Companion(BaseHandler):
+    """What the hub tells the companion in Lab: a file's content. What it is told is in another, with who told it."""
+
+    def check_xsrf_cookie(self):
+        pass
+
+    async def prepare(self):
+        found = orm.APIToken.find(self.db, self.request.headers.get("Authorization", "").partition(" ")[2])
+        self.owner = found.user.name if found and found.user else None
+
+    def say(self):
+        path = self.request.path.partition("/api/companion")[2]
+        file = WORK / ("companion-" + (path.strip("/") or "news") + f"-{self.request.method}-{self.owner}.json")
+        told = {"path": path, "user": self.owner, "task": self.get_query_argument("task", None)}
+        if self.request.method == "POST":
+            told["body"] = json.loads(self.request.body)
+        with (WORK / "companion.jsonl").open("a") as log:
+            log.write(json.dumps(told) + "\n")
+        answer = json.loads(file.read_text()) if file.exists() else {"status": 404}
+        self.set_status(answer.get("status", 200))
+        if "answer" in answer:
+            self.finish(json.dumps(answer["answer"]))
+
+    async def get(self):
+        self.say()
+
+    async def post(self):
+        self.say()
+
+
 c = get_config()  # noqa: F821
 c.JupyterHub.bind_url = f"http://127.0.0.1:{PROXY_PORT}"
 c.JupyterHub.hub_bind_url = f"http://127.0.0.1:{HUB_PORT}"
@@ -160,7 +191,7 @@ c.Authenticator.admin_users = {"head"}
 c.JupyterHub.cleanup_servers = False
 c.JupyterHub.db_url = f"sqlite:///{WORK}/hub.sqlite"
 c.JupyterHub.cookie_secret_file = str(WORK / "cookie_secret")
-c.JupyterHub.extra_handlers = [(r"/firstbell/ready", Ready)]
+c.JupyterHub.extra_handlers = [(r"/firstbell/ready", Ready), (r"/api/companion(?:/.*)?", Companion)]
 c.JupyterHub.services = [{"name": "story", "api_token": os.environ["STORY_TOKEN"]}]
 c.JupyterHub.load_roles = [
     {"name": "story", "scopes": ["admin:users", "admin:servers", "tokens"], "services": ["story"]}

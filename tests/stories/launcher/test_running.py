@@ -194,6 +194,29 @@ async def test_activity_is_told_again_after_failures(server: Any, fake_hub: Any)
     assert report["servers"][""]["last_activity"] == report["last_activity"]
 
 
+async def test_the_notebook_used_last_is_told_with_activity(server: Any, fake_hub: Any) -> None:
+    """By its path, by the new one once it is renamed, and none when its kernel is gone."""
+
+    def told() -> str | None:
+        reports = [report for path, report in fake_hub.posts if "activity" in path]
+        return reports[-1]["notebook"] if reports else None
+
+    with fake_hub:
+        await up(server)
+        await eventually(lambda: told() == "")
+        headers = {"Authorization": f"token {server.token}"}
+        async with httpx.AsyncClient(base_url=server.url, headers=headers, timeout=60) as http:
+            wish = {"path": "week1/Trees.ipynb", "name": "", "type": "notebook", "kernel": {"name": "python3"}}
+            made = await http.post("api/sessions", json=wish)
+            assert made.status_code == 201, made.text
+            await eventually(lambda: told() == "week1/Trees.ipynb")
+            place = f"api/sessions/{made.json()['id']}"
+            assert (await http.patch(place, json={"path": "week1/Woods.ipynb"})).status_code == 200
+            await eventually(lambda: told() == "week1/Woods.ipynb")
+            assert (await http.delete(place)).status_code == 204
+            await eventually(lambda: told() == "")
+
+
 async def test_the_end_is_graceful(server: Any, fake_hub: Any) -> None:
     """On SIGTERM kernels are shut down and the server ends with 0 within seconds."""
     with fake_hub:

@@ -131,3 +131,31 @@ def test_seminar_has_no_people_commands(command: Command):
         shown = command("people", *words, "--course", "open")
         assert shown.code == 2
         assert "no roster: whoever opens the URL is in" in shown.err
+
+
+def test_what_staff_did(command: Command, monkeypatch: pytest.MonkeyPatch):
+    """A line for each act in the course's time, as text whatever somebody typed; or JSON, in UTC."""
+    asked: list[Any] = []
+
+    async def acts(engine: Any, course: Any, since: float, user: str) -> tuple[people.StaffAct, ...]:
+        asked.append((since, user))
+        return (people.StaffAct("2026-11-21T23:30:00Z", "grace", "message", "ada", "see\n\x1b[31mme", ""),)
+
+    monkeypatch.setattr(people, "acts", acts)
+    toml = Path("stats/firstbell.toml")
+    toml.write_text('time_zone = "Europe/Berlin"\n' + toml.read_text())
+    shown = command("people", "acts", "stats", "--since", "2026-11-21", "--user", "ADA")
+    assert shown.code == 0, shown.err
+    assert "2026-11-22 00:30   grace   message   ada    see  [31mme   not known" in shown.out
+    assert "\x1b" not in shown.out and "1 act; times are those of Europe/Berlin" in shown.err
+    assert asked == [(1795215600.0, "ada")]
+    told = json.loads(command("people", "acts", "stats", "--json").out)["acts"]
+    assert told[0]["at"] == "2026-11-21T23:30:00Z" and asked[-1] == (0.0, "")
+    refused = command("people", "acts", "stats", "--since", "yesterday")
+    assert refused.code == 2 and "is no time" in refused.err and "3h" in refused.err
+
+
+def test_the_record_is_the_hubs(command: Command):
+    """Without a hub there is none to be shown, and what to do is said."""
+    shown = command("people", "acts", "stats")
+    assert shown.code == 5 and "firstbell up" in shown.err

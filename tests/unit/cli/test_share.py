@@ -92,8 +92,9 @@ def test_pull(command: Command, engine: FakeEngine) -> None:
     assert REF in engine.images
 
 
-def test_bundle(command: Command, tmp_path: Path) -> None:
+def test_bundle(command: Command, engine: FakeEngine, tmp_path: Path) -> None:
     """A course is written with what it needs; what the other machine must set is told, and its plan can be had."""
+    engine.images["debian:trixie-slim"] = ImageState("debian:trixie-slim", "sha256:0", size=80)  # else one is made
     text = 'name = "stats"\nurl = "http://127.0.0.1:8000"\n[access]\npasscode = "env:PASS"\n[server]\nproject = "lab"\n'
     (tmp_path / "lab").mkdir()
     (tmp_path / "lab" / "a.ipynb").write_text("{}")

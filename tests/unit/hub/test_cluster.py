@@ -13,6 +13,7 @@ import pytest
 
 from firstbell.engine.fake import FakeEngine
 from firstbell.engine.waiting import until
+from firstbell.hub.acts import ActsBook
 from firstbell.hub.bell_book import BellBook
 from firstbell.hub.cluster import Cluster, make_cluster
 from firstbell.hub.context import HubContext
@@ -114,6 +115,7 @@ async def made(tmp_path: Path, course: Course, **node: Any) -> Hub:
         machine=machine,
         homes=Store(course, engine, IMAGE),
         bells=BellBook(tmp_path / "bells.sqlite"),
+        acts=ActsBook(tmp_path / "acts.sqlite"),
         cluster=cluster,
     )
     hub = Hub(engine, context, clock, on_nodes)

@@ -140,10 +140,13 @@ class CountedEngine:
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, ...]] = []
+        self.use: dict[str, int] = {}
 
     async def usage(self, names: Any) -> tuple[Usage, ...]:
         self.asked.append(tuple(names))
-        return tuple(Usage(name, 50 * MIB, 1.0, 5) for name in self.asked[-1] if "guard" not in name)
+        return tuple(
+            Usage(name, self.use.get(name, 50 * MIB), 1.0, 5) for name in self.asked[-1] if "guard" not in name
+        )
 
 
 async def test_measuring_is_bounded_and_everybody_has_their_turn(tmp_path, clock):
@@ -161,3 +164,23 @@ async def test_measuring_is_bounded_and_everybody_has_their_turn(tmp_path, clock
     clock.now += 30
     await machine.measure()
     assert machine.memory().servers == 5
+
+
+async def test_those_near_their_limit_are_measured_in_every_round(tmp_path, clock):
+    """Half of a round at most is for them, the one that waits longest first; the others still have their turn."""
+    engine, running = CountedEngine(), [f"server-{n:03d}" for n in range(400)]
+    engine.use = dict.fromkeys(running[:3], 800 * MIB)
+    machine = Machine(engine, "demo", lambda: running, tmp_path / "meminfo", clock, limit=1024 * MIB)  # type: ignore[arg-type]
+    for _ in range(12):
+        clock.now += 30
+        await machine.measure()
+    assert machine.server_use()[0] == 400
+    assert [machine.age_of(name) for name in running[:3]] == [0, 0, 0]
+    assert machine.age_of("nobody") is None
+    assert max(machine.age_of(name) or 0 for name in running) <= 330
+    engine.use = dict.fromkeys(running, 900 * MIB)
+    for _ in range(25):
+        clock.now += 30
+        await machine.measure()
+        assert len(engine.asked[-1]) <= AT_ONCE + 4
+    assert max(machine.age_of(name) or 0 for name in running) <= 600

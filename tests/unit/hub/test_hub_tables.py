@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 from jupyterhub import orm
 
+from firstbell.config.wire import to_wire
 from firstbell.errors import EngineUnavailable
 from firstbell.hub.bell_hub import ApiHub
-from firstbell.hub.control import Hub, list_people
+from firstbell.hub.control_io import HubFiles
 from firstbell.hub.hub_tables import database_of, place_of, refuse_unreachable, rows, sqlalchemy_url
 from firstbell.hub.people import open_store
+from firstbell.hub.people_control import list_people
 from firstbell.hub.secrets import read_or_create
 from firstbell.hub.settings import Kept, settings
 from firstbell.hub.state_copy import COOKIE_SECRET, StateCopy, restore
@@ -53,7 +55,10 @@ def fill(database: str) -> None:
 
 def look(database: str, course: Course, state: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """What `people list` and the bells see."""
-    listed = {row["username"]: row for row in list_people(Hub(course, open_store(state), state))}
+    for name, data in zip(("course", "secrets"), to_wire(course), strict=True):
+        (state / name).write_bytes(data)
+    hub = HubFiles(state, state / "course", state / "secrets", state / "runtime")
+    listed = {row["username"]: row for row in list_people(hub)}
     return listed, ApiHub("", "", database).servers()
 
 

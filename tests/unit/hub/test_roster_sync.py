@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from firstbell.hub.people import PeopleStore
-from firstbell.hub.roster_sync import SETTLED, RosterFile
+from firstbell.hub.roster_file import SETTLED, RosterFile
 
 HEADER = "username,name\n"
 

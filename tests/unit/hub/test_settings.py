@@ -81,3 +81,12 @@ def test_every_setting_is_one_of_jupyterhubs(kind):
     """A setting that JupyterHub does not know would be ignored without a word."""
     names = set(of()[kind.__name__])
     assert names <= set(kind.class_trait_names(config=True)), names - set(kind.class_trait_names(config=True))
+
+
+def test_a_desk_only_where_there_is_coursework():
+    """A course with assignments has two services more, which may ask nothing of the hub; others pay nothing for it."""
+    course = Course.model_validate({"name": "demo", "server": {"image": "demo:1"}, "coursework": {}})
+    config = settings(course, RUNTIME, KEPT)
+    assert [service["name"] for service in config.JupyterHub.services] == ["keeper", "desk", "formgrader"]
+    assert [service for role in config.JupyterHub.load_roles for service in role["services"]] == ["keeper"]
+    assert [service["name"] for service in of().JupyterHub.services] == ["keeper"]

@@ -13,6 +13,7 @@ import pytest
 from firstbell.engine.fake import FakeEngine
 from firstbell.engine.waiting import until
 from firstbell.errors import EngineUnavailable
+from firstbell.hub.acts import ActsBook
 from firstbell.hub.bell_book import BellBook
 from firstbell.hub.context import HubContext
 from firstbell.hub.homes import Store
@@ -110,6 +111,7 @@ async def hub(tmp_path: Path) -> AsyncIterator[Hub]:
         machine=Machine(engine, "demo", meminfo=tmp_path / "meminfo"),
         homes=Store(course, engine, IMAGE),
         bells=BellBook(tmp_path / "bells.sqlite"),
+        acts=ActsBook(tmp_path / "acts.sqlite"),
     )
     yield Hub(engine, context, [])
     await engine.close()

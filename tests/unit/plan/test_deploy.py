@@ -201,3 +201,18 @@ def test_down_ends_what_waits_for_the_next_visitor_and_no_other_courses():
     steps = plan_down(course, Observed("c", containers=(waits,)), "firstbell/hub:1")
     assert [step.name for step in steps if isinstance(step, StopContainer)] == [waits.name]
     assert (waits.is_standby, server.is_standby) == (True, False)
+
+
+def test_coursework_has_a_volume_that_stays(inputs):
+    """Only a course with assignments has it, only the hub mounts it, and `down` keeps it with the homes."""
+    name = names.volume("c", Role.COURSEWORK)
+    assert name not in str(plan_up(inputs, Observed("c")))
+    taught = replace(inputs, course=Course.model_validate({"name": "c", "server": {"image": "i"}, "coursework": {}}))
+    steps = plan_up(taught, Observed("c"))
+    assert name in [step.spec.name for step in steps if isinstance(step, EnsureVolume)]
+    mounting = [step.spec for step in steps if isinstance(step, StartContainer) and name in str(step.spec.mounts)]
+    assert [spec.labels[names.LABEL_ROLE] for spec in mounting] == ["hub"]
+    there = Observed("c", volumes=(VolumeState(name, frozen(names.labels("c", Role.COURSEWORK))),))
+    assert not plan_down(taught.course, there, "hub:1")
+    [removed] = plan_down(taught.course, there, "hub:1", delete_homes=True)
+    assert isinstance(removed, RemoveVolume)

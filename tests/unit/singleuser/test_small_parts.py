@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 import types
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -112,6 +113,63 @@ def test_what_counts_as_activity() -> None:
     assert reports.last_activity(app(old, a="idle"), now) == old
     assert reports.last_activity(app(old, {"1": terminal}, a="idle"), now) == now - timedelta(minutes=5)
     assert reports.last_activity(app(now + timedelta(hours=1)), now) == now
+
+
+def session(path: str, used: str, state: str = "idle", kind: str = "notebook") -> dict[str, Any]:
+    return {"type": kind, "path": path, "kernel": {"last_activity": used, "execution_state": state}}
+
+
+class Sessions:
+    def __init__(self, *sessions: Any) -> None:
+        self.sessions = list(sessions)
+
+    async def list_sessions(self) -> list[Any]:
+        return self.sessions
+
+
+OLD, NEW = session("old.ipynb", "2026-11-21T10:00:00Z"), session("week1/new.ipynb", "2026-11-21T11:00:00Z")
+
+
+@pytest.mark.parametrize(
+    ("sessions", "path"),
+    [
+        ([], ""),
+        ([OLD, NEW], "week1/new.ipynb"),
+        ([session("busy.ipynb", "2026-11-21T09:00:00Z", "busy"), NEW], "busy.ipynb"),
+        ([session("console-1", "2026-11-21T12:00:00Z", kind="console"), OLD], "old.ipynb"),
+        ([{"type": "notebook", "path": "dead.ipynb", "kernel": None}], ""),
+        ([session("x" * 1000 + ".ipynb", "2026-11-21T10:00:00Z")], "x" * (reports.LONGEST_PATH - 6) + ".ipynb"),
+    ],
+)
+async def test_the_notebook_used_last(sessions: list[Any], path: str) -> None:
+    """One whose cell runs, else the one whose kernel did something last; consoles are none."""
+    assert await reports.used_notebook(types.SimpleNamespace(session_manager=Sessions(*sessions))) == path
+
+
+async def test_another_notebook_is_told_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It comes with activity at once; by itself no sooner than a minute after the last report, and only once."""
+    clock = types.SimpleNamespace(now=1000.0)
+    monkeypatch.setattr(time, "monotonic", lambda: clock.now)
+    made = app(datetime.now(UTC) - timedelta(hours=1))
+    made.session_manager, made.log = Sessions(OLD), logging.getLogger("reports")
+    told: list[tuple[float, str]] = []
+    changes = {1030.0: [OLD, NEW], 1050.0: [OLD], 1100.0: [OLD, NEW]}
+
+    async def post(_url: str, report: Any) -> None:
+        assert set(report) == {"servers", "last_activity", "notebook"}
+        told.append((clock.now, report["notebook"]))
+
+    async def sleep(_seconds: float) -> None:
+        clock.now += 10
+        made.session_manager.sessions = changes.get(clock.now, made.session_manager.sessions)
+        if clock.now > 1300:
+            raise asyncio.CancelledError
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    settings = types.SimpleNamespace(activity_url="x", activity_interval=10.0, server_name="")
+    with pytest.raises(asyncio.CancelledError):
+        await reports.keep_reporting(made, types.SimpleNamespace(post=post), settings)  # type: ignore[arg-type]
+    assert told == [(1000.0, "old.ipynb"), (1100.0, "week1/new.ipynb")]
 
 
 async def test_the_cache_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from firstbell.coursework.transport import HELPER_MARK
 from firstbell.engine.fake import FakeEngine
 from firstbell.errors import CourseFileError, FirstbellError, HomeMissing
 from firstbell.hub import home_control
@@ -186,16 +187,17 @@ async def test_a_copy_that_fails_is_undone(machines, monkeypatch):
     home_control.refuse_while_moving(machines.store, "ada")
 
 
-async def test_a_server_that_started_meanwhile_keeps_its_home(machines, monkeypatch):
-    """What its person writes would not be in the copy: the move is undone."""
+@pytest.mark.parametrize(("role", "end"), [(Role.SERVER, ""), (Role.HELPER, f"{HELPER_MARK}1a2b3c")])
+async def test_whoever_writes_meanwhile_keeps_the_home(machines, monkeypatch, role, end):
+    """What a server that was started, or coursework, writes would not be in the copy: the move is undone."""
     copy = home_copy.copy
 
     async def start_meanwhile(*words: Any) -> Transfer:
         made = await copy(*words)
         engine = machines.engines["a"]
         engine.images["i"] = ImageState("i", "sha256:1")
-        labels = frozen(names.labels("demo", Role.SERVER, "ada"))
-        spec = ContainerSpec(names.container("demo", Role.SERVER, "ada"), "i", ("sleep", "infinity"), labels)
+        labels = frozen(names.labels("demo", role, "ada"))
+        spec = ContainerSpec(names.container("demo", role, "ada") + end, "i", ("sleep", "infinity"), labels)
         await engine.start(spec)
         return made
 

@@ -11,7 +11,7 @@ for (const form of all("form[data-once]")) {
   form.addEventListener("submit", (event) => {
     if (form.dataset.sent) event.preventDefault();
     form.dataset.sent = "1";
-    one("button", form).setAttribute("aria-disabled", "true");
+    event.submitter?.setAttribute("aria-disabled", "true");
   });
 }
 window.addEventListener("pageshow", (event) => {

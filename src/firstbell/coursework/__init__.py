@@ -1,0 +1,1 @@
+"""Coursework: handing out, taking in, grading, giving back, without JupyterHub (`firstbell.hub.desk` is its face)."""

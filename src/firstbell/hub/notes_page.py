@@ -1,0 +1,28 @@
+"""Somebody's home page with what they are told, and where they say that they have read it."""
+
+from __future__ import annotations
+
+from jupyterhub.handlers.pages import HomeHandler
+from tornado import web
+
+from firstbell.hub.notes import number
+from firstbell.hub.pages import Page, Route, SmallForm
+
+
+class HomePage(HomeHandler, Page):
+    """`/hub/home`: as JupyterHub's, with what staff tell this person."""
+
+
+class ReadNotes(SmallForm):
+    """`/hub/notes/read`: they have read them, up to the one named."""
+
+    @web.authenticated
+    async def post(self) -> None:
+        """Back to the home page, which then shows what has come since."""
+        self.firstbell.acts.read(self.current_user.name, number(self.get_argument("up_to", "")))
+        self.redirect(self.hub_url("home"), status=303)
+
+
+def notes_handlers() -> list[Route]:
+    """Routes under the hub's prefix; before JupyterHub's own of the same paths."""
+    return [(r"/home", HomePage), (r"/notes/read", ReadNotes)]
