@@ -218,6 +218,8 @@ async def nobody_else_grades_by_hand(staff: Window, student: Window) -> None:
     assert (await asked.put(f"{base}formgrader/api/grade/1", data=put)).status == 403, "without its page's token"
     for path in ("api/contents", "api/kernels", "lab", "files/gradebook.db", "formgrader/?path=/tmp"):
         assert (await asked.get(base + path)).status == 403, path
+    await staff.open("hub/coursework/acts")
+    await expect(staff.page.locator(".acts li").first).to_contain_text("grace grade by hand everybody: “ps1” done")
 
 
 async def sees_grade_and_feedback(student: Window, lab: Lab, points: str) -> None:
