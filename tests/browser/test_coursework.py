@@ -148,7 +148,6 @@ async def test_from_hand_out_to_feedback(course: RunningCourse, grace: Window, a
     await sees_grade_and_feedback(ada, lab, "5.5")
     assert [problem for problem in grace.problems if MATHJAX not in problem] == []
     assert ada.problems == []
-    grace.problems.clear()
 
 
 async def hand_in_on_the_page(student: Window) -> str:
@@ -218,6 +217,8 @@ async def nobody_else_grades_by_hand(staff: Window, student: Window) -> None:
     assert (await asked.put(f"{base}formgrader/api/grade/1", data=put)).status == 403, "without its page's token"
     for path in ("api/contents", "api/kernels", "lab", "files/gradebook.db", "formgrader/?path=/tmp"):
         assert (await asked.get(base + path)).status == 403, path
+    await staff.open("hub/coursework/acts")
+    await expect(staff.page.locator(".acts li").first).to_contain_text("grace grade by hand everybody: ps1")
 
 
 async def sees_grade_and_feedback(student: Window, lab: Lab, points: str) -> None:
@@ -238,6 +239,8 @@ async def sees_grade_and_feedback(student: Window, lab: Lab, points: str) -> Non
 
 async def test_the_room(browser: Browser, course: RunningCourse, grace: Window, ada: Window) -> None:
     """Who comes is seen coming; a message is a notification in Lab; opening as staff is recorded and told."""
+    grace.problems.clear()
+    ada.problems.clear()
     await grace.open("hub/people")
     await expect(state(grace, "ada")).to_have_text("in")
     await expect(state(grace, "bob")).to_have_text("absent")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from firstbell.config.reader import read_course
 from firstbell.engine.docker import DockerEngine
+from firstbell.plan.grader_image import grader_build
 from firstbell.plan.registry_image import registry_build
 from firstbell.work import build
 from firstbell.work.project import read_ca_bundle
@@ -15,7 +16,7 @@ from tests.support.cluster import Node
 
 
 def give_images(folder: Path, node: Node) -> list[str]:
-    """Build what `firstbell up` in the folder would build, and copy it to the node with the base; the tags.
+    """Build what `firstbell up` and grading would build in the folder, and copy it to the node with the base; the tags.
 
     The last is the course's own, where it has one.
     """
@@ -26,10 +27,11 @@ def give_images(folder: Path, node: Node) -> list[str]:
 
 async def _build(folder: Path) -> list[str]:
     course = read_course(folder, os.environ)
-    own = build.plan_course_image(course)
+    own, bundle = build.plan_course_image(course), read_ca_bundle(course.network)
     specs = [
         build.plan_hub_image(course),
-        registry_build(course, read_ca_bundle(course.network)),
+        registry_build(course, bundle),
+        *([grader_build(course, bundle)] if course.coursework else []),
         *([own] if own else []),
     ]
     engine = DockerEngine()

@@ -19,6 +19,7 @@ from firstbell.model.course import Course
 from firstbell.model.names import Role
 from firstbell.model.runtime import (
     COURSEWORK_DIR,
+    COURSEWORK_MODE,
     FORMGRADER_UID,
     HUB_UID,
     LAUNCHER_DIR,
@@ -146,4 +147,4 @@ def shared(layout: Layout) -> None:
     for path in layout.root.glob(f"{layout.book.name}*"):
         with suppress(FileNotFoundError):
             path.chmod(0o600)
-    layout.root.chmod(0o1770)
+    layout.root.chmod(COURSEWORK_MODE)

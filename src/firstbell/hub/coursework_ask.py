@@ -27,6 +27,7 @@ from firstbell.model.coursework import OPEN, Assignment, Kind, Task, folder_of, 
 from firstbell.model.roster import Person
 
 BY_HAND_ACT = "grade by hand"
+EVERYBODY = "everybody"
 ACTS = (
     *(kind.value for kind in (Kind.RELEASE, Kind.COLLECT, Kind.GRADE, Kind.RETURN)),
     *("extend", "hand-in", BY_HAND_ACT),
@@ -213,6 +214,4 @@ class Coursework:
 def _named(wish: Wish, whom: Mapping[str, Person]) -> list[str]:
     """Whom a wish names, as the record of acts has it."""
     users = [(word, normalise_username(word)) for word in wish.to]
-    return [user if user in whom else f"section {word.removeprefix('section:')}" for word, user in users] or [
-        "everybody"
-    ]
+    return [user if user in whom else f"section {word.removeprefix('section:')}" for word, user in users] or [EVERYBODY]

@@ -9,7 +9,7 @@ from tornado import web
 
 from firstbell.coursework.rights import Rank, Rights
 from firstbell.errors import CourseBusy, FirstbellError
-from firstbell.hub.coursework_ask import ACTS, BY_HAND_ACT
+from firstbell.hub.coursework_ask import ACTS, BY_HAND_ACT, EVERYBODY
 from firstbell.hub.coursework_counter import Opened
 from firstbell.hub.coursework_do import CourseworkDo
 from firstbell.hub.coursework_rows import Row, Stage, count, in_order, row_of
@@ -133,7 +133,7 @@ class ByHandPage(StaffCoursework):
         formgrader: Formgrader | None = self.settings[FORMGRADER]
         if formgrader is None:
             raise web.HTTPError(404, "There is no formgrader in this course.")
-        with self.firstbell.acts.noted(self.own_name, BY_HAND_ACT, ["everybody"], assignment):
+        with self.firstbell.acts.noted(self.own_name, BY_HAND_ACT, [EVERYBODY], assignment):
             try:
                 url = await formgrader.open()
             except CourseBusy as error:

@@ -17,8 +17,10 @@ from typing import Any
 from jupyterhub import orm
 from jupyterhub.utils import utcnow
 
+from firstbell.coursework.formgrader import SERVICE
 from firstbell.coursework.rights import Duty
 from firstbell.hub.context import SETTING, HubContext
+from firstbell.hub.coursework_ask import BY_HAND_ACT, EVERYBODY
 from firstbell.hub.staff_page import person_of, rights_of_user
 
 LOG = logging.getLogger("firstbell.acts")
@@ -86,9 +88,11 @@ def has_just_opened(handler: Any, client: Any) -> bool:
 
 
 def note_entry(handler: Any) -> None:
-    """A browser of this request's person has just been let in at the server that asked for it."""
+    """A browser of this request's person has just been let in at the server, or the formgrader, that asked for it."""
     context: HubContext = handler.settings[SETTING]
     client = handler.db.query(orm.OAuthClient).filter_by(identifier=handler.get_argument("client_id", "")).first()
+    if client is not None and client.service is not None and client.service.name == SERVICE:
+        _note_by_hand(context, handler.current_user.name)
     owner = client.spawner.user.name if client is not None and client.spawner is not None else ""
     who = getattr(handler.current_user, "name", "")
     if not owner or owner == who:
@@ -100,6 +104,15 @@ def note_entry(handler: Any) -> None:
                 tell_of_opening(context, who, owner)
     except sqlite3.Error as error:
         LOG.error("%s entered the server of %s, and it could not be recorded: %s", who, owner, error)  # noqa: TRY400
+
+
+def _note_by_hand(context: HubContext, who: str) -> None:
+    """Who came by the page's button is in the record already; who typed the address comes into it here."""
+    try:
+        if not context.acts.has_done(who, BY_HAND_ACT, EVERYBODY, TOLD_AGAIN):
+            context.acts.result(context.acts.act(who, BY_HAND_ACT, EVERYBODY))
+    except sqlite3.Error as error:
+        LOG.error("%s entered the formgrader, and it could not be recorded: %s", who, error)  # noqa: TRY400
 
 
 def tell_of_opening(context: HubContext, who: str, owner: str) -> None:

@@ -32,6 +32,8 @@ SHARED_DIR = f"{HUB_ROOT}/shared"
 """Volume of hub and proxy: the proxy's token."""
 COURSEWORK_DIR = f"{HUB_ROOT}/coursework"
 """Volume of the hub alone: assignments, hand-ins, grades, and the book of them."""
+COURSEWORK_MODE = 0o1770
+"""Of that folder: the formgrader, in the hub's group, writes the grade book there and can move nothing of the hub's."""
 STATIC_DIR = f"{HUB_ROOT}/static"
 """Volume of hub and edge: the page files of course images, compressed; it holds nothing of anybody."""
 ROSTER_FILE = f"{STATE_DIR}/roster.csv"

@@ -158,7 +158,7 @@ def _hub(inputs: Inputs, made: Runtime) -> ContainerSpec:
         files=(
             _directory(runtime.STATE_DIR),
             _directory(runtime.SHARED_DIR),
-            *([_directory(runtime.COURSEWORK_DIR, 0o1770)] if course.coursework else []),
+            *([_directory(runtime.COURSEWORK_DIR, runtime.COURSEWORK_MODE)] if course.coursework else []),
             File(runtime.STATIC_DIR, None, 0o755, runtime.HUB_UID, runtime.HUB_UID),
             File(runtime.COURSE_FILE, public),
             File(runtime.SECRETS_FILE, secrets, 0o400, runtime.HUB_UID, runtime.HUB_UID),

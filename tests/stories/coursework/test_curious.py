@@ -45,7 +45,7 @@ def answers(port, host=gateway):
 told = json.loads(TOLD)
 others = [name for name in ("/var/run/docker.sock", "/run/docker.sock", "/srv/firstbell") if os.path.exists(name)]
 seen = subprocess.run(
-    "grep -rIl {MARK[:-1]}[{MARK[-1]}] / --exclude-dir=proc --exclude-dir=sys 2>/dev/null;"
+    "grep -rIl {MARK[:-1]}[{MARK[-1]}] / --exclude-dir=proc --exclude-dir=sys --exclude-dir=usr 2>/dev/null;"
     " find / -name book.sqlite -o -name gradebook.db -o -name 'manifest.json' -path '*handins*' 2>/dev/null",
     shell=True, capture_output=True, text=True).stdout.split()
 print(json.dumps({{
