@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.stories.bad_input.conftest import refused
-from tests.stories.images.building import FOLDER, Build, build, folder, images, own
+from tests.stories.images.building import Build, build, folder, images, own
 from tests.support.course import FIRSTBELL
 
 __all__ = ["build", "folder"]
@@ -91,11 +91,3 @@ def test_a_file_that_cannot_be_read() -> None:
 def test_a_name_no_registry_takes(build: Build, name: str) -> None:
     """The rule is told before anything is built."""
     refused(build("--tag", name), 2, "no registry takes this name")
-
-
-def test_without_a_network(build: Build, folder: Path) -> None:
-    """The step, what did not answer, and the setting that was used are told, after some attempts."""
-    (folder / "firstbell.toml").write_text(
-        f'name = "{FOLDER}"\n[server]\nproject = "."\n[network]\npypi = "http://127.0.0.1:9/simple"\n'
-    )
-    refused(build(), 4, "attempt 3 of 3", "127.0.0.1:9", "[network] pypi", "could not be built at step")
