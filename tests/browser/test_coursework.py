@@ -26,6 +26,8 @@ HALF = "def square(x):\n    return 4"
 WHOLE = "def square(x):\n    return x * x"
 MATHJAX = "/ajax/libs/mathjax/"
 """The formgrader's formulas come from elsewhere, and stay as they are where there is no way out."""
+ATTACK = "<img src=x: onerror=\"document.title='taken'\">"
+"""What a student writes who would rather have the instructor's login."""
 HASH = re.compile(r"^[0-9a-f]{64}$")
 
 
@@ -123,7 +125,7 @@ async def test_from_hand_out_to_feedback(course: RunningCourse, grace: Window, a
     await expect(state(grace, "ada")).to_have_text("done")
 
     await write(lab, WHOLE)
-    await explain(lab, "It is so.")
+    await explain(lab, f"It is so. {ATTACK}")
     in_lab = await hand_in_in_lab(ada)
     assert in_lab != on_page
     await grace.page.get_by_role("link", name="Ada Lovelace").click()
@@ -196,6 +198,8 @@ async def grade_by_hand(staff: Window, points: str) -> None:
     await look(page, "real-formgrader", ours=False)
     await row.get_by_role("link").first.click()
     await page.get_by_text("It is so.").wait_for()
+    assert await page.locator("[onerror]").count() == 0
+    assert "taken" not in await page.title()
     await look(page, "real-formgrade", ours=False)
     async with page.expect_response(
         lambda answer: answer.request.method == "PUT" and "/api/grade/" in answer.url

@@ -33,7 +33,9 @@ SERVICE = "formgrader"
 """JupyterHub's name for it: its path is `/services/formgrader/`, its scope `access:services!service=formgrader`."""
 HOME = "/home/formgrader"
 _PROGRAMS = "/opt/firstbell/formgrader"
-_GATE = "firstbell_formgrader_gate"
+_PACKAGE = "firstbell_formgrader"
+_GATE = f"{_PACKAGE}.gate"
+_MODULES = ("gate.py", "shown.py")
 _LIMITS = Limits(memory=1024 * MIB, pids=128)
 _NONE = "nothing"
 """A kernel that there is not."""
@@ -52,7 +54,9 @@ _NBGRADER = f"""\
 c = get_config()  # noqa: F821
 load_subconfig("{COURSEWORK_DIR}/nbgrader_config.py")  # noqa: F821
 c.CourseDirectory.root = "{COURSEWORK_DIR}"
+c.HTMLExporter.sanitize_html = True
 """
+"""Whatever the course's own configuration says, outputs are made harmless (`nbgrader/shown.py`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,7 @@ def container_name(course: Course) -> str:
 
 def formgrader_spec(inputs: Inputs) -> ContainerSpec:
     """The container. The token is in a file of its own, never in what an inspection shows."""
-    course, gate = inputs.course, files("firstbell.coursework.nbgrader") / "gate.py"
+    course, package = inputs.course, files("firstbell.coursework.nbgrader")
     owner = (FORMGRADER_UID, HUB_UID)
     settings = json.dumps(_settings(inputs), sort_keys=True).encode()
     return ContainerSpec(
@@ -95,7 +99,12 @@ def formgrader_spec(inputs: Inputs) -> ContainerSpec:
             File(LAUNCHER_DIR.rpartition("/")[0], None, 0o755),
             *inputs.launcher,
             File(_PROGRAMS, None, 0o755),
-            File(f"{_PROGRAMS}/{_GATE}.py", gate.read_bytes()),
+            File(f"{_PROGRAMS}/{_PACKAGE}", None, 0o755),
+            File(f"{_PROGRAMS}/{_PACKAGE}/__init__.py", b""),
+            *(
+                File(f"{_PROGRAMS}/{_PACKAGE}/{name}", (package / name).read_bytes())
+                for name in ("gate.py", "shown.py")
+            ),
             File(HOME, None, 0o700, *owner),
             File(f"{HOME}/.jupyter", None, 0o755),
             File(f"{HOME}/.jupyter/jupyter_server_config.json", json.dumps(_JUPYTER, sort_keys=True).encode()),

@@ -11,6 +11,7 @@ from nbgrader.converters.base import NbGraderException
 
 from firstbell.coursework.nbgrader.grades import read_grades
 from firstbell.coursework.nbgrader.place import MAKING, Place, Refused, making, put_in_place
+from firstbell.coursework.nbgrader.shown import make_harmless
 
 
 def make_feedback(place: Place, job: dict[str, Any]) -> dict[str, Any]:
@@ -19,6 +20,7 @@ def make_feedback(place: Place, job: dict[str, Any]) -> dict[str, Any]:
     graded = place.root / "autograded" / user / assignment
     if not graded.is_dir():
         raise Refused(f'"{assignment}" of {user} has not been graded')
+    make_harmless()
     with making(place.root) as folder:
         directory = place.directory(assignment, glob.escape(user))
         directory.feedback_directory = f"{MAKING}/{folder.name}"

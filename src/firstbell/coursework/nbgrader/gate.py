@@ -21,13 +21,19 @@ _ELSEWHERE = "That is done on the hub's coursework pages, or with `firstbell gra
 _SUBMITTED = "sandbox; default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'"
 """What students handed in beside their notebooks is shown, and can do nothing: no script, no page of this site."""
 
-_WITHOUT_MATHJAX = """<script>
+_SCRIPT = """<script>
+addEventListener("click", event => {
+  const link = event.target.closest("a");
+  const to = link && (link.getAttribute("href") || link.getAttribute("xlink:href"));
+  if (to && URL.canParse(to, location) && new URL(to, location).protocol === "javascript:") event.preventDefault();
+}, true);
 window.MathJax = window.MathJax || {Hub: {
   Config() {}, Configured() {}, Queue() {}, Startup: {signal: {Interest: told => setTimeout(told, 0, "End")}}
 }};
 </script>
 </head>"""
-"""MathJax comes from elsewhere: where the browser cannot get it, the page's keys would not work either."""
+"""A formula may have links (TeX's `\\href`): none that is a program. And MathJax comes from elsewhere: where the
+browser cannot get it, the page's keys would not work either."""
 
 
 def is_there(method: str, path: str, query: str = "") -> bool:
@@ -67,8 +73,11 @@ def _load_jupyter_server_extension(app: Any) -> None:
 
     def from_filename(exporter: Any, *words: Any, **options: Any) -> tuple[str, Any]:
         page, resources = convert(exporter, *words, **options)
-        return page.replace("</head>", _WITHOUT_MATHJAX, 1), resources
+        return page.replace("</head>", _SCRIPT, 1), resources
 
+    from .shown import make_harmless
+
+    make_harmless()
     pages: Any = HTMLExporter
     convert, pages.from_filename = pages.from_filename, from_filename
     SubmissionFilesHandler.set_extra_headers = set_extra_headers
