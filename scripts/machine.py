@@ -1,4 +1,4 @@
-"""What the tests need beside Python: a Docker Engine, debootstrap, a browser, what a cluster is made of."""
+"""What the tests need beside Python: a Docker Engine, debootstrap, a browser, what a cluster is made of, restic."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ PACKAGES = {
     "glusterfsd": "glusterfs-server",
     "ip": "iproute2",
     "iptables": "iptables",
+    "restic": "restic",
 }
 """Command → Debian packages that bring it."""
 

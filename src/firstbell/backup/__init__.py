@@ -1,0 +1,1 @@
+"""Backups: what is kept, for how long, where, and how restic is told so."""

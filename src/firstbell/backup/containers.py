@@ -1,0 +1,132 @@
+"""The containers in which restic works, as values. Pure.
+
+            backup of a home    backup of the hub's    restore of a home    everything else
+sees        that home           one volume of the hub  that home            nothing of anybody's
+            read-only           read-only              and can write it
+rights      to read what is     as for a home          to write it as whom  none
+            everybody's                                it belonged to
+network     none where the storage is a directory of the machine, else the machine's own
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass, replace
+
+from firstbell.backup import restic
+from firstbell.backup.restic import Arguments
+from firstbell.backup.tags import tags_of
+from firstbell.model import names
+from firstbell.model.backup import Kind, Storage, Subject
+from firstbell.model.container import (
+    GIB,
+    HOST_NETWORK,
+    MIB,
+    NO_NETWORK,
+    ContainerSpec,
+    File,
+    Limits,
+    Mount,
+    MountKind,
+    frozen,
+)
+from firstbell.model.course import Course
+from firstbell.model.names import Role
+from firstbell.model.runtime import COURSEWORK_DIR, STATE_DIR
+from firstbell.plan.home import PARENT, home_directory, home_volume
+
+REPOSITORY = "/backup"
+"""Where a helper sees a storage that is a directory of the machine."""
+HELPER_SUFFIX = "-backup"
+"""End of the names of these containers; what is left of one is nobody's."""
+_SETTINGS = "/opt/firstbell/backup/settings.sh"
+_CACHE = "/var/cache/firstbell"
+_READ = ("DAC_READ_SEARCH",)
+_WRITE = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "SETFCAP", "MKNOD")
+"""To bring files back with owner, mode, set-user-id bits and attributes, named pipes among them."""
+_STORE = "DAC_OVERRIDE"
+"""A directory of the machine may belong to anybody."""
+_RUN = 'set -a; . "$0"; exec nice -n 19 ionice -c 3 restic "$@"'
+
+
+@dataclass(frozen=True, slots=True)
+class Helpers:
+    """What all helpers of a course have in common."""
+
+    course: Course
+    image: str
+    storage: Storage
+    machine: str
+    """The helpers' host name, by which a lock that a kill left is known as ours: one for each hub."""
+    cpu: float = 0.5
+    """Cores that a backup may keep busy while people work."""
+
+    def ask(self, arguments: Arguments, about: str = "") -> ContainerSpec:
+        """A container that sees the storage and nothing of anybody's."""
+        verb = arguments[0]
+        rights = (_STORE,) if self.storage.directory else ()
+        return ContainerSpec(
+            name=f"{names.container(self.course.name, Role.HELPER, about)}-{verb}{HELPER_SUFFIX}",
+            image=self.image,
+            command=("sh", "-c", _RUN, _SETTINGS, *arguments),
+            labels=frozen(names.labels(self.course.name, Role.HELPER)),
+            user="0:0",
+            hostname="" if self._network == HOST_NETWORK else self.machine,
+            mounts=self._storage_mounts,
+            files=(File(_SETTINGS, self._settings.encode(), 0o400),),
+            network=self._network,
+            limits=Limits(memory=GIB, cpu=self.cpu, pids=128, log_bytes=MIB),
+            capabilities=rights,
+        )
+
+    def back_up(self, subject: Subject, run: str, excludes: tuple[str, ...] = ()) -> ContainerSpec:
+        """A container that sees this subject alone, read-only, and makes a snapshot of it."""
+        mount = replace(self._mount(subject), read_only=True)
+        tags = tags_of(self.course.name, subject, run)
+        arguments = restic.backup(self.course.name, tags, [mount.target], excludes)
+        return self._with(self.ask(arguments, subject.user or subject.kind), mount, _READ)
+
+    def restore_home(self, snapshot: str, subject: Subject, paths: tuple[str, ...] = ()) -> ContainerSpec:
+        """A container that writes a snapshot of a home, or some paths of it, into that home, which must exist."""
+        mount = self._mount(subject)
+        within = tuple(f"{mount.target}/{path}" for path in paths)
+        return self._with(self.ask(restic.restore(snapshot, "/", within), subject.user), mount, _WRITE)
+
+    def _with(self, spec: ContainerSpec, mount: Mount, rights: tuple[str, ...]) -> ContainerSpec:
+        all_rights = tuple(dict.fromkeys((*rights, *spec.capabilities)))
+        return replace(spec, mounts=(mount, *spec.mounts), capabilities=all_rights)
+
+    def _mount(self, subject: Subject) -> Mount:
+        """Under a path of the subject's own, the same each time: by it restic finds the snapshot before."""
+        course = self.course
+        if subject.kind is Kind.STATE:
+            return Mount(MountKind.VOLUME, names.volume(course.name, Role.STATE), STATE_DIR)
+        if subject.kind is Kind.COURSEWORK:
+            return Mount(MountKind.VOLUME, names.volume(course.name, Role.COURSEWORK), COURSEWORK_DIR)
+        target = f"{PARENT}/{names.home(course.name, subject.user)}"
+        if course.homes.directory:
+            return Mount(MountKind.BIND, home_directory(course, subject.user), target)
+        return Mount(MountKind.VOLUME, home_volume(course, subject.user).name, target)
+
+    @property
+    def _network(self) -> str:
+        # A storage is often at a private address, to which servers have no way.
+        return NO_NETWORK if self.storage.directory else HOST_NETWORK
+
+    @property
+    def _storage_mounts(self) -> tuple[Mount, ...]:
+        directory = self.storage.directory
+        return (Mount(MountKind.BIND, directory, REPOSITORY),) if directory else ()
+
+    @property
+    def _settings(self) -> str:
+        """What restic is told by its environment: a file, as whoever inspects a container sees its environment."""
+        told = {
+            "RESTIC_REPOSITORY": self.storage.repository(REPOSITORY),
+            "RESTIC_PASSWORD": self.storage.password.reveal(),
+            "RESTIC_CACHE_DIR": _CACHE,
+            # Without it a line of progress sixty times a second.
+            "RESTIC_PROGRESS_FPS": "0.01",
+            **{name: secret.reveal() for name, secret in sorted(self.storage.environment.items())},
+        }
+        return "".join(f"{name}={shlex.quote(value)}\n" for name, value in told.items())

@@ -1,0 +1,200 @@
+"""A run of backups: what is due, one after the other, marked once it is whole; then what has had its time goes.
+
+Killed anywhere, the next call goes on: each step looks at what the storage has, and nothing else is remembered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import tzinfo
+from time import time
+
+from firstbell.backup import restic
+from firstbell.backup.containers import Helpers
+from firstbell.backup.failure import BackupFailed, Trouble, trouble_of
+from firstbell.backup.restic import Arguments
+from firstbell.backup.retention import outdated
+from firstbell.backup.schedule import are_left_over, due
+from firstbell.backup.tags import WHOLE
+from firstbell.engine.base import Engine
+from firstbell.errors import EngineUnavailable, FirstbellError
+from firstbell.model.backup import Keep, Snapshot, Subject, Summary
+from firstbell.model.observed import RunResult
+
+_MARK_AFTER = 8
+"""Snapshots; so many are done again after a kill, and cost little, as nothing of them is stored twice."""
+_LONG = 24 * 3600.0
+"""Seconds for one container; a first backup of big homes over a slow line takes hours."""
+_EVERYBODYS = {
+    Trouble.WRONG_PASSWORD,
+    Trouble.NO_REPOSITORY,
+    Trouble.NO_SPACE,
+    Trouble.FORBIDDEN,
+    Trouble.NETWORK,
+    Trouble.DAMAGED,
+    Trouble.LOCKED,
+    Trouble.NO_RESTIC,
+}
+"""What no other subject would fare better with."""
+
+EngineOf = Callable[[Subject], Awaitable[Engine]]
+"""The daemon that can have the subject. Raises FirstbellError where it is away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one subject in a run."""
+
+    subject: Subject
+    summary: Summary | None = None
+    """None where there is no snapshot."""
+    unreadable: tuple[str, ...] = ()
+    """Paths that could not be read."""
+    error: str = ""
+    """Why there is no snapshot, in words."""
+
+    @property
+    def is_good(self) -> bool:
+        """Whether everything of the subject is in the storage."""
+        return self.summary is not None and self.summary.is_whole
+
+
+Told = Callable[[Outcome], None]
+"""Hears of each subject as it is done."""
+
+
+class Keeper:
+    """Works on one course's backups, one container at a time; nobody else of this machine may meanwhile."""
+
+    def __init__(
+        self,
+        helpers: Helpers,
+        engine: Engine,
+        engine_of: EngineOf | None = None,
+        clock: Callable[[], float] = time,
+    ) -> None:
+        self._helpers = helpers
+        self._engine = engine
+        self._engine_of = engine_of
+        self._clock = clock
+        self._storage = helpers.storage
+
+    async def snapshots(self) -> tuple[Snapshot, ...]:
+        """Of all courses in the storage, the oldest first. Raises BackupFailed."""
+        return restic.snapshots(await self._ask(restic.SNAPSHOTS), self._storage)
+
+    async def prepare(self) -> bool:
+        """Make the storage if there is none; whether it was made. Raises BackupFailed, as for a wrong password."""
+        try:
+            await self._done(restic.SNAPSHOTS)
+        except BackupFailed as error:
+            if error.trouble is not Trouble.NO_REPOSITORY:
+                raise
+            await self._done(restic.INIT)
+            return True
+        return False
+
+    async def run(
+        self,
+        run: str,
+        subjects: Iterable[Subject],
+        told: Told,
+        excludes: Callable[[Subject], Sequence[str]] = lambda _: (),
+    ) -> tuple[Outcome, ...]:
+        """Back up what the run does not have yet.
+
+        A subject that cannot be had is an outcome of its own. Raises BackupFailed for what is wrong with the storage,
+        and EngineUnavailable; what was done until then is marked, as far as that can still be done.
+        """
+        outcomes: list[Outcome] = []
+        unmarked: list[str] = []
+        try:
+            for subject in due(subjects, await self._ours(), run):
+                outcome = await self._one(subject, run, tuple(excludes(subject)))
+                outcomes.append(outcome)
+                told(outcome)
+                if outcome.summary and outcome.is_good:
+                    unmarked.append(outcome.summary.snapshot)
+                if len(unmarked) >= _MARK_AFTER:
+                    await self._mark(unmarked)
+        except BackupFailed as error:
+            if error.trouble is not Trouble.WRONG_PASSWORD:
+                await self._try_to_mark(unmarked)
+            raise
+        await self._mark(unmarked)
+        return tuple(outcomes)
+
+    async def thin(self, keep: Keep, zone: tzinfo) -> int:
+        """Forget what has had its time; how many. Raises BackupFailed."""
+        gone = outdated(await self._ours(), keep, zone)
+        if gone:
+            await self._alone(restic.forget(one.id for one in gone))
+        return len(gone)
+
+    async def check(self) -> None:
+        """Read and compare every byte in the storage. Raises BackupFailed with what is wrong."""
+        restic.checked(await self._alone_result(restic.CHECK), self._storage)
+        for key in restic.ids(await self._ask(restic.LIST_KEYS), self._storage):
+            restic.check_key(key, await self._ask(restic.cat_key(key)), self._storage)
+
+    async def restore_home(self, snapshot: Snapshot, paths: tuple[str, ...] = ()) -> None:
+        """Write a snapshot, or paths of it, into the home it is of, which must exist. Raises BackupFailed."""
+        spec = self._helpers.restore_home(snapshot.id, snapshot.subject, paths)
+        engine = await self._place(snapshot.subject)
+        restic.done(await engine.run(spec, deadline=_LONG), self._storage)
+
+    async def _one(self, subject: Subject, run: str, excludes: tuple[str, ...]) -> Outcome:
+        try:
+            spec = self._helpers.back_up(subject, run, excludes)
+            result = await (await self._place(subject)).run(spec, deadline=_LONG)
+            return Outcome(subject, restic.summary(result, self._storage), restic.unreadable(result))
+        except BackupFailed as error:
+            if error.trouble in _EVERYBODYS:
+                raise
+            return Outcome(subject, error=str(error))
+        except EngineUnavailable:
+            raise
+        except FirstbellError as error:
+            return Outcome(subject, error=str(error))
+
+    async def _place(self, subject: Subject) -> Engine:
+        return await self._engine_of(subject) if self._engine_of else self._engine
+
+    async def _ours(self) -> tuple[Snapshot, ...]:
+        course = self._helpers.course.name
+        return tuple(one for one in await self.snapshots() if one.course == course)
+
+    async def _mark(self, unmarked: list[str]) -> None:
+        if unmarked:
+            await self._alone(restic.add_tag(WHOLE, unmarked))
+            unmarked.clear()
+
+    async def _try_to_mark(self, unmarked: list[str]) -> None:
+        try:
+            await self._mark(unmarked)
+        except FirstbellError:
+            # The run's own failure is what is to be told; these are made again, at little cost.
+            unmarked.clear()
+
+    async def _ask(self, arguments: Arguments) -> RunResult:
+        return await self._engine.run(self._helpers.ask(arguments), deadline=_LONG)
+
+    async def _done(self, arguments: Arguments) -> RunResult:
+        return restic.done(await self._ask(arguments), self._storage)
+
+    async def _alone(self, arguments: Arguments) -> RunResult:
+        return restic.done(await self._alone_result(arguments), self._storage)
+
+    async def _alone_result(self, arguments: Arguments) -> RunResult:
+        """Of what restic does only while nobody else is at work; locks that a kill of ours left do not count."""
+        result = await self._ask(arguments)
+        if result.exit_code == 0 or trouble_of(result) is not Trouble.LOCKED:
+            return result
+        names = restic.ids(await self._ask(restic.LIST_LOCKS), self._storage)
+        locks = [restic.lock(name, await self._ask(restic.cat_lock(name)), self._storage) for name in names]
+        if locks and not are_left_over(locks, self._helpers.machine, self._clock()):
+            return result
+        if locks:
+            await self._done(restic.UNLOCK_ALL)
+        return await self._ask(arguments)

@@ -1,0 +1,102 @@
+"""What is to be backed up next, and what there is to go back to. Pure.
+
+A run is a stretch of time: a backup that was killed and begun again in the same one goes on where it was, and what is
+done in it already is not done twice. Homes come first and the hub's state last, so a run that has a state is complete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from firstbell.model.backup import Kind, Lock, Snapshot, Subject
+
+_LATE = 2
+"""Times `every`, after which the last good backup is too old: one run may be under way, a second one is missing."""
+
+
+def run_at(now: float, every: int) -> str:
+    """The name of the run that belongs to this moment: when its time began."""
+    return datetime.fromtimestamp(now // every * every, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def asked_run(now: float) -> str:
+    """The name of a run that somebody asked for at this moment."""
+    return run_at(now, 1)
+
+
+def due(subjects: Iterable[Subject], snapshots: Iterable[Snapshot], run: str) -> tuple[Subject, ...]:
+    """Those without a whole snapshot of the run: homes, those that wait longest first, then coursework, then state."""
+    snapshots = tuple(snapshots)
+    done = {one.subject for one in snapshots if one.run == run and one.is_whole}
+    last = last_good(snapshots)
+    return tuple(
+        sorted(
+            set(subjects) - done,
+            key=lambda one: (_ORDER[one.kind], last[one].time if one in last else 0.0, one.user),
+        )
+    )
+
+
+_ORDER = {Kind.HOME: 0, Kind.COURSEWORK: 1, Kind.STATE: 2}
+
+
+def last_good(snapshots: Iterable[Snapshot], until: float = float("inf")) -> Mapping[Subject, Snapshot]:
+    """The last whole snapshot of each subject, not after `until`."""
+    found: dict[Subject, Snapshot] = {}
+    for one in sorted(snapshots, key=lambda one: (one.time, one.id)):
+        if one.is_whole and one.time <= until:
+            found[one.subject] = one
+    return found
+
+
+def late(subjects: Iterable[Subject], snapshots: Iterable[Snapshot], every: int, now: float) -> tuple[Subject, ...]:
+    """Those whose last good snapshot is too old, or who have none."""
+    last = last_good(snapshots)
+    return tuple(sorted(one for one in subjects if one not in last or now - last[one].time > _LATE * every))
+
+
+_LOCK_SECONDS = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class WholeCourse:
+    """A set of snapshots that belong together."""
+
+    run: str
+    time: float
+    """Of the state, which comes last."""
+    snapshots: tuple[Snapshot, ...]
+    """The state, and of everything that the run has seen the run's snapshot, or, not whole, the last whole one."""
+    earlier: tuple[Snapshot, ...]
+    """Of what only earlier runs have seen, the last whole one: homes on a node that was away, or of people who left."""
+
+
+def whole_course(snapshots: Iterable[Snapshot], course: str, at: float = float("inf")) -> WholeCourse | None:
+    """The last complete run's set, not after `at`; None where no run has been completed."""
+    ours = tuple(one for one in snapshots if one.course == course and one.time <= at)
+    state = last_good(ours).get(Subject(Kind.STATE))
+    if state is None:
+        return None
+    before = tuple(one for one in ours if one.time <= state.time)
+    seen = {one.subject for one in before if one.run == state.run}
+    found = last_good(before)
+    chosen = {subject: one for subject, one in found.items() if subject in seen}
+    rest = (one for subject, one in found.items() if subject not in seen)
+    return WholeCourse(
+        run=state.run,
+        time=state.time,
+        snapshots=tuple(sorted(chosen.values(), key=lambda one: one.subject)),
+        earlier=tuple(sorted(rest, key=lambda one: one.subject)),
+    )
+
+
+def are_left_over(locks: Iterable[Lock], machine: str, now: float) -> bool:
+    """Whether every lock is one that a killed backup of this machine left behind, so that all can be removed.
+
+    restic itself would ask whether the lock's process is alive, by its number; in containers all have the same. Whoever
+    is at work renews a lock every five minutes, so one that has not been for ten is nobody's.
+    """
+    locks = tuple(locks)
+    return bool(locks) and all(one.host == machine and now - one.time > _LOCK_SECONDS for one in locks)
