@@ -168,6 +168,7 @@ def main(folder: Path) -> None:
     from firstbell.hub.roster_file import RosterFile
     from firstbell.hub.roster_sync import PeopleWatch
     from firstbell.hub.start_queue import StartQueue
+    from firstbell.hub.usage import Usage
     from firstbell.hub.waiting_page import waiting_handlers
     from firstbell.model.course import Course
     from firstbell.model.secret import Secret
@@ -253,6 +254,7 @@ def main(folder: Path) -> None:
                 queue=StartQueue(4),
                 presence=Presence(),
                 acts=ActsBook(folder / "state" / "acts.sqlite"),
+                usage=Usage(),
             )
             super().init_tornado_settings()
 

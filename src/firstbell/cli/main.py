@@ -31,6 +31,7 @@ from firstbell.cli import (
     reference,
     runs,
 )
+from firstbell.cli.activity import activity
 from firstbell.cli.build import build
 from firstbell.cli.kernels import kernels
 from firstbell.cli.lock import lock
@@ -75,6 +76,7 @@ app.command("pull")(pull)
 app.command("rehearse")(rehearse)
 app.command("plan")(plan)
 app.command("logs")(logs.logs)
+app.command("activity")(activity)
 app.command("dockerfile")(dockerfile.dockerfile)
 app.command("doctor")(doctor.doctor)
 app.add_typer(people.app, name="people")

@@ -8,13 +8,13 @@ import io
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import typer
 
+from firstbell.cli.cells import harmless, local, one_line
 from firstbell.cli.common import (
     HERE,
     CourseArgument,
@@ -209,20 +209,11 @@ def acts(
     terminal.table(
         ("when", "who", "what", "whom", "words", "result"),
         [
-            tuple(map(_one_line, (_local(a.at, zone), a.who, a.what, a.whom, a.words, a.result or "not known")))
+            tuple(map(one_line, (local(a.at, zone), a.who, a.what, a.whom, a.words, a.result or "not known")))
             for a in found
         ],
     )
     terminal.note(f"{plural(len(found), 'act')}; times are those of {read.time_zone}.")
-
-
-def _one_line(cell: str) -> str:
-    """Without what a terminal would obey: a message is what somebody typed."""
-    return "".join(letter if letter.isprintable() else " " for letter in cell)
-
-
-def _local(stamp: str, zone: ZoneInfo) -> str:
-    return datetime.fromisoformat(stamp).astimezone(zone).strftime("%Y-%m-%d %H:%M")
 
 
 def _invitations(course: Course, given: Sequence[str]) -> tuple[Invitation, ...]:
@@ -259,13 +250,8 @@ def _csv(made: Sequence[Invitation]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(Invitation.__slots__)
-    writer.writerows([_harmless(str(cell)) for cell in asdict(i).values()] for i in made)
+    writer.writerows([harmless(str(cell)) for cell in asdict(i).values()] for i in made)
     return out.getvalue()
-
-
-def _harmless(cell: str) -> str:
-    """A cell that no spreadsheet takes for a formula (OWASP, CSV injection)."""
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
 
 
 def _moment(stamp: str | None) -> str:

@@ -1,14 +1,12 @@
-"""What staff did to whom, and what people are told: a file of the hub's own that is only ever added to.
+"""What staff did to whom, and what people are told: their part of the hub's one record.
 
-The one record: pages, JupyterHub's API, coursework and the command line write into it (decision 34).
-Whoever reads it in a year must find what happened: the tables' own triggers refuse to change or delete a row.
+Pages, JupyterHub's API, coursework and the command line write into it (decision 34). Whoever reads it in a year must
+find what happened: entries are only ever added (`record.py`).
 """
 
 from __future__ import annotations
 
 import json
-import logging
-import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -16,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from firstbell.hub.database import transaction
+from firstbell.hub.record import Record
+from firstbell.hub.record_chain import RESULT, STAFF
+from firstbell.hub.record_file import FILE as FILE  # noqa: PLC0414 - for those who know acts alone
+from firstbell.hub.record_write import New
 
-LOG = logging.getLogger("firstbell.acts")
-
-FILE = "acts.sqlite"
 COMMAND_LINE = "command line"
 """Who does something there: the hub knows no more of them than that they are the course's owner."""
 LONGEST_MESSAGE = 2000
@@ -27,24 +26,6 @@ LONGEST_MESSAGE = 2000
 _LONGEST_RESULT = 300
 _SHOWN = 20
 """Messages that a page shows at most; those before are told once these have been read."""
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS acts (
-  id INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, who TEXT NOT NULL, what TEXT NOT NULL, whom TEXT NOT NULL,
-  words TEXT NOT NULL
-);
-CREATE INDEX IF NOT EXISTS acts_by_whom ON acts (whom);
-CREATE TABLE IF NOT EXISTS results (
-  act INTEGER PRIMARY KEY REFERENCES acts (id), at REAL NOT NULL, result TEXT NOT NULL
-);
-CREATE TABLE IF NOT EXISTS messages (
-  id INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, who TEXT NOT NULL, whom TEXT NOT NULL, words TEXT NOT NULL
-);
-CREATE INDEX IF NOT EXISTS messages_by_whom ON messages (whom);
-CREATE TABLE IF NOT EXISTS readings (message INTEGER PRIMARY KEY REFERENCES messages (id), at REAL NOT NULL);
-"""
-_TABLES = ("acts", "results", "messages", "readings")
-_KEPT = "CREATE TRIGGER IF NOT EXISTS {0}_{1} BEFORE {1} ON {0} BEGIN SELECT RAISE(ABORT, 'what was done stands'); END"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,34 +61,25 @@ class ActsBook:
     def __init__(self, path: Path, now: Callable[[], float] = time.time) -> None:
         """Opens or makes the file; a damaged one is kept beside it and a new one begun."""
         self.now = now
-        try:
-            self._db = _opened(path)
-        except sqlite3.OperationalError:
-            raise  # a full disk, a lock: nothing is damaged
-        except sqlite3.DatabaseError as error:
-            aside = path.with_name(f"{path.name}.damaged-{int(now())}")
-            LOG.error("The book of acts is damaged (%s); it is kept as %s", error, aside)  # noqa: TRY400 - told in words
-            path.replace(aside)
-            self._db = _opened(path)
+        self._record = Record(path, now)
+        self._db = self._record.db
 
     def close(self) -> None:
         """Let go of the file."""
-        self._db.close()
+        self._record.close()
 
     def act(self, who: str, what: str, whom: str, words: str = "") -> int:
         """Somebody begins to do something; its number, for its result."""
-        row = (self.now(), who, what, whom, words)
-        cursor = self._db.execute("INSERT INTO acts (at, who, what, whom, words) VALUES (?, ?, ?, ?, ?)", row)
-        return int(cursor.lastrowid or 0)
+        return self._record.add(New(STAFF, what, who, whom, words))[0]
 
     def result(self, act: int, result: str = "done") -> None:
         """How it ended; the first word stands."""
-        self._db.execute("INSERT OR IGNORE INTO results VALUES (?, ?, ?)", (act, self.now(), result))
+        self._record.add(New(RESULT, words=result, of=act))
 
     @contextmanager
     def noted(self, who: str, what: str, whom: Iterable[str], words: str = "") -> Iterator[None]:
         """Something that is over at once, done to these: written down, done inside, and how it ended added."""
-        numbers = [self.act(who, what, one, words) for one in whom]
+        numbers = self._record.add(*(New(STAFF, what, who, one, words) for one in whom))
         result = "failed"
         try:
             yield
@@ -116,35 +88,36 @@ class ActsBook:
             result = f"failed: {error}"[:_LONGEST_RESULT]
             raise
         finally:
-            for number in numbers:
-                self.result(number, result)
+            self._record.add(*(New(RESULT, words=result, of=number) for number in numbers))
 
     def acts(self, whom: str | None = None, newest: int = 200) -> tuple[Act, ...]:
         """The last ones, newest first; of everybody, or those done to one person."""
-        return self._acts("WHERE ?1 IS NULL OR whom = ?1 ORDER BY acts.id DESC LIMIT ?2", (whom, newest))
+        if whom is None:
+            return self._acts("", (newest,))
+        return self._acts("AND entries.whom = ?", (self._record.number(whom), newest))
 
     def of_kinds(self, what: Iterable[str], newest: int = 200) -> tuple[Act, ...]:
         """The last ones of these, newest first."""
-        where = "WHERE what IN (SELECT value FROM json_each(?)) ORDER BY acts.id DESC LIMIT ?"
-        return self._acts(where, (json.dumps(list(what)), newest))
+        return self._acts("AND entries.what IN (SELECT value FROM json_each(?))", (json.dumps(list(what)), newest))
 
     def record(self, since: float = 0.0, of: str = "") -> tuple[Act, ...]:
         """All since then, newest first; `of` somebody: those they did and those done to them by name."""
-        where = "WHERE acts.at >= ?1 AND (?2 = '' OR ?2 IN (who, whom)) ORDER BY acts.id DESC"
-        return self._acts(where, (since, of))
+        who = self._record.number(of) if of else None
+        return self._acts(
+            "AND entries.at >= ? AND (? IS NULL OR ? IN (entries.who, entries.whom))", (since, who, who, -1)
+        )
 
     def _acts(self, where: str, values: tuple[object, ...]) -> tuple[Act, ...]:
-        query = (
-            "SELECT acts.id, acts.at, who, what, whom, words, coalesce(result, '') FROM acts"
-            " LEFT JOIN results ON results.act = acts.id "
-        )
-        return tuple(Act(*row) for row in self._db.execute(query + where, values))
+        """The last value is how many at most; -1 for all."""
+        query = f"WHERE entries.kind = '{STAFF}' {where} ORDER BY entries.id DESC LIMIT ?"
+        found = self._record.select(query, values)
+        return tuple(Act(one.id, one.at, one.who, one.what, one.whom, one.words, one.result) for one in found)
 
     def has_done(self, who: str, what: str, whom: str, since: float) -> bool:
         """Whether they did that to that person in the last `since` seconds."""
-        row = (who, what, whom, self.now() - since)
-        found = self._db.execute("SELECT 1 FROM acts WHERE who = ? AND what = ? AND whom = ? AND at >= ? LIMIT 1", row)
-        return found.fetchone() is not None
+        row = (STAFF, self._record.number(who), what, self._record.number(whom), self.now() - since)
+        query = "SELECT 1 FROM entries WHERE kind = ? AND who = ? AND what = ? AND whom = ? AND at >= ? LIMIT 1"
+        return self._db.execute(query, row).fetchone() is not None
 
     def tell(self, who: str, people: Iterable[str], words: str) -> None:
         """A message to each of these people, shown on their pages until they have read it."""
@@ -178,16 +151,3 @@ class ActsBook:
                 "INSERT OR IGNORE INTO readings SELECT id, ? FROM messages WHERE whom = ? AND id = ?",
                 [(self.now(), whom, message) for message in messages],
             )
-
-
-def _opened(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, timeout=5, isolation_level=None)
-    db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA synchronous = FULL")  # what was done must not be forgotten with the machine's power
-    with transaction(db):
-        for statement in _SCHEMA.split(";"):
-            db.execute(statement)
-        for table in _TABLES:
-            for change in ("UPDATE", "DELETE"):
-                db.execute(_KEPT.format(table, change))
-    return db

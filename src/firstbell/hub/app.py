@@ -203,6 +203,7 @@ class FirstbellHub(JupyterHub):
         if self._copy:
             self._beside(self._copy.run())
         self._beside(self._warm_up(context))
+        context.usage.begin(self._places.state / acts.FILE, context.course.records.keep)
         if context.cluster:
             context.cluster.nodes.changed.append(lambda _: routes.hurry())
             self._beside(context.cluster.nodes.run())
@@ -223,6 +224,7 @@ class FirstbellHub(JupyterHub):
             await self.context.engine.close()
             self.context.store.close()
             self.context.bells.close()
+            self.context.usage.close()
             self.context.acts.close()
             if self.context.coursework:
                 self.context.coursework.close()

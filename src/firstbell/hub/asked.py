@@ -8,6 +8,7 @@ from typing import Any
 from jupyterhub import orm
 from jupyterhub.handlers.pages import SpawnHandler
 
+from firstbell.hub.endings import A_BELL
 from firstbell.hub.start_queue import Lane
 
 BELLS_SERVICE = "keeper"
@@ -16,8 +17,9 @@ BELLS_SERVICE = "keeper"
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A start's origin."""
+    """A start's origin. `who` it was by name; a bell is no person, and the hub itself nobody."""
 
+    who: str = ""
     lane: Lane = Lane.PERSON
     clicked: bool = False
     """The server's own user opened the page: whoever leaves it gives the start up."""
@@ -27,5 +29,5 @@ def asked(handler: Any, user: Any) -> Asked:
     """By whom: JupyterHub's handler (None for the hub itself) and the server's user."""
     by = handler.current_user if handler is not None else None
     if isinstance(by, orm.Service) and by.name == BELLS_SERVICE:
-        return Asked(Lane.BELL)
-    return Asked(clicked=isinstance(handler, SpawnHandler) and by is user)
+        return Asked(A_BELL, Lane.BELL)
+    return Asked(getattr(by, "name", ""), clicked=isinstance(handler, SpawnHandler) and by is user)

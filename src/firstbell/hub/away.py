@@ -10,6 +10,7 @@ from typing import Any
 
 from firstbell.hub import causes
 from firstbell.hub.cluster import Cluster
+from firstbell.hub.endings import ends_by, of_cause
 from firstbell.hub.spawner import as_spawn_exception
 from firstbell.hub.watch import ContainerWatch, failed
 from firstbell.model.observed import NodeState
@@ -73,6 +74,7 @@ class AwayCare:
         LOG.warning("The server of %s on %s has ended itself by now; it can be started on another node", name, node)
         spawner.is_given_up = True
         cause = causes.of_lost_node(node, self._cluster.nodes.since(node))
+        ends_by(spawner, of_cause(cause))
         spawner._spawn_future = failed(as_spawn_exception(cause))  # noqa: SLF001 - where JupyterHub's pages look
         await self._app.proxy.delete_user(spawner.user, spawner.name)
         await spawner.user.stop(spawner.name)

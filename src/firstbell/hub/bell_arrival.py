@@ -21,7 +21,10 @@ def arrive(context: HubContext, username: str) -> None:
 
 def note_login(authenticator: Any, handler: Any, authentication: dict[str, Any]) -> dict[str, Any]:
     """JupyterHub's `post_auth_hook`."""
-    arrive(handler.settings[SETTING], authenticator.normalize_username(authentication["name"]))
+    context: HubContext = handler.settings[SETTING]
+    name = authenticator.normalize_username(authentication["name"])
+    arrive(context, name)
+    context.usage.login(name, context.course.access.login)
     return authentication
 
 

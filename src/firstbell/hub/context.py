@@ -21,6 +21,7 @@ from firstbell.hub.standbys import Standbys
 from firstbell.hub.start_log import StartLog
 from firstbell.hub.start_queue import StartQueue
 from firstbell.hub.starts import Starts
+from firstbell.hub.usage import Usage
 from firstbell.model.course import Course
 from firstbell.model.roster import Person
 from firstbell.model.runtime import Runtime
@@ -52,6 +53,8 @@ class HubContext:
     notebooks: Notebooks = field(default_factory=Notebooks)
     standbys: Standbys = field(default_factory=Standbys)
     start_log: StartLog = field(default_factory=StartLog)
+    usage: Usage = field(default_factory=Usage)
+    """Logins, starts and ends, for the record."""
     cluster: Cluster | None = None
     """None on one machine."""
     coursework: Counter | None = None

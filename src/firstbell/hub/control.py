@@ -16,9 +16,10 @@ from typing import Any
 from firstbell.hub.control_io import HubFiles, control_arguments, print_answer
 
 _PEOPLE = ("list", "invite", "reset", "forget-home", "stop", "active", "acts")
+_RECORD = ("activity", "activity-check")
 _HOMES = ("home-nodes", "home-hold", "home-switch", "home-release")
 _REHEARSAL = ("rehearse-open", "rehearse-close", "rehearse-state", "rehearse-end")
-_VERBS = (*_PEOPLE, *_HOMES, *_REHEARSAL, "figures")
+_VERBS = (*_PEOPLE, *_RECORD, *_HOMES, *_REHEARSAL, "figures")
 
 
 def answer(hub: HubFiles, verb: str, words: Sequence[str]) -> Any:
@@ -35,6 +36,10 @@ def answer(hub: HubFiles, verb: str, words: Sequence[str]) -> Any:
         from firstbell.hub import figures_ask
 
         return figures_ask.ask(hub.store, hub.runtime.hub_url, hub.course.base_url)
+    if verb in _RECORD:
+        from firstbell.hub import record_control
+
+        return record_control.answer(hub.state, verb, words)
     from firstbell.hub import people_control
 
     return people_control.answer(hub, verb, words)

@@ -12,6 +12,7 @@ from jupyterhub.spawner import SpawnException
 from tornado.web import HTTPError
 
 from firstbell.hub.acts import ActsBook
+from firstbell.hub.endings import Ending, ends_by
 from firstbell.hub.sessions import stop_servers
 
 LOG = logging.getLogger("firstbell.acts")
@@ -47,6 +48,8 @@ class Deeds:
         """
         act = self._acts.act(who, what, user.name)
         LOG.info("%s: %s the server of %s", who, what, user.name)
+        if what in {STOP, RESTART}:
+            ends_by(user.spawner, Ending("stopped", who))
         task = asyncio.create_task(self._carry_out(act, what, user, app, start))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -1,8 +1,9 @@
-"""Acts through JupyterHub's own admin page, spawn page and API: in the same book as those of our pages.
+"""Acts through JupyterHub's own admin page, spawn page and API: in the same record as those of our pages.
 
 All of them are requests to JupyterHub's API (the admin page is a script that calls it) or to its spawn page. So the one
 place is before the handlers of the API that change something: who of the staff it is, and whom it is about, is written
-down, and only then it is done. Who does something to themselves, students and the hub's own services are not noted.
+down, and only then it is done. Who does something to themselves, students and the hub's own services are not noted;
+but whoever stops a server is who its end is of in the record.
 """
 
 from __future__ import annotations
@@ -15,13 +16,18 @@ from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
+from jupyterhub import orm
 from jupyterhub.apihandlers.base import APIHandler
+from jupyterhub.handlers.login import LogoutHandler
 from jupyterhub.handlers.pages import SpawnHandler
 from tornado.web import HTTPError
 
 from firstbell.hub.acts import ActsBook
+from firstbell.hub.asked import BELLS_SERVICE
+from firstbell.hub.bell_values import At
 from firstbell.hub.context import SETTING, HubContext
 from firstbell.hub.deeds import SHARE, START, STOP, TOKEN, TOLD, ended, words_of
+from firstbell.hub.endings import IDLE, UNTAKEN, Ending, ends_by
 from firstbell.hub.staff_page import person_of, rights_of_user
 
 LOG = logging.getLogger("firstbell.acts")
@@ -45,6 +51,8 @@ def _recorded(route: Any) -> Any:
     before: type[Any]
     if issubclass(handler, SpawnHandler):
         before = _Spawn
+    elif issubclass(handler, LogoutHandler):
+        before = _Logout
     elif issubclass(handler, APIHandler) and "/api/" in path and "/api/oauth2/" not in path:
         before = _Api
     else:
@@ -64,6 +72,14 @@ class _Spawn(SpawnHandler):
                 error = user.spawner._failed  # noqa: SLF001 - where JupyterHub's own pages look
                 failed = f"failed: {words_of(error)}" if error else "failed: it did not start"
                 over(self, act, START, user, "" if user.spawner.active else failed)
+
+
+class _Logout(LogoutHandler):
+    """Before JupyterHub's way out."""
+
+    def _backend_logout_cleanup(self, name: str) -> None:
+        super()._backend_logout_cleanup(name)
+        self.settings[SETTING].usage.logout(name)
 
 
 class _Api(APIHandler):
@@ -86,9 +102,13 @@ class _Api(APIHandler):
         self._act = begun(self, self._what, self._whom[:_LONGEST], words)
         user = self.find_user(self._whom) if self._act is not None and self._what == STOP else None
         self._is_felt = user is None or bool(user.spawner.active)
+        if self._what == STOP and (stopped := self.find_user(self._whom)) is not None:
+            ends_by(stopped.spawner, _ending(self, self._whom))
 
     def on_finish(self) -> None:
         super().on_finish()
+        if self._what == STOP and self.get_status() >= 400 and (user := self.find_user(self._whom)) is not None:
+            user.spawner.ending = None  # it goes on
         if self._act is None:
             return
         act, self._act = self._act, None
@@ -96,6 +116,16 @@ class _Api(APIHandler):
         problem = f"{'failed' if status >= 500 else 'refused'}: {status} {self._reason}" if status >= 400 else ""
         user = self.find_user(self._whom) if self._whom else None
         over(self, act, self._what, user if self._is_felt else None, problem)
+
+
+def _ending(handler: Any, whom: str) -> Ending:
+    """Why a server ends that this request is about to stop."""
+    who = handler.current_user
+    if not (isinstance(who, orm.Service) and who.name == BELLS_SERVICE):
+        return Ending("stopped", getattr(who, "name", ""))
+    context: HubContext = handler.settings[SETTING]
+    place = context.bells.place(whom)
+    return UNTAKEN if place is not None and place.state is At.STOPPING else IDLE
 
 
 def _read(method: str, path: str, hub: str) -> tuple[str, str]:

@@ -11,6 +11,8 @@ from jupyterhub.utils import maybe_future
 
 from firstbell.coursework.rights import is_hub_admin
 from firstbell.hub import rehearsal
+from firstbell.hub.acts import COMMAND_LINE
+from firstbell.hub.endings import Ending
 from firstbell.hub.people import Order, PeopleStore
 from firstbell.hub.roster_file import RosterFile
 from firstbell.hub.sessions import end_sessions, remove_user, stop_servers
@@ -61,7 +63,7 @@ class PeopleWatch:
             if order.verb == "end-sessions":
                 end_sessions(user)
             elif order.verb == "stop":
-                await stop_servers(self._app, user)
+                await stop_servers(self._app, user, Ending("stopped", COMMAND_LINE))
         self._store.done(order)
 
     async def _agree(self, roster: Roster) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from jupyterhub.utils import maybe_future, new_token
 
+from firstbell.hub.endings import OFF_ROSTER, Ending, ends_by
 from firstbell.hub.tokens import held_by_servers
 
 _START_ENDS = 5.0
@@ -27,9 +28,10 @@ def end_sessions(user: Any) -> None:
     db.commit()
 
 
-async def stop_servers(app: Any, user: Any) -> None:
+async def stop_servers(app: Any, user: Any, ending: Ending | None = None) -> None:
     """Cut off and stop all servers of `user`, also starting ones. Raises what the proxy or the spawner raises."""
     for name, spawner in list(user.spawners.items()):
+        ends_by(spawner, ending)
         if spawner.pending == "spawn" and spawner._spawn_future is not None:  # noqa: SLF001 (as JupyterHub's API does)
             spawner._spawn_future.cancel()  # noqa: SLF001
             await asyncio.wait([spawner._spawn_future], timeout=_START_ENDS)  # noqa: SLF001
@@ -46,7 +48,7 @@ async def remove_user(app: Any, user: Any) -> None:
     If stopping fails the user stays, locked out, and the next call goes on.
     """
     end_sessions(user)
-    await stop_servers(app, user)
+    await stop_servers(app, user, OFF_ROSTER)
     await maybe_future(app.authenticator.delete_user(user))
     await user.delete_spawners()
     app.users.delete(user)

@@ -20,6 +20,7 @@ from firstbell.hub.asked import asked
 from firstbell.hub.causes import NO_ROOM, Cause
 from firstbell.hub.cluster import server_port
 from firstbell.hub.context import SETTING, HubContext
+from firstbell.hub.endings import STOPPED, UNREACHED, UNSEEN, Ending, ends_by
 from firstbell.hub.pages import room_full
 from firstbell.hub.ready import READY_PATH
 from firstbell.hub.stages import Stages
@@ -59,6 +60,10 @@ class FirstbellSpawner(Spawner):
     """The node of a cluster on which the server runs. Saved."""
     is_given_up = False
     """Whether the server counts as ended, though its node does not say so: its lease is over."""
+    ending: Ending | None = None
+    """Why it ends, as soon as somebody knows."""
+    _is_up = False
+    """Whether its end is one for the record."""
     _engine_was_away = False
     _is_spawning = False
 
@@ -112,6 +117,7 @@ class FirstbellSpawner(Spawner):
         """Find the container of a hub before this one."""
         super().load_state(state)
         self._started = tuple(state.get("containers", ()))
+        self._is_up = bool(self._started)
         self.token_id = state.get("token", 0)
         self.node = state.get("node", "")
 
@@ -164,6 +170,7 @@ class FirstbellSpawner(Spawner):
         if bell is None and not context.room.admit(user):
             raise room_full()
         context.notebooks.forget(user)
+        self.ending = None
         self._stages, times = Stages(user, context.queue), Times()
         origin = asked(self.handler, self.user)
         wanted = Wanted(
@@ -181,11 +188,13 @@ class FirstbellSpawner(Spawner):
         except GivenUp:
             LOG.info("The start of %s was given up: its page was left while it waited (%s)", user, times)
             context.start_log.note(origin.lane, Outcome.GIVEN_UP, times.done)
+            context.usage.start(user, origin.who, Outcome.GIVEN_UP, "its page was left while it waited")
             raise LeftWaiting from None
         except ServerFailed as failed:
             outcome = Outcome.NO_ROOM if failed.cause.reason == NO_ROOM else Outcome.FAILED
             context.bells.has_failed(user, failed.cause.text, counts=outcome is Outcome.FAILED)
             context.start_log.note(origin.lane, outcome, times.done, failed.cause.reason)
+            context.usage.start(user, origin.who, failed.cause.reason, failed.cause.what)
             LOG.error(  # noqa: TRY400 - the cause is the message
                 "The server of %s did not start (%s): %s", user, times, failed.cause.text
             )
@@ -193,6 +202,8 @@ class FirstbellSpawner(Spawner):
         LOG.info("The server of %s is up: %s", user, times)
         context.bells.is_ready(user)
         context.start_log.note(origin.lane, Outcome.READY, times.done)
+        context.usage.start(user, origin.who, Outcome.READY, f"{sum(times.done):.1f} s")
+        self._is_up = True
         self._started, self.token_id = self.containers, tokens.token_id(self.user, self.api_token)
         self.node = started.node
         return f"http://{started.address}:{server_port(context.course, context.runtime)}"
@@ -212,6 +223,7 @@ class FirstbellSpawner(Spawner):
 
     async def stop(self, now: bool = False) -> None:
         """End the containers: kernels get some seconds to end by themselves, unless `now`."""
+        ends_by(self, UNREACHED if self._is_spawning else STOPPED)
         try:
             await starting.end(self.context, *self.containers, grace=0 if now else _STOP_GRACE)
         except EngineUnavailable:
@@ -221,6 +233,10 @@ class FirstbellSpawner(Spawner):
 
     async def run_post_stop_hook(self) -> None:
         """Called by JupyterHub after every end: remove what a dead server leaves, containers and tokens."""
+        if self._is_up:
+            self._is_up = False
+            self.context.usage.end(self.user.name, self.ending or UNSEEN)
+            self.ending = None
         with contextlib.suppress(TimeoutError):
             # A node that is away would be waited for; nobody has to, where its server has ended by itself.
             async with asyncio.timeout(_LOST_PATIENCE if self.is_given_up else None):

@@ -12,6 +12,7 @@ from jupyterhub import orm
 from firstbell.errors import EngineUnavailable, FirstbellError
 from firstbell.hub import causes, starting, tokens
 from firstbell.hub.context import HubContext
+from firstbell.hub.endings import UNSEEN, ends_by, of_cause
 from firstbell.hub.spawner import as_spawn_exception, ended_one, exit_status, url_of
 from firstbell.hub.standby_care import forget_old
 from firstbell.model.names import Role
@@ -115,6 +116,7 @@ class ContainerWatch:
         else:
             cause = await starting.cause_of_end(self._context, spawner.user.name, now)
         LOG.warning("The server of %s ended: %s", spawner.user.name, cause.text)
+        ends_by(spawner, of_cause(cause))
         if status:
             spawner._spawn_future = failed(as_spawn_exception(cause))  # noqa: SLF001 - where JupyterHub's pages look
         await spawner.poll_and_notify()
@@ -246,6 +248,7 @@ async def _adopt(app: Any, spawner: Any, observed: Observed | None) -> None:
         return
     why = "ended while no hub was there" if spawner.was_started else "was starting when the hub ended"
     LOG.warning("The server of %s %s; it is cleared away", user.name, why)
+    ends_by(spawner, UNSEEN)
     try:
         await user.stop(spawner.name)
     except Exception:

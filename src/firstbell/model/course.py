@@ -19,6 +19,7 @@ from firstbell.model.fields import Bytes, Seconds, SecretValue, Table
 from firstbell.model.metrics import Metrics
 from firstbell.model.network import Network
 from firstbell.model.nfs import SCHEME, NfsExport
+from firstbell.model.records import Records
 
 
 def _known_zone(name: str) -> str:
@@ -313,6 +314,7 @@ class Course(Table):
         examples=["env:HUB_DATABASE"],
     )
     metrics: Metrics = Field(Metrics(), description="Figures for a monitoring system.")
+    records: Records = Field(Records(), description="Who did what when, and for how long it is known.")
     coursework: Coursework | None = Field(
         None,
         description="Assignments: handed out, collected, graded and returned by the hub. Without this table there are "

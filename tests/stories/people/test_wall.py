@@ -17,6 +17,8 @@ import httpx
 import pytest
 
 from firstbell.hub.acts import FILE, Act, ActsBook
+from firstbell.hub.record import Record
+from firstbell.hub.record_check import check
 from tests.support.class_hub import ClassHub, class_hub
 from tests.support.local_hub import Browser, wait_for
 
@@ -397,3 +399,25 @@ def authorised(hub: ClassHub, browser: Browser, owner: str) -> int:
         form = {"_xsrf": token[1], "scopes": scopes}
         answer = browser.post(str(answer.url), data=form, headers={"Origin": hub.url, "Referer": str(answer.url)})
     return answer.status_code
+
+
+async def test_what_people_and_servers_do_is_in_the_record(hub: ClassHub) -> None:
+    """Logins, starts and ends with who caused them, in one whole chain with what staff did; no token is in it."""
+    grace, ada = hub.browser("grace"), hub.browser("ada")
+    assert ada.get("/hub/spawn").status_code == 302
+    wait_for(lambda: wall(grace)["ada"] == "in")
+    assert api(hub, ada, "DELETE", "/users/ada/server") in {202, 204}
+    wait_for(lambda: wall(grace)["ada"] == "absent")
+    started(hub, grace, "ada")
+    do(hub, grace, "stop", "ada", sure="1")
+    wait_for(lambda: wall(grace)["ada"] == "absent")
+    assert ada.get("/hub/logout").status_code in {200, 302}
+    record = Record(hub.hub.folder / "state" / FILE)
+    wait_for(lambda: record.lines()[0].kind == "logout")
+    found = [(one.kind, one.what, one.who) for one in reversed(record.lines(of="ada")) if one.kind != "staff"]
+    assert found == [
+        ("login", "roster", "ada"), ("start", "ready", "ada"), ("end", "stopped", "ada"),
+        ("start", "ready", "grace"), ("end", "stopped", "grace"), ("logout", "", "ada"),
+    ]  # fmt: skip
+    assert check(record.db).found == ()
+    assert not re.search(r"[0-9a-f]{32}|127\.\d+\.\d+\.\d+", " ".join(one.words + one.result for one in record.lines()))

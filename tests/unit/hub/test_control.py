@@ -12,6 +12,9 @@ import pytest
 from firstbell.config.wire import runtime_to_wire, to_wire
 from firstbell.hub.acts import FILE, ActsBook
 from firstbell.hub.people import open_store
+from firstbell.hub.record import Record
+from firstbell.hub.record_chain import LOGIN, RESULT, STAFF
+from firstbell.hub.record_write import New
 from firstbell.model.course import Course
 from firstbell.model.runtime import Runtime
 
@@ -81,6 +84,25 @@ def test_what_the_command_line_does_is_in_the_one_record(files: list[str], tmp_p
     assert asked(files, "acts", "--", "0", "ben")[1] == told[1:]
     assert asked(files, "acts", "--", "1790000001.0", "")[1] == told[:1]
     assert not loaded & (SLOW | {"pydantic"})
+
+
+def test_activity_and_its_check_need_little(files: list[str], tmp_path: Path):
+    """Everything since then or of somebody, with its result; whether it is whole, also against an earlier head."""
+    record = Record(tmp_path / FILE, lambda: 1_790_000_000.0)
+    record.add(New(LOGIN, "roster", "ada", "ada"), New(STAFF, "stop", "grace", "ben"), New(RESULT, words="done", of=3))
+    code, told, loaded = asked(files, "activity", "--", "0", "")
+    assert code == 0 and isinstance(told, list)
+    assert [(row["kind"], row["who"], row["result"]) for row in told] == [
+        ("staff", "grace", "done"), ("login", "ada", ""), ("begun", "", ""),
+    ]  # fmt: skip
+    assert told[0]["at"] == "2026-09-21T14:13:20Z" and not loaded & (SLOW | {"pydantic"})
+    assert asked(files, "activity", "--", "0", "ada")[1] == told[1:2]
+    whole = asked(files, "activity-check", "--", "")[1]
+    assert isinstance(whole, dict) and (whole["findings"], whole["found"], whole["last"]) == (0, [], 4)
+    assert asked(files, "activity-check", "--", f"4:{whole['head']}")[1] == whole
+    wrong = asked(files, "activity-check", "--", "4:00")[1]
+    assert isinstance(wrong, dict) and wrong["findings"] == 1
+    assert asked(files, "activity-check", "--", "nonsense")[0] == 2
 
 
 @pytest.mark.parametrize("verb", ["reset", "forget-home", "stop"])

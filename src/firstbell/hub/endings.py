@@ -1,0 +1,38 @@
+"""Why a server ends, said by whoever ends it or sees it ended, for the hub's record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from firstbell.hub.causes import Cause
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """One word, who ended it (empty for nobody), and what else there is to say."""
+
+    what: str
+    who: str = ""
+    words: str = ""
+
+
+IDLE_RULE, A_BELL, THE_HUB = "idle rule", "a bell", "the hub"
+"""Who is no person."""
+IDLE = Ending("idle", IDLE_RULE)
+UNTAKEN = Ending("untaken", A_BELL, "nobody came for it")
+OFF_ROSTER = Ending("removed", THE_HUB, "its person may enter no more")
+UNSEEN = Ending("unseen", words="it ended while no hub was there")
+UNREACHED = Ending("unreached", words="it was started and could not be reached")
+STOPPED = Ending("stopped")
+
+
+def of_cause(cause: Cause) -> Ending:
+    """An end that nobody asked for; the log lines that page shows are contents, and not for the record."""
+    return Ending(cause.reason, words=cause.what)
+
+
+def ends_by(spawner: Any, ending: Ending | None) -> None:
+    """It is about to end; the first who says why is right."""
+    if ending is not None and getattr(spawner, "ending", None) is None:
+        spawner.ending = ending

@@ -1,0 +1,89 @@
+"""The hub's one record: who did what when, with what result; entries are only ever added, each chained to the last.
+
+Written by the hub, its services and the command line's questions, at once if need be: each append is one transaction
+that waits for the others. What it looks like on the disk is in `record_file.py`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from firstbell.hub.database import transaction
+from firstbell.hub.record_chain import RESULT
+from firstbell.hub.record_file import opened
+from firstbell.hub.record_write import New, append
+
+_SELECT = (
+    "SELECT entries.id, entries.at, entries.kind, entries.what,"
+    " coalesce(by.name, 'person ' || entries.who, ''), coalesce(about.name, 'person ' || entries.whom, ''),"
+    " coalesce(said.words, CASE WHEN entries.words IS NULL THEN '' ELSE 'erased' END),"
+    " coalesce(ended.words, CASE WHEN later.words IS NULL THEN later.what ELSE 'erased' END, '') FROM entries"
+    " LEFT JOIN names AS by ON by.number = entries.who LEFT JOIN names AS about ON about.number = entries.whom"
+    " LEFT JOIN said ON said.entry = entries.id"
+    " LEFT JOIN entries AS later ON later.of = entries.id AND later.kind = 'result'"
+    " LEFT JOIN said AS ended ON ended.entry = later.id "
+)
+_NOBODY = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """An entry as it is shown, with its result where that came later. Times are Unix seconds."""
+
+    id: int
+    at: float
+    kind: str
+    what: str
+    who: str
+    """Whose name was erased is `person NUMBER`."""
+    whom: str
+    words: str
+    result: str
+
+
+class Record:
+    """The file, for one thread. Every method is a short transaction; sqlite3.Error (disk full) reaches the caller."""
+
+    def __init__(self, path: Path, now: Callable[[], float] = time.time) -> None:
+        self.now = now
+        self.db = opened(path, now)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self.db.close()
+
+    def add(self, *news: New) -> list[int]:
+        """Write entries, all or none; their numbers."""
+        with transaction(self.db) as db:
+            return append(db, news, self.now())
+
+    def lines(self, since: float = 0.0, of: str = "", kinds: Iterable[str] = ()) -> tuple[Line, ...]:
+        """All since then, newest first; of somebody those they did and those about them; of these kinds alone."""
+        wanted = tuple(kinds)
+        where = "WHERE entries.kind != ? AND entries.at >= ?"
+        values: list[object] = [RESULT, since]
+        if of:
+            where += " AND ? IN (entries.who, entries.whom)"
+            values.append(self.number(of))
+        if wanted:
+            where += f" AND entries.kind IN ({', '.join('?' * len(wanted))})"
+            values += wanted
+        return self.select(f"{where} ORDER BY entries.id DESC", values)
+
+    def select(self, where: str, values: Iterable[object]) -> tuple[Line, ...]:
+        """Lines of the table `entries`."""
+        return tuple(Line(*row) for row in self.db.execute(_SELECT + where, tuple(values)))
+
+    def number(self, name: str) -> int:
+        """By which entries mean that name; of a name that none has, a number that none has."""
+        found: tuple[int] | None = self.db.execute("SELECT number FROM names WHERE name = ?", (name,)).fetchone()
+        return found[0] if found else _NOBODY
+
+    @property
+    def head(self) -> tuple[int, bytes]:
+        """Number and hash of the last entry."""
+        last, own = self.db.execute("SELECT last, last_hash FROM ends").fetchone()
+        return last, own

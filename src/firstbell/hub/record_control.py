@@ -1,0 +1,52 @@
+"""What `firstbell activity` asks of a hub; verbs of `firstbell.hub.control`.
+
+| verb | arguments | answer |
+|---|---|---|
+| `activity` | Unix seconds, a user name | what happened since then, of all or of that person, newest first |
+| `activity-check` | an earlier head, `NUMBER:HASH` | whether the record is as it was written; `found`: what is not |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from firstbell.errors import CourseFileError
+from firstbell.hub.record import Line, Record
+from firstbell.hub.record_check import check
+from firstbell.hub.record_file import FILE
+
+MOST = 100
+"""Findings that are told; how many there are is told, too."""
+
+
+def answer(state: Path, verb: str, words: Sequence[str]) -> Any:
+    """What the verb answers. Raises FirstbellError."""
+    return checked(state, *words) if verb == "activity-check" else activity(state, *words)
+
+
+def activity(state: Path, since: str = "0", of: str = "") -> list[dict[str, Any]]:
+    """Everything since then, newest first."""
+    with closing(Record(state / FILE)) as record:
+        return [_told(line) for line in record.lines(float(since), of)]
+
+
+def checked(state: Path, head: str = "") -> dict[str, Any]:
+    """Whether the record is whole. Raises CourseFileError for a head that is none."""
+    with closing(Record(state / FILE)) as record:
+        try:
+            found = asdict(check(record.db, head))
+        except ValueError:
+            raise CourseFileError(
+                f'"{head}" is no head of a record', next_step="Give what an earlier check printed: NUMBER:HASH"
+            ) from None
+    return {**found, "found": found["found"][:MOST], "findings": len(found["found"])}
+
+
+def _told(line: Line) -> dict[str, Any]:
+    at = datetime.fromtimestamp(line.at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {**asdict(line), "at": at}
