@@ -1,17 +1,20 @@
 """The containers in which restic works, as values. Pure.
 
             backup of a home    backup of the hub's    restore of a home    everything else
-sees        that home           one volume of the hub  that home            nothing of anybody's
+sees        that home           one volume of the hub  that subject         nothing of anybody's
             read-only           read-only              and can write it
 rights      to read what is     as for a home          to write it as whom  none
             everybody's                                it belonged to
 network     none where the storage is a directory of the machine, else the machine's own
+
+Before and after the hub's volumes, a helper without storage, password and network copies their databases.
 """
 
 from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass, replace
+from importlib.resources import files
 
 from firstbell.backup import restic
 from firstbell.backup.restic import Arguments
@@ -40,10 +43,12 @@ REPOSITORY = "/backup"
 HELPER_SUFFIX = "-backup"
 """End of the names of these containers; what is left of one is nobody's."""
 _SETTINGS = "/opt/firstbell/backup/settings.sh"
+_PROGRAM = "/opt/firstbell/backup/databases.py"
 _CACHE = "/var/cache/firstbell"
 _READ = ("DAC_READ_SEARCH",)
 _WRITE = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "SETFCAP", "MKNOD")
 """To bring files back with owner, mode, set-user-id bits and attributes, named pipes among them."""
+_OWN = ("CHOWN", "DAC_OVERRIDE", "FOWNER")
 _STORE = "DAC_OVERRIDE"
 """A directory of the machine may belong to anybody."""
 _RUN = 'set -a; . "$0"; exec nice -n 19 ionice -c 3 restic "$@"'
@@ -84,13 +89,32 @@ class Helpers:
         mount = replace(self._mount(subject), read_only=True)
         tags = tags_of(self.course.name, subject, run)
         arguments = restic.backup(self.course.name, tags, [mount.target], excludes)
-        return self._with(self.ask(arguments, subject.user or subject.kind), mount, _READ)
+        return self._with(self.ask(arguments, _about(subject)), mount, _READ)
 
-    def restore_home(self, snapshot: str, subject: Subject, paths: tuple[str, ...] = ()) -> ContainerSpec:
-        """A container that writes a snapshot of a home, or some paths of it, into that home, which must exist."""
+    def restore(self, snapshot: str, subject: Subject, paths: tuple[str, ...] = ()) -> ContainerSpec:
+        """A container that writes a snapshot, or some paths of it, into what it is of, which must exist."""
         mount = self._mount(subject)
         within = tuple(f"{mount.target}/{path}" for path in paths)
-        return self._with(self.ask(restic.restore(snapshot, "/", within), subject.user), mount, _WRITE)
+        return self._with(self.ask(restic.restore(snapshot, "/", within), _about(subject)), mount, _WRITE)
+
+    def databases(self, verb: str, subject: Subject) -> ContainerSpec:
+        """A container that copies, removes or puts back the copies of the databases of a subject; see `databases.py`.
+
+        As root, for the hub's and the formgrader's files have different owners; SQLite gives what it makes to them.
+        """
+        mount = self._mount(subject)
+        program = (files("firstbell.backup") / "databases.py").read_bytes()
+        return ContainerSpec(
+            name=f"{names.container(self.course.name, Role.HELPER, _about(subject))}-{verb}{HELPER_SUFFIX}",
+            image=self.image,
+            command=("python3", "-I", _PROGRAM, verb, mount.target),
+            labels=frozen(names.labels(self.course.name, Role.HELPER)),
+            user="0:0",
+            mounts=(mount,),
+            files=(File(_PROGRAM, program),),
+            limits=Limits(memory=GIB, cpu=self.cpu, pids=32, log_bytes=MIB),
+            capabilities=_OWN,
+        )
 
     def _with(self, spec: ContainerSpec, mount: Mount, rights: tuple[str, ...]) -> ContainerSpec:
         all_rights = tuple(dict.fromkeys((*rights, *spec.capabilities)))
@@ -130,3 +154,8 @@ class Helpers:
             **{name: secret.reveal() for name, secret in sorted(self.storage.environment.items())},
         }
         return "".join(f"{name}={shlex.quote(value)}\n" for name, value in told.items())
+
+
+def _about(subject: Subject) -> str:
+    # No user's name: nobody is called so, with a colon and nothing before it.
+    return subject.user or f":{subject.kind}"

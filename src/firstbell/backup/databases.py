@@ -1,12 +1,18 @@
-"""SQLite files that are written meanwhile: whole copies beside them, and back again. For folders of the hub's own."""
+"""SQLite files that are written meanwhile: whole copies beside them, and back again. For folders of the hub's own.
+
+Also the program of a helper container: stdlib alone, `databases.py copy|remove|put-back FOLDER`.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import sqlite3
+import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 COPIES = ".firstbell-backup"
@@ -17,21 +23,38 @@ _PATIENCE = 30.0
 """Seconds for a lock of somebody else's."""
 
 
-def copy_databases(root: Path) -> tuple[Path, ...]:
-    """Copy each SQLite file below `root` as it is at one moment; their paths, and those of what only they can read.
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """What became of a folder's databases."""
 
-    These are to be left out of a backup, which has the copies. Raises sqlite3.Error, also for a copy that is no sound
-    database, and OSError. What a copy before has left is replaced.
+    left_out: tuple[Path, ...]
+    """Databases, and what only they can read: to be left out of a backup, which has the copies."""
+    damaged: tuple[Path, ...]
+    """Databases that could not be copied as sound ones; a backup has them as they are."""
+
+
+def copy_databases(root: Path) -> Copied:
+    """Copy each SQLite file below `root` as it is at one moment; what a copy before has left is replaced.
+
+    Raises OSError where there is no room for the copies.
     """
     copies = root / COPIES
     shutil.rmtree(copies, ignore_errors=True)
     copies.mkdir(mode=0o700)
-    found = sorted(_databases(root))
-    for path in found:
+    sound: list[Path] = []
+    damaged: list[Path] = []
+    for path in sorted(_databases(root)):
         copy = copies / path.relative_to(root)
         copy.parent.mkdir(parents=True, exist_ok=True)
-        _copy(path, copy)
-    return tuple(Path(f"{path}{end}") for path in found for end in ("", *_COMPANIONS))
+        try:
+            _copy(path, copy)
+        except sqlite3.Error:
+            copy.unlink(missing_ok=True)
+            damaged.append(path)
+        else:
+            sound.append(path)
+    left_out = tuple(Path(f"{path}{end}") for path in sound for end in ("", *_COMPANIONS))
+    return Copied(left_out, tuple(damaged))
 
 
 def remove_copies(root: Path) -> None:
@@ -85,3 +108,19 @@ def _copy(path: Path, copy: Path) -> None:
     if (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()) and os.geteuid() == 0:
         os.chown(copy, status.st_uid, status.st_gid)
     os.utime(copy, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def main(verb: str, folder: str) -> None:
+    """Do it, and print what came of it as JSON."""
+    root = Path(folder)
+    if verb == "copy":
+        copied = copy_databases(root)
+        json.dump({"left_out": [*map(str, copied.left_out)], "damaged": [*map(str, copied.damaged)]}, sys.stdout)
+    elif verb == "put-back":
+        json.dump([str(path) for path in put_back(root)], sys.stdout)
+    else:
+        remove_copies(root)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

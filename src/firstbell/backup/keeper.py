@@ -5,10 +5,12 @@ Killed anywhere, the next call goes on: each step looks at what the storage has,
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 from time import time
+from typing import Any
 
 from firstbell.backup import restic
 from firstbell.backup.containers import Helpers
@@ -19,7 +21,7 @@ from firstbell.backup.schedule import are_left_over, due
 from firstbell.backup.tags import WHOLE
 from firstbell.engine.base import Engine
 from firstbell.errors import EngineUnavailable, FirstbellError
-from firstbell.model.backup import Keep, Snapshot, Subject, Summary
+from firstbell.model.backup import Keep, Kind, Snapshot, Subject, Summary
 from firstbell.model.observed import RunResult
 
 _MARK_AFTER = 8
@@ -50,7 +52,7 @@ class Outcome:
     summary: Summary | None = None
     """None where there is no snapshot."""
     unreadable: tuple[str, ...] = ()
-    """Paths that could not be read."""
+    """Paths that could not be read, and databases that are damaged."""
     error: str = ""
     """Why there is no snapshot, in words."""
 
@@ -95,13 +97,7 @@ class Keeper:
             return True
         return False
 
-    async def run(
-        self,
-        run: str,
-        subjects: Iterable[Subject],
-        told: Told,
-        excludes: Callable[[Subject], Sequence[str]] = lambda _: (),
-    ) -> tuple[Outcome, ...]:
+    async def run(self, run: str, subjects: Iterable[Subject], told: Told) -> tuple[Outcome, ...]:
         """Back up what the run does not have yet.
 
         A subject that cannot be had is an outcome of its own. Raises BackupFailed for what is wrong with the storage,
@@ -111,7 +107,7 @@ class Keeper:
         unmarked: list[str] = []
         try:
             for subject in due(subjects, await self._ours(), run):
-                outcome = await self._one(subject, run, tuple(excludes(subject)))
+                outcome = await self._one(subject, run)
                 outcomes.append(outcome)
                 told(outcome)
                 if outcome.summary and outcome.is_good:
@@ -138,17 +134,24 @@ class Keeper:
         for key in restic.ids(await self._ask(restic.LIST_KEYS), self._storage):
             restic.check_key(key, await self._ask(restic.cat_key(key)), self._storage)
 
-    async def restore_home(self, snapshot: Snapshot, paths: tuple[str, ...] = ()) -> None:
-        """Write a snapshot, or paths of it, into the home it is of, which must exist. Raises BackupFailed."""
-        spec = self._helpers.restore_home(snapshot.id, snapshot.subject, paths)
-        engine = await self._place(snapshot.subject)
-        restic.done(await engine.run(spec, deadline=_LONG), self._storage)
+    async def restore(self, snapshot: Snapshot, paths: tuple[str, ...] = ()) -> None:
+        """Write a snapshot, or paths of it, into what it is of: a home, or a volume of the hub that nobody uses.
 
-    async def _one(self, subject: Subject, run: str, excludes: tuple[str, ...]) -> Outcome:
+        It must exist. What is there of the same name is replaced, what else is there stays. Raises BackupFailed.
+        """
+        subject = snapshot.subject
+        engine = await self._place(subject)
+        result = await engine.run(self._helpers.restore(snapshot.id, subject, paths), deadline=_LONG)
+        restic.done(result, self._storage)
+        if subject.kind is not Kind.HOME:
+            await self._databases("put-back", subject, engine)
+
+    async def _one(self, subject: Subject, run: str) -> Outcome:
         try:
-            spec = self._helpers.back_up(subject, run, excludes)
-            result = await (await self._place(subject)).run(spec, deadline=_LONG)
-            return Outcome(subject, restic.summary(result, self._storage), restic.unreadable(result))
+            engine = await self._place(subject)
+            if subject.kind is Kind.HOME:
+                return await self._snapshot(subject, run, engine)
+            return await self._with_databases(subject, run, engine)
         except BackupFailed as error:
             if error.trouble in _EVERYBODYS:
                 raise
@@ -157,6 +160,30 @@ class Keeper:
             raise
         except FirstbellError as error:
             return Outcome(subject, error=str(error))
+
+    async def _with_databases(self, subject: Subject, run: str, engine: Engine) -> Outcome:
+        """A volume of the hub: databases by their copies, those that are damaged as they are, and said."""
+        copied = await self._databases("copy", subject, engine)
+        outcome = await self._snapshot(subject, run, engine, tuple(copied["left_out"]))
+        await self._databases("remove", subject, engine)
+        if outcome.summary and copied["damaged"]:
+            summary = replace(outcome.summary, is_whole=False)
+            return replace(outcome, summary=summary, unreadable=(*outcome.unreadable, *copied["damaged"]))
+        return outcome
+
+    async def _snapshot(self, subject: Subject, run: str, engine: Engine, excludes: tuple[str, ...] = ()) -> Outcome:
+        result = await engine.run(self._helpers.back_up(subject, run, excludes), deadline=_LONG)
+        return Outcome(subject, restic.summary(result, self._storage), restic.unreadable(result))
+
+    async def _databases(self, verb: str, subject: Subject, engine: Engine) -> Any:
+        result = await engine.run(self._helpers.databases(verb, subject), deadline=_LONG)
+        if result.exit_code != 0:
+            raise FirstbellError(
+                f"the databases of the hub's {subject.kind} could not be copied ({verb})",
+                next_step="Is the disk full? `df -h` shows it.",
+                evidence=result.lines,
+            )
+        return json.loads(result.stdout) if result.stdout.strip() else None
 
     async def _place(self, subject: Subject) -> Engine:
         return await self._engine_of(subject) if self._engine_of else self._engine

@@ -81,6 +81,7 @@ class Role(StrEnum):
     HUB_IMAGE = "hub-image"
     SIDECAR_IMAGE = "sidecar-image"
     GRADER_IMAGE = "grader-image"
+    VAULT_IMAGE = "vault-image"
     REGISTRY_IMAGE = "registry-image"
     TUNNEL = "tunnel"
     LINK = "link"

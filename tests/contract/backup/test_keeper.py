@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import sqlite3
 from dataclasses import replace
 from datetime import UTC
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import Any
 import pytest
 
 from firstbell.backup.containers import Helpers
+from firstbell.backup.databases import COPIES
 from firstbell.backup.failure import BackupFailed, Trouble
 from firstbell.backup.keeper import Keeper, Outcome
 from firstbell.backup.schedule import whole_course
@@ -73,16 +76,53 @@ async def room(tmp_path: Path) -> Room:
 async def test_a_course_comes_back_from_its_storage_alone(room: Room) -> None:
     """Homes of several people and the hub's state, each byte, owner, mode and attribute, onto empty volumes."""
     room.fill(ADA, BOB, STATE)
-    before = {subject: picture(room.home(subject)) for subject in (ADA, BOB, STATE)}
+
+    def pictures() -> list[object]:
+        # Of the state's own folder the time is that of the copies that came and went in it.
+        return [picture(room.home(ADA)), picture(room.home(BOB)), *list(picture(room.home(STATE)).items())[1:]]
+
+    before = pictures()
     outcomes = await room.run("1", STATE, BOB, ADA)
     assert [outcome.subject for outcome in outcomes] == [ADA, BOB, STATE] and all(one.is_good for one in outcomes)
     shutil.rmtree(room.jail.volumes)
     found = whole_course(await room.keeper.snapshots(), "demo")
-    assert found is not None and {one.subject for one in found.snapshots} == set(before)
+    assert found is not None and {one.subject for one in found.snapshots} == {ADA, BOB, STATE}
     for snapshot in found.snapshots:
         room.home(snapshot.subject).mkdir(parents=True)
-        await room.keeper.restore_home(snapshot)
-    assert {subject: picture(room.home(subject)) for subject in before} == before
+        await room.keeper.restore(snapshot)
+    assert pictures() == before
+
+
+async def test_the_hubs_databases_come_back_as_they_were_at_one_moment(room: Room) -> None:
+    """While somebody has them open; nothing of the copies stays; owners are the old ones; damage is said."""
+    state = room.home(STATE)
+    state.mkdir()
+    os.chown(state, 64200, 64200)
+    with contextlib.closing(sqlite3.connect(state / "people.sqlite")) as db:
+        db.execute("PRAGMA journal_mode = wal")
+        db.execute("CREATE TABLE t (n)")
+        db.execute("INSERT INTO t VALUES (7)")
+        db.commit()
+        for path in state.iterdir():
+            os.chown(path, 64200, 64201)
+        (outcome,) = await room.run("1", STATE)
+        assert outcome.is_good and not (state / COPIES).exists()
+        assert {path.stat().st_uid for path in state.iterdir()} == {64200}
+    (snapshot,) = await room.keeper.snapshots()
+    shutil.rmtree(state)
+    state.mkdir()
+    await room.keeper.restore(snapshot)
+    assert [path.name for path in state.iterdir()] == ["people.sqlite"]
+    owner = (state / "people.sqlite").stat()
+    assert (owner.st_uid, owner.st_gid) == (64200, 64201)
+    with contextlib.closing(sqlite3.connect(state / "people.sqlite")) as db:
+        assert db.execute("SELECT n FROM t").fetchall() == [(7,)]
+    content = (state / "people.sqlite").read_bytes()
+    (state / "people.sqlite").write_bytes(content[:4096] + b"\xff" * (len(content) - 4096))
+    (outcome,) = await room.run("2", STATE)
+    assert not outcome.is_good and outcome.summary is not None
+    assert [Path(path).name for path in outcome.unreadable] == ["people.sqlite"]
+    assert [one.is_whole for one in await room.keeper.snapshots()] == [True, False]
 
 
 async def test_homes_are_not_changed_by_being_backed_up(room: Room) -> None:

@@ -92,9 +92,18 @@ def test_the_hubs_volumes_leave_their_live_databases_out() -> None:
         assert "--exclude=/x/book.sqlite" in spec.command
 
 
+def test_what_copies_databases_knows_no_password() -> None:
+    """It has the one volume, no network and no storage, and its program needs nothing of ours."""
+    spec = helpers(LOCAL).databases("copy", Subject(Kind.COURSEWORK))
+    assert ([m.source for m in spec.mounts], spec.network) == (["firstbell-demo-coursework"], "none")
+    (program,) = spec.files
+    assert b"geheim" not in (program.content or b"") and b"firstbell." not in (program.content or b"")
+    assert spec.command[-2:] == ("copy", spec.mounts[0].target)
+
+
 def test_a_restore_writes_one_home_and_no_other() -> None:
     """Some of its paths, or all; with the rights to give files back to whom they belonged to."""
-    spec = helpers().restore_home("abc", ADA, ("week1/a*.ipynb",))
+    spec = helpers().restore("abc", ADA, ("week1/a*.ipynb",))
     (mount,) = spec.mounts
     assert mount.source == home_volume(COURSE, "ada").name and not mount.read_only
     assert spec.command[-4:] == ("abc", "--target", "/", f"--include={mount.target}/week1/a\\*.ipynb")

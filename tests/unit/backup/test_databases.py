@@ -7,8 +7,6 @@ import sqlite3
 import threading
 from pathlib import Path
 
-import pytest
-
 from firstbell.backup import restic
 from firstbell.backup.databases import COPIES, copy_databases, put_back, remove_copies
 from tests.support.restic import Vault, needs_restic
@@ -61,23 +59,25 @@ def test_every_database_is_found_and_nothing_else(tmp_path: Path) -> None:
     make(tmp_path / "deep" / "er" / "gradebook.db", 4, "delete")
     (tmp_path / "notes.sqlite").write_text("no database")
     (tmp_path / "link.sqlite").symlink_to("a.sqlite")
-    left_out = copy_databases(tmp_path)
+    copied = copy_databases(tmp_path)
     copies = sorted(str(p.relative_to(tmp_path / COPIES)) for p in (tmp_path / COPIES).rglob("*") if p.is_file())
     assert copies == ["a.sqlite", "deep/er/gradebook.db"]
-    assert tmp_path / "a.sqlite-wal" in left_out and tmp_path / "notes.sqlite" not in left_out
-    assert copy_databases(tmp_path) == left_out
+    assert tmp_path / "a.sqlite-wal" in copied.left_out and tmp_path / "notes.sqlite" not in copied.left_out
+    assert copied.damaged == () and copy_databases(tmp_path) == copied
     remove_copies(tmp_path)
     assert not (tmp_path / COPIES).exists() and rows(tmp_path / "a.sqlite") == [0, 1, 2]
 
 
 def test_a_damaged_database_is_said_to_be(tmp_path: Path) -> None:
-    """It is not taken for a good backup."""
+    """It is named, has no copy, and is not left out; the others have theirs."""
     path = tmp_path / "a.sqlite"
     make(path, 3000, "delete")
+    make(tmp_path / "b.sqlite", 3)
     content = path.read_bytes()
     path.write_bytes(content[:4096] + b"\xff" * 8192 + content[12288:])
-    with pytest.raises(sqlite3.DatabaseError):
-        copy_databases(tmp_path)
+    copied = copy_databases(tmp_path)
+    assert copied.damaged == (path,) and path not in copied.left_out and tmp_path / "b.sqlite" in copied.left_out
+    assert [copy.name for copy in (tmp_path / COPIES).iterdir()] == ["b.sqlite"]
 
 
 @needs_restic
@@ -90,7 +90,7 @@ def test_a_folder_comes_back_with_its_databases(tmp_path: Path) -> None:
     with contextlib.closing(sqlite3.connect(root / "people.sqlite")) as open_one:
         open_one.execute("INSERT INTO t (m) VALUES (5)")
         open_one.commit()
-        left_out = [str(path) for path in copy_databases(root)]
+        left_out = [str(path) for path in copy_databases(root).left_out]
         tags = ["course=demo", "kind=state"]
         made = restic.summary(vault.run(restic.backup("demo", tags, [str(root)], left_out)), vault.storage)
     vault.done(restic.restore(made.snapshot, str(tmp_path / "back")))
