@@ -193,7 +193,7 @@ def acts(
     user: Annotated[str, typer.Option("--user", help="What this person did, and what was done to them.")] = "",
     json: JsonOption = False,
 ) -> None:
-    """Show what staff did, newest first: the record that nothing is ever taken off."""
+    """Show what staff did, newest first: their part of `firstbell activity`."""
     read, terminal = load(course), Terminal(json=json)
     zone = ZoneInfo(read.time_zone)
     begin = parse_past(since, zone, time.time()) if since else 0.0

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from firstbell.hub.causes import Cause
+from firstbell.hub.causes import Cause, of_end
+from firstbell.model.observed import ContainerState, Phase
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,15 @@ def of_cause(cause: Cause) -> Ending:
     return Ending(cause.reason, words=cause.what)
 
 
+def unseen(state: ContainerState, memory: int) -> Ending:
+    """An end while no hub was there, as far as the container that is left says. `memory` is its limit in bytes."""
+    if state.phase is not Phase.EXITED:
+        return UNSEEN
+    cause = of_end(state, (), memory)
+    return Ending(cause.reason, words=f"{cause.what} No hub was there.")
+
+
 def ends_by(spawner: Any, ending: Ending | None) -> None:
-    """It is about to end; the first who says why is right."""
-    if ending is not None and getattr(spawner, "ending", None) is None:
+    """It is about to end; the first who says why is right. Of no spawner, or without a word, nothing is said."""
+    if spawner is not None and ending is not None and getattr(spawner, "ending", None) is None:
         spawner.ending = ending

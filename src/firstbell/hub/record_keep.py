@@ -76,9 +76,12 @@ def _retire_some(db: sqlite3.Connection, before: float, now: float) -> int:
 def erase(record: Record, username: str, by: str, also: Iterable[str] = ()) -> Erased:
     """Take somebody's name out: of every entry, and every word that has it or one of `also` (other names of theirs).
 
-    Their messages go, too. Done twice, it is the same as once. Raises StartFailed where others hold the file for so
-    long that what was deleted cannot be overwritten: the names are out, and the next call does the rest.
+    Their messages go, too. Done twice, it is the same as once. Files that were put aside as damaged are not touched.
+    Raises ValueError for no name, sqlite3.Error where nothing was changed, and StartFailed where others hold the file
+    for so long that what was deleted cannot be overwritten: the names are out, and the next call does the rest.
     """
+    if not username.strip():
+        raise ValueError("an erasure needs a name")
     pattern = _pattern((username, *also))
     with unguarded(record.db) as db:
         erased = _erase(db, username, by, pattern, record.now())

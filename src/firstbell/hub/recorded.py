@@ -89,6 +89,7 @@ class _Api(APIHandler):
     _what = ""
     _whom = ""
     _is_felt = True
+    _ending: Ending | None = None
 
     async def prepare(self) -> None:
         """As JupyterHub's; then what is about to be done is written down. Raises HTTPError 503 where it cannot be."""
@@ -102,13 +103,20 @@ class _Api(APIHandler):
         self._act = begun(self, self._what, self._whom[:_LONGEST], words)
         user = self.find_user(self._whom) if self._act is not None and self._what == STOP else None
         self._is_felt = user is None or bool(user.spawner.active)
-        if self._what == STOP and (stopped := self.find_user(self._whom)) is not None:
-            ends_by(stopped.spawner, _ending(self, self._whom))
+        if self._what == STOP:
+            self._ending = _ending(self, self._whom)
+            ends_by(self._server(), self._ending)
+
+    def _server(self) -> Any:
+        """The spawner of whom it is about, where there is one."""
+        user = self.find_user(self._whom)
+        return user.spawners.get("") if user is not None else None
 
     def on_finish(self) -> None:
         super().on_finish()
-        if self._what == STOP and self.get_status() >= 400 and (user := self.find_user(self._whom)) is not None:
-            user.spawner.ending = None  # it goes on
+        spawner = self._server() if self._ending is not None and self.get_status() >= 400 else None
+        if spawner is not None and spawner.ending is self._ending:
+            spawner.ending = None  # it goes on
         if self._act is None:
             return
         act, self._act = self._act, None

@@ -19,7 +19,7 @@ from pathlib import Path
 from firstbell.hub.endings import Ending
 from firstbell.hub.record import Record
 from firstbell.hub.record_chain import END, LOGIN, LOGOUT, LOST, START
-from firstbell.hub.record_keep import retire
+from firstbell.hub.record_days import EVERY, Days
 from firstbell.hub.record_write import New
 from firstbell.hub.rehearsal_book import PREFIX
 
@@ -31,8 +31,6 @@ PAUSE = 0.5
 """Seconds in which notes come together."""
 AGAIN = 5.0
 """Seconds until a file that could not be written is tried again."""
-RETIRE_EVERY = 24 * 3600.0
-_DAY = 24 * 3600.0
 _AT_ONCE = 200
 _LONGEST = 300
 _CLOSES = 5.0
@@ -87,16 +85,13 @@ class Usage:
         self._wake.set()
 
     def _run(self, path: Path, keep_days: int) -> None:
-        record, told, retired = None, "", float("-inf")
+        record, told, days = None, "", Days(keep_days, self._now)
         while True:
             pause = PAUSE
             try:
                 record = record or Record(path, self._now)
+                days.look_if_due(record)
                 self._write(record)
-                if time.monotonic() - retired >= RETIRE_EVERY:
-                    retired = time.monotonic()
-                    if gone := retire(record, self._now() - keep_days * _DAY):
-                        LOG.info("%d entries are older than %d days and no longer in the record", gone, keep_days)
                 told = ""
             except (sqlite3.Error, OSError) as error:
                 if str(error) != told:
@@ -105,7 +100,7 @@ class Usage:
             if self._end.is_set():
                 break
             if not told:
-                self._wake.wait(RETIRE_EVERY)
+                self._wake.wait(EVERY)
             self._end.wait(pause)
             self._wake.clear()
         if record is not None:
@@ -123,7 +118,7 @@ class Usage:
                 raise
             except Exception:
                 LOG.exception("Notes that cannot be written are left out of the record")
-                lost -= len(news)
+                lost = -len(news)
             for _ in news:
                 self._waiting.popleft()
             self._lost -= lost

@@ -12,7 +12,7 @@ from jupyterhub import orm
 from firstbell.errors import EngineUnavailable, FirstbellError
 from firstbell.hub import causes, starting, tokens
 from firstbell.hub.context import HubContext
-from firstbell.hub.endings import UNSEEN, ends_by, of_cause
+from firstbell.hub.endings import ends_by, of_cause, unseen
 from firstbell.hub.spawner import as_spawn_exception, ended_one, exit_status, url_of
 from firstbell.hub.standby_care import forget_old
 from firstbell.model.names import Role
@@ -248,7 +248,7 @@ async def _adopt(app: Any, spawner: Any, observed: Observed | None) -> None:
         return
     why = "ended while no hub was there" if spawner.was_started else "was starting when the hub ended"
     LOG.warning("The server of %s %s; it is cleared away", user.name, why)
-    ends_by(spawner, UNSEEN)
+    ends_by(spawner, unseen(ended_one(states), spawner.context.course.server.memory))
     try:
         await user.stop(spawner.name)
     except Exception:

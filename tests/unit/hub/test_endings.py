@@ -13,7 +13,7 @@ from firstbell.hub import causes
 from firstbell.hub.asked import BELLS_SERVICE, asked
 from firstbell.hub.bell_values import At
 from firstbell.hub.context import SETTING
-from firstbell.hub.endings import IDLE, OFF_ROSTER, UNSEEN, UNTAKEN, Ending, ends_by, of_cause
+from firstbell.hub.endings import IDLE, OFF_ROSTER, UNSEEN, UNTAKEN, Ending, ends_by, of_cause, unseen
 from firstbell.hub.recorded import _ending
 from firstbell.hub.sessions import stop_servers
 from firstbell.hub.spawner import FirstbellSpawner
@@ -74,6 +74,20 @@ async def test_a_stop_and_an_end_without_a_word(spawner: FirstbellSpawner, ended
     spawner.load_state({"containers": ["c"]})
     await spawner.run_post_stop_hook()
     assert [told.what for told in ended.told] == ["stopped", "unseen"]
+
+
+@pytest.mark.parametrize(
+    ("state", "what"),
+    [
+        (ContainerState("c", Phase.EXITED, exit_code=137, oom_killed=True), "memory"),
+        (ContainerState("c", Phase.EXITED, exit_code=3), "exited"),
+        (ContainerState("c", Phase.MISSING), "unseen"),
+        (ContainerState("c", Phase.UNKNOWN), "unseen"),
+    ],
+)
+def test_what_is_left_says_how_it_ended_while_no_hub_was_there(state: ContainerState, what: str) -> None:
+    """As far as it does; a container that is gone says nothing."""
+    assert unseen(state, 1024**3).what == what
 
 
 async def test_what_never_ran_has_no_end(spawner: FirstbellSpawner, ended: Ended) -> None:

@@ -137,6 +137,14 @@ def test_a_name_inside_a_word_is_not_meant(tmp_path: Path) -> None:
     assert check(record.db).found == ()
 
 
+@pytest.mark.parametrize("name", ["", " "])
+def test_no_name_is_not_everybody(record: Record, name: str) -> None:
+    """An empty name would be in all words."""
+    with pytest.raises(ValueError, match="needs a name"):
+        erase(record, name, "command line")
+    assert record.lines()[0].words == "hour 9"
+
+
 def test_erasing_nobody_leaves_no_entry(record: Record) -> None:
     """What is not there is not found, and the record does not name them because of it."""
     assert erase(record, "nobody", "command line") == record_keep.Erased(0, 0, 0)
