@@ -44,6 +44,7 @@ HELPER_SUFFIX = "-backup"
 """End of the names of these containers; what is left of one is nobody's."""
 _SETTINGS = "/opt/firstbell/backup/settings.sh"
 _PROGRAM = "/opt/firstbell/backup/databases.py"
+_DRILL = "/drill"
 _CACHE = "/var/cache/firstbell"
 _READ = ("DAC_READ_SEARCH",)
 _WRITE = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "SETFCAP", "MKNOD")
@@ -96,6 +97,12 @@ class Helpers:
         mount = self._mount(subject)
         within = tuple(f"{mount.target}/{path}" for path in paths)
         return self._with(self.ask(restic.restore(snapshot, "/", within), _about(subject)), mount, _WRITE)
+
+    def drill(self, snapshot: str, about: Subject) -> ContainerSpec:
+        """A container that restores a snapshot onto its own disk and compares every byte; what it has goes with it."""
+        spec = self.ask(restic.drill(snapshot, _DRILL), _about(about))
+        rights = tuple(dict.fromkeys((*_WRITE, *spec.capabilities)))
+        return replace(spec, name=f"{spec.name.removesuffix(HELPER_SUFFIX)}-drill{HELPER_SUFFIX}", capabilities=rights)
 
     def databases(self, verb: str, subject: Subject) -> ContainerSpec:
         """A container that copies, removes or puts back the copies of the databases of a subject; see `databases.py`.

@@ -146,6 +146,11 @@ class Keeper:
         if subject.kind is not Kind.HOME:
             await self._databases("put-back", subject, engine)
 
+    async def drill(self, snapshot: Snapshot) -> int:
+        """Restore a snapshot where it is nobody's and compare every byte; how many files. Raises BackupFailed."""
+        spec = self._helpers.drill(snapshot.id, snapshot.subject)
+        return restic.drilled(await self._engine.run(spec, deadline=_LONG), self._storage)
+
     async def _one(self, subject: Subject, run: str) -> Outcome:
         try:
             engine = await self._place(subject)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -53,6 +54,19 @@ def forget(snapshots: Iterable[str]) -> Arguments:
 def restore(snapshot: str, target: str, paths: Iterable[str] = ()) -> Arguments:
     """Bring a snapshot, or only these absolute paths of it, back below `target`."""
     return ("restore", snapshot, "--target", target, *(f"--include={_pattern(path)}" for path in paths))
+
+
+def drill(snapshot: str, target: str) -> Arguments:
+    """Bring a snapshot back below `target`, then read every file there and compare it with what is in the storage."""
+    return (*restore(snapshot, target), "--verify")
+
+
+def drilled(result: RunResult, storage: Storage) -> int:
+    """How many files a drill has compared. Raises BackupFailed."""
+    found = re.search(r"finished verifying (\d+) files", done(result, storage).stdout.decode(errors="replace"))
+    if found is None:
+        raise failed(result, storage)
+    return int(found[1])
 
 
 def listing(snapshot: str, path: str = "") -> Arguments:

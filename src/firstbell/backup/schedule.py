@@ -6,7 +6,7 @@ done in it already is not done twice. Homes come first and the hub's state last,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -49,6 +49,13 @@ def last_good(snapshots: Iterable[Snapshot], until: float = float("inf")) -> Map
         if one.is_whole and one.time <= until:
             found[one.subject] = one
     return found
+
+
+def drill_choice(snapshots: Iterable[Snapshot], course: str, chance: Callable[[int], int]) -> Snapshot | None:
+    """The last good snapshot of a home that `chance` chooses, given how many there are; None where there is none."""
+    last = last_good(one for one in snapshots if one.course == course and one.subject.kind is Kind.HOME)
+    homes = sorted(last)
+    return last[homes[chance(len(homes))]] if homes else None
 
 
 def late(subjects: Iterable[Subject], snapshots: Iterable[Snapshot], every: int, now: float) -> tuple[Subject, ...]:

@@ -179,6 +179,23 @@ async def test_old_ones_go_and_the_last_good_stays(room: Room) -> None:
     await room.keeper.check()
 
 
+async def test_a_drill_reads_all_and_touches_nobody(room: Room) -> None:
+    """It counts what it compared, sees no home, and finds what the storage has lost."""
+    room.fill(ADA)
+    (outcome,) = await room.run("1", ADA)
+    before = picture(room.home(ADA))
+    (snapshot,) = await room.keeper.snapshots()
+    assert outcome.summary and await room.keeper.drill(snapshot) == outcome.summary.files
+    assert picture(room.home(ADA)) == before and all(m.target == "/backup" for m in room.jail.ran[-1].mounts)
+    biggest = max((path for path in (room.store / "data").rglob("*") if path.is_file()), key=lambda p: p.stat().st_size)
+    content = biggest.read_bytes()
+    biggest.chmod(0o600)
+    biggest.write_bytes(content[:5000] + bytes([content[5000] ^ 1]) + content[5001:])
+    with pytest.raises(BackupFailed) as caught:
+        await room.keeper.drill(snapshot)
+    assert caught.value.trouble is Trouble.DAMAGED
+
+
 async def test_a_wrong_password_stops_a_run_at_once(room: Room) -> None:
     """Nothing is made in a storage that is somebody else's."""
     room.fill(ADA)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from firstbell.backup.schedule import due, late, run_at, whole_course
+from firstbell.backup.schedule import drill_choice, due, late, run_at, whole_course
 from firstbell.backup.tags import WHOLE, read_tags, tags_of
 from firstbell.model.backup import Kind, Snapshot, Storage, Subject, parse_place
 from firstbell.model.secret import Secret
@@ -41,6 +41,14 @@ def test_late_is_who_a_whole_run_has_missed() -> None:
     """One run may still be at it; a home that no backup could read whole is late whatever else it has."""
     made = [shot(9 * HOUR, ADA), shot(7 * HOUR, BOB), shot(10 * HOUR, EVE, is_whole=False)]
     assert late((ADA, BOB, EVE), made, HOUR, 10 * HOUR) == (BOB, EVE)
+
+
+def test_a_drill_takes_any_home_by_its_last_good_snapshot() -> None:
+    """Never the state, nor one that is not whole, nor another course's; where there is no home, none."""
+    made = [shot(1, ADA), shot(2, ADA), shot(3, ADA, is_whole=False), shot(4, BOB), shot(5, STATE)]
+    assert drill_choice(made, "demo", lambda many: many - 1) == made[3]
+    assert drill_choice(made, "demo", lambda _: 0) == made[1]
+    assert drill_choice(made, "other", lambda _: 0) is None and drill_choice([made[4]], "demo", lambda _: 0) is None
 
 
 def test_the_whole_course_is_what_belongs_together() -> None:
