@@ -21,7 +21,7 @@ from firstbell.hub.record import Record
 from firstbell.hub.record_chain import END, LOGIN, LOGOUT, LOST, START
 from firstbell.hub.record_days import EVERY, Days
 from firstbell.hub.record_write import New
-from firstbell.hub.rehearsal_book import PREFIX
+from firstbell.hub.rehearsal_book import RehearsalBook
 
 LOG = logging.getLogger("firstbell.acts")
 
@@ -45,9 +45,11 @@ class Usage:
         self._lost = 0
         self._wake, self._end = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
+        self._rehearsal: RehearsalBook | None = None
 
     def begin(self, path: Path, keep_days: int) -> None:
-        """Write from now on, and take out what is older than that."""
+        """Write into that file from now on, and take out what is older than so many days."""
+        self._rehearsal = RehearsalBook(path.parent)
         self._thread = threading.Thread(target=self._run, args=(path, keep_days), name="usage", daemon=True)
         self._thread.start()
 
@@ -75,9 +77,7 @@ class Usage:
         self.note(New(END, ending.what, ending.who, user, ending.words[:_LONGEST]))
 
     def note(self, new: New) -> None:
-        """Never waits and never fails. A rehearsal's people are nobody."""
-        if new.whom.startswith(PREFIX):
-            return
+        """Never waits and never fails."""
         if len(self._waiting) >= MOST:
             self._lost += 1
             return
@@ -107,13 +107,14 @@ class Usage:
             record.close()
 
     def _write(self, record: Record) -> None:
-        """What waits now. Raises sqlite3.Error: it then waits on."""
+        """What waits now, of all but a rehearsal's people. Raises sqlite3.Error: it then waits on."""
+        nobody = set(self._rehearsal.people()) if self._rehearsal and self._waiting else set()
         while self._waiting or self._lost:
             lost = self._lost
             news = [self._waiting[n] for n in range(min(len(self._waiting), _AT_ONCE))]
             missing = [New(LOST, words=f"{lost} entries before this one could not be written")] if lost else []
             try:
-                record.add(*news, *missing)
+                record.add(*(new for new in news if new.whom not in nobody), *missing)
             except (sqlite3.Error, OSError):
                 raise
             except Exception:

@@ -268,6 +268,21 @@ def test_a_crash_inside_a_write_leaves_nothing_of_it(record: Record) -> None:
     assert found.found == () and found.last == 6
 
 
+def test_a_full_disk_refuses_whole_entries(record: Record) -> None:
+    """What does not fit is not there at all, whoever asked is told, and with room again the chain goes on."""
+    record.db.execute("PRAGMA max_page_count = 30")
+    with pytest.raises(sqlite3.OperationalError, match="full"):
+        for n in range(1000):
+            record.add(
+                New(STAFF, "message", f"user{n}", f"other{n}", "word " * 60), New(LOGIN, "", f"user{n}", f"user{n}")
+            )
+    full = check(record.db)
+    assert full.found == () and full.entries > 6 and full.entries % 2 == 0
+    record.db.execute("PRAGMA max_page_count = 100000")
+    record.add(New(LOGIN, "", "ada", "ada"))
+    assert check(record.db, f"{full.last}:{full.head}").found == ()
+
+
 @pytest.fixture
 def old(tmp_path: Path) -> Callable[[], Path]:
     """Writes a file as the hub made it before entries were chained."""

@@ -17,6 +17,7 @@ from firstbell.hub.endings import IDLE, Ending
 from firstbell.hub.record import Line, Record
 from firstbell.hub.record_check import check
 from firstbell.hub.record_file import FILE
+from firstbell.hub.rehearsal_book import RehearsalBook
 from firstbell.hub.usage import Usage
 
 DAY = 24 * 3600.0
@@ -77,11 +78,17 @@ def test_notes_are_written_while_the_hub_runs(tmp_path: Path) -> None:
     usage.close()
 
 
-def test_test_people_of_a_rehearsal_are_not_in_it() -> None:
-    """They are nobody, and a rehearsal is no day of the course."""
+def test_test_people_of_a_rehearsal_are_not_in_it(tmp_path: Path) -> None:
+    """They are nobody, also on a seminar's seats, and a rehearsal is no day of the course."""
+    book = RehearsalBook(tmp_path)
+    book.open(seats_before=6)
+    book.add(["rehearsal-ab-001", "seat-7"])
     usage = Usage()
-    usage.login("rehearsal-ab-001", "roster")
-    assert not usage._waiting
+    for name in ("rehearsal-ab-001", "seat-6", "seat-7"):
+        usage.login(name, "seminar")
+    usage.begin(tmp_path / FILE, 365)
+    usage.close()
+    assert [line.who for line in lines(tmp_path / FILE)] == ["seat-6"]
 
 
 def test_a_file_that_cannot_be_written_is_tried_again(
