@@ -3,6 +3,7 @@
 import { Buttons } from './button.js';
 import { Dialogs } from './dialogs.js';
 import { HandIn } from './handin.js';
+import { Idle } from './idle.js';
 import { Notes } from './notes.js';
 import { service, shared } from './shared.js';
 import { Status } from './status.js';
@@ -10,7 +11,7 @@ import { pause, Talk } from './talk.js';
 import { address, timed } from './words.js';
 
 const EVERY = 30_000;
-const COMMANDS = ['firstbell:hand-in', 'firstbell:receipts', 'firstbell:coursework', 'firstbell:home'];
+const COMMANDS = ['firstbell:hand-in', 'firstbell:receipts', 'firstbell:coursework', 'firstbell:keep', 'firstbell:home'];
 const SHOWS = 'apputils:display-notifications';
 const NOTHING = { messages: [], assignments: [], links: {}, memory: {} };
 
@@ -26,6 +27,7 @@ export async function start(app) {
   page.browser = await service(app, '@jupyterlab/filebrowser', 'IDefaultFileBrowser');
   page.notes = new Notes(apputils, dialogs, talk);
   page.handIn = new HandIn(app, apputils, dialogs, talk, () => page.news, () => void look(page));
+  page.idle = new Idle(app, apputils, dialogs, talk, () => look(page));
   commands(page);
   const bar = await service(app, '@jupyterlab/statusbar', 'IStatusBar');
   page.status = new Status(apputils, widgets, bar, () => void app.commands.execute('firstbell:receipts'));
@@ -45,8 +47,10 @@ async function keepLooking(page) {
 }
 
 async function look(page) {
-  const { status, answer } = await page.talk.ask();
+  const question = page.idle.question();
+  const { status, answer } = await page.talk.ask(question);
   if (status !== 200) {
+    page.idle.unanswered(question);
     page.news = { ...page.news, away: true };
   } else if (answer.away) {
     page.news = { ...page.news, away: true, memory: answer.memory }; // what was known stays
@@ -54,6 +58,7 @@ async function look(page) {
     page.news = { ...NOTHING, ...Object.fromEntries(Object.entries(answer).filter(([, value]) => value !== null)) };
     page.news.assignments = timed(page.news.assignments, Date.now());
     page.notes.show(page.news.messages);
+    page.idle.show(page.news.idle);
   }
   page.status.show(page.news);
   page.buttons.look();
@@ -63,7 +68,7 @@ async function look(page) {
 
 function commands(page) {
   const { app } = page;
-  const [handIn, receipts, coursework, home] = COMMANDS;
+  const [handIn, receipts, coursework, keep, home] = COMMANDS;
   const some = () => page.news.assignments.length > 0;
   app.commands.addCommand(handIn, {
     label: () => {
@@ -78,6 +83,11 @@ function commands(page) {
     label: 'Assignments and Receipts…',
     isVisible: some,
     execute: () => (some() ? list(page) : undefined)
+  });
+  app.commands.addCommand(keep, {
+    label: 'Keep Running Until…',
+    isVisible: () => page.idle.canKeep(),
+    execute: () => page.idle.keep()
   });
   for (const [command, label, link] of [[coursework, 'Coursework Page', 'coursework'], [home, 'My Page', 'home']]) {
     const url = () => address(page.news.links[link] ?? 'none:', document.location.href);

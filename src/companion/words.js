@@ -16,6 +16,12 @@ export function left(milliseconds) {
   return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
+/** That nobody seems to be there, and when that ends the server; `seconds` are left. */
+export function soon(seconds) {
+  const minutes = Math.max(1, Math.ceil(seconds / 60));
+  return `Nobody seems to use your Jupyter. It ends in ${minutes} min; your files are kept.`;
+}
+
 /** The hub says how many seconds are left: its clock counts. From here on this page's clock only measures. */
 export function timed(assignments, now) {
   return assignments.map(one => (typeof one.left === 'number' ? { ...one, until: now + one.left * 1000 } : one));

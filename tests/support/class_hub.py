@@ -56,12 +56,19 @@ async def class_hub(
 ) -> AsyncIterator[ClassHub]:
     """A hub with that roster (lines below HEADER) on loopback network 127.NET.0.0/24; gone at the end.
 
-    `coursework` among the wishes is the course file's table of that name; the rest is `wishes.json`.
+    `coursework`, `server` and `idle` among the wishes are the course file's tables; the rest is `wishes.json`.
     """
     access = {"login": "roster", "capacity": 1000, "staff": staff}
-    server, coursework = {"image": IMAGE, "timeout": 60}, wishes.pop("coursework", None)
+    server = {"image": IMAGE, "timeout": 60} | wishes.pop("server", {})
+    coursework, idle = wishes.pop("coursework", None), wishes.pop("idle", ())
     course = Course(
-        name="class", title="Numbers", url="http://127.0.0.1:1", access=access, server=server, coursework=coursework
+        name="class",
+        title="Numbers",
+        url="http://127.0.0.1:1",
+        access=access,
+        server=server,
+        coursework=coursework,
+        idle=idle,
     )
     (folder / "state").mkdir(parents=True, exist_ok=True)
     (folder / "state" / "roster.csv").write_text(HEADER + people)

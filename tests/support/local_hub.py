@@ -169,9 +169,11 @@ def main(folder: Path) -> None:
     from firstbell.hub.roster_sync import PeopleWatch
     from firstbell.hub.start_queue import StartQueue
     from firstbell.hub.usage import Usage
+    from firstbell.hub.uses import Uses
     from firstbell.hub.waiting_page import waiting_handlers
     from firstbell.model.course import Course
     from firstbell.model.secret import Secret
+    from firstbell.plan.idle import NEVER
     from tests.support.memory_proxy import MemoryProxy
 
     wanted = json.loads((folder / "wanted.json").read_text())
@@ -255,6 +257,7 @@ def main(folder: Path) -> None:
                 presence=Presence(),
                 acts=ActsBook(folder / "state" / "acts.sqlite"),
                 usage=Usage(),
+                uses=Uses(lambda _: NEVER),
             )
             super().init_tornado_settings()
 

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from firstbell.config import shape
 from firstbell.config.bells import bell_problems
+from firstbell.config.idle import idle_problems
 from firstbell.config.locate import KeyPath, locate
 from firstbell.config.problems import Problem, explain, refusal
 from firstbell.config.shape import Key
@@ -51,7 +52,7 @@ def read_course(path: Path, env: Mapping[str, str], *, complete: bool = True) ->
         told = {p.path for p in problems}
         problems += [p for p in explain(error.errors(), raw) if p.path not in told]
         raise refusal(str(file), problems, locate(text)) from None
-    problems += bell_problems(course)
+    problems += bell_problems(course) + idle_problems(course)
     if problems:
         raise refusal(str(file), problems, locate(text))
     return course

@@ -14,6 +14,9 @@ class ActivityHandler(ActivityAPIHandler):
         """Take it, from the user themselves: their server's token can tell of nobody else."""
         super().post(user_name)
         body = self.get_json_body()
-        if "notebook" in body and getattr(self.current_user, "name", None) == user_name:
-            context: HubContext = self.settings[SETTING]
+        if getattr(self.current_user, "name", None) != user_name:
+            return
+        context: HubContext = self.settings[SETTING]
+        context.uses.show(user_name)
+        if "notebook" in body:
             context.notebooks.take(user_name, body["notebook"])

@@ -40,6 +40,8 @@ from firstbell.hub.formgrader import FORMGRADER, Formgrader
 from firstbell.hub.formgrader_access import is_offered, service_token
 from firstbell.hub.homes import Store
 from firstbell.hub.hub_tables import database_of, is_postgresql, refuse_unreachable
+from firstbell.hub.idle import IDLE, IdleCare, uses_of
+from firstbell.hub.idle_page import idle_handlers
 from firstbell.hub.lease_page import lease_handlers
 from firstbell.hub.machine import Machine
 from firstbell.hub.no_options import PlainServerHandler
@@ -56,6 +58,7 @@ from firstbell.hub.room import Room, active_names
 from firstbell.hub.roster_file import RosterFile
 from firstbell.hub.roster_sync import PeopleWatch
 from firstbell.hub.routes import RouteWatch
+from firstbell.hub.server_owner import ServerOwners
 from firstbell.hub.server_parts import ServerParts
 from firstbell.hub.settings import Kept, settings
 from firstbell.hub.staff_page import is_staff
@@ -139,12 +142,14 @@ class FirstbellHub(JupyterHub):
         self.tornado_settings[WALL] = wall_of(self, self.context, people)
         self.tornado_settings[BOARDS] = boards_of(self, self.context)
         self.tornado_settings[FORMGRADER] = self._formgrader
+        self.tornado_settings[IDLE] = IdleCare(self, self.context)
         self.tornado_settings["template_vars"] = self.template_vars | {"is_staff": is_staff(self.context)}
         self.tornado_settings[FIGURES] = Figures(self.context, REGISTRY, lambda: count_servers(self.users))
 
     def init_handlers(self) -> None:
         """Ours come first: JupyterHub takes the first that matches."""
         super().init_handlers()
+        owners = ServerOwners(lambda: self.users, lambda: self.db)
         ours = [
             (f"/{READY_PATH}", ReadyHandler),
             (f"/{SEATS_PATH}", SeatsHandler),
@@ -157,7 +162,8 @@ class FirstbellHub(JupyterHub):
             *wall_handlers(),
             *coursework_handlers(),
             *own_handlers(),
-            *companion_handlers(lambda: self.users, lambda: self.db),
+            *companion_handlers(owners),
+            *idle_handlers(owners),
             (f"/{FIGURES_PATH}", FiguresPage),
             *self._cluster_handlers(),
         ]
@@ -200,6 +206,7 @@ class FirstbellHub(JupyterHub):
         self._beside(keep_taking_back(self, context))
         self._beside(RehearsalWatch(self, context.store).run())
         self._beside(StandbyCare(context).run())
+        self._beside(self.tornado_settings[IDLE].run())
         if self._copy:
             self._beside(self._copy.run())
         self._beside(self._warm_up(context))
@@ -267,6 +274,7 @@ class FirstbellHub(JupyterHub):
             homes=homes,
             bells=bells,
             acts=ActsBook(self._places.state / acts.FILE),
+            uses=uses_of(course, store, lambda: self.context),
             cluster=cluster,
             coursework=Counter(course, self._places.state, self._places.coursework) if course.coursework else None,
         )

@@ -16,6 +16,7 @@ from firstbell.hub.context import SETTING, HubContext
 def arrive(context: HubContext, username: str) -> None:
     """The person is here, and waits for their server if it is not ready yet."""
     context.bells.arrived(username)
+    context.uses.touch(username)
     context.queue.promote(username)
 
 

@@ -2,7 +2,7 @@
 
 | request below `/hub/api/companion` | answer |
 |---|---|
-| `GET` | `messages`, `links`, `memory`; with coursework `assignments` |
+| `GET`; `used=1`: somebody is there | `messages`, `links`, `memory`, `idle`; with coursework `assignments` |
 | `POST /read` `{"ids": [1]}` | 204 |
 | `POST /hand-in` `{"assignment": "hw1"}` | 202 `{"task": 7}` |
 | `GET /hand-in?task=7` | `{"state", "words", "receipt", "time", "files"}` |
@@ -25,6 +25,7 @@ from firstbell.hub.context import SETTING, HubContext
 from firstbell.hub.coursework_counter import Opened
 from firstbell.hub.coursework_rows import stage_of
 from firstbell.hub.coursework_window import asked_of
+from firstbell.hub.idle import IDLE
 from firstbell.hub.pages import LONGEST_FORM, moment_in
 from firstbell.hub.server_owner import ServerOwners, token_in
 from firstbell.hub.staff_page import person_of
@@ -94,6 +95,8 @@ class Look(CompanionHandler):
     async def get(self) -> None:
         """Only what the course has."""
         context, user = self.firstbell, self.user
+        if self.get_argument("used", ""):
+            context.uses.touch(user)
         hub = f"{context.course.base_url}hub/"
         answer: dict[str, Any] = {
             "messages": [
@@ -107,6 +110,7 @@ class Look(CompanionHandler):
             ],
             "links": {"home": f"{hub}home"},
             "memory": {"limit": context.course.server.memory},
+            "idle": self.settings[IDLE].stands(user),
         }
         if context.coursework:
             answer["links"]["coursework"] = f"{hub}coursework/mine"
@@ -179,11 +183,7 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
 
 
-def companion_handlers(users: Callable[[], Any], db: Callable[[], Any]) -> list[Any]:
+def companion_handlers(owners: ServerOwners) -> list[Any]:
     """Routes under the hub's prefix; before JupyterHub's API."""
-    owners = {"owners": ServerOwners(users, db)}
-    return [
-        (COMPANION, Look, owners),
-        (f"{COMPANION}/read", Read, owners),
-        (f"{COMPANION}/hand-in", HandIn, owners),
-    ]
+    known = {"owners": owners}
+    return [(COMPANION, Look, known), (f"{COMPANION}/read", Read, known), (f"{COMPANION}/hand-in", HandIn, known)]

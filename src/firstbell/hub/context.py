@@ -22,9 +22,11 @@ from firstbell.hub.start_log import StartLog
 from firstbell.hub.start_queue import StartQueue
 from firstbell.hub.starts import Starts
 from firstbell.hub.usage import Usage
+from firstbell.hub.uses import Uses
 from firstbell.model.course import Course
 from firstbell.model.roster import Person
 from firstbell.model.runtime import Runtime
+from firstbell.plan.idle import NEVER
 
 SETTING = "firstbell"
 
@@ -52,6 +54,8 @@ class HubContext:
     presence: Presence = field(default_factory=Presence)
     notebooks: Notebooks = field(default_factory=Notebooks)
     standbys: Standbys = field(default_factory=Standbys)
+    uses: Uses = field(default_factory=lambda: Uses(lambda _: NEVER))
+    """When each server that runs was last used."""
     start_log: StartLog = field(default_factory=StartLog)
     usage: Usage = field(default_factory=Usage)
     """Logins, starts and ends, for the record."""

@@ -1,19 +1,17 @@
-"""`python -m firstbell.hub.keeper IDLE`: the hub's own service, which starts servers before a bell and stops idle ones.
+"""`python -m firstbell.hub.keeper`: the hub's own service, which starts servers before a bell.
 
-Both are in one process, as a second one would cost 25 MB more. It ends with its hub: the next one brings its own, which
-goes on from what is written in the book.
+It ends with its hub: the next one brings its own, which goes on from what is written in the book.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import logging
 import os
 import sqlite3
 
 from firstbell.config.wire import from_wire, runtime_from_wire
-from firstbell.hub import bell_tables, idle
+from firstbell.hub import bell_tables
 from firstbell.hub.bell_book import BellBook
 from firstbell.hub.bell_hub import ApiHub, HubAway, People, cluster_now
 from firstbell.hub.bell_report import SERVER_USE
@@ -55,23 +53,17 @@ async def ring(ringer: Ringer) -> None:
         await asyncio.sleep(pause)
 
 
-async def keep(seconds: float, url: str, token: str) -> None:
-    """Both, until the hub has ended."""
+async def keep(url: str, token: str) -> None:
+    """Ring, until the hub has ended."""
     places = Places.of(os.environ)
     book = BellBook(places.state / bell_tables.FILE)
-    tasks = [ring(ringer_of(places, book, url, token))]
-    if seconds:
-        tasks.append(idle.watch(seconds, url, token, lambda user: user in book.waiting()))
-    await asyncio.gather(*tasks)
+    await ring(ringer_of(places, book, url, token))
 
 
 def main() -> None:
     """Started by the hub with a token in its environment."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("idle", type=float, help="seconds after which a server is idle; 0 for never")
-    seconds = parser.parse_args().idle
     logging.basicConfig(level=logging.INFO, format="[%(levelname).1s %(asctime)s keeper] %(message)s")
-    asyncio.run(keep(seconds, os.environ["JUPYTERHUB_API_URL"], os.environ["JUPYTERHUB_API_TOKEN"]))
+    asyncio.run(keep(os.environ["JUPYTERHUB_API_URL"], os.environ["JUPYTERHUB_API_TOKEN"]))
 
 
 if __name__ == "__main__":

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from jupyterhub.handlers.pages import HomeHandler
 from tornado import web
 
+from firstbell.hub.idle import IDLE
 from firstbell.hub.notes import number
 from firstbell.hub.pages import Page, Route, SmallForm
 
 
 class HomePage(HomeHandler, Page):
-    """`/hub/home`: as JupyterHub's, with what staff tell this person."""
+    """`/hub/home`: as JupyterHub's, with what staff tell this person, and how long their server runs."""
+
+    @property
+    def template_namespace(self) -> dict[str, Any]:
+        """As every page's, with how one's own server stands."""
+        user, care = self.current_user, self.settings.get(IDLE)
+        return super().template_namespace | {
+            "stands": care.stands(user.name) if care and user and user.spawner.ready else None
+        }
 
 
 class ReadNotes(SmallForm):

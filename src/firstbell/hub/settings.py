@@ -144,12 +144,12 @@ def _sessions() -> Config:
 def _services(course: Course, runtime: Runtime, kept: Kept) -> Config:
     config = Config()
     services, roles = metrics_service(course)
-    command = [sys.executable, "-m", "firstbell.hub.keeper", str(course.server.idle)]
+    command = [sys.executable, "-m", "firstbell.hub.keeper"]
     services.append({"name": BELLS_SERVICE, "command": command, "environment": dict(kept.service_environment)})
     roles.append(
         {
             "name": BELLS_SERVICE,
-            "description": "Start servers before a bell, stop idle ones",
+            "description": "Start servers before a bell, stop those that nobody came for",
             "scopes": ["list:users", "read:users:activity", "read:servers", "start:servers", "delete:servers"],
             "services": [BELLS_SERVICE],
         }

@@ -171,6 +171,7 @@ class FirstbellSpawner(Spawner):
             raise room_full()
         context.notebooks.forget(user)
         self.ending = None
+        context.uses.forget(user)
         self._stages, times = Stages(user, context.queue), Times()
         origin = asked(self.handler, self.user)
         wanted = Wanted(

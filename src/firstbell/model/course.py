@@ -16,6 +16,7 @@ from pydantic import AfterValidator, Field, model_validator
 from firstbell.model.bell import Bell
 from firstbell.model.coursework import Coursework
 from firstbell.model.fields import Bytes, Seconds, SecretValue, Table
+from firstbell.model.idle import IdleRule
 from firstbell.model.metrics import Metrics
 from firstbell.model.network import Network
 from firstbell.model.nfs import SCHEME, NfsExport
@@ -169,9 +170,21 @@ class Server(Table):
     )
     idle: Annotated[Seconds, Field(ge=0)] = Field(
         3600,
-        description="After this time without activity a server is stopped; its files stay. A running cell is activity. "
-        "0 never stops any.",
+        description="After this time without use a server is ended; its files stay. A running cell and a program in a "
+        "terminal are use. 0 never ends any. [[idle]] says it otherwise for staff or a section.",
         examples=["1h"],
+    )
+    idle_notice: Annotated[Seconds, Field(ge=0)] = Field(
+        300,
+        description="How long before its end a server's person is told, where they have it in sight; at most half of "
+        "idle.",
+        examples=["5m"],
+    )
+    keep_most: Annotated[Seconds, Field(ge=0)] = Field(
+        12 * 3600,
+        description="For how long, from the moment they say so, people may keep a server that they do not use. 0 is "
+        "not at all.",
+        examples=["12h"],
     )
     timeout: Annotated[Seconds, Field(ge=5)] = Field(
         120, description="A server that is not ready after this time has failed.", examples=["2m"]
@@ -319,6 +332,9 @@ class Course(Table):
         None,
         description="Assignments: handed out, collected, graded and returned by the hub. Without this table there are "
         "none.",
+    )
+    idle_rules: tuple[IdleRule, ...] = Field(
+        (), alias="idle", description="When servers that are not used end, for staff or a section; one table for each."
     )
     bells: tuple[Bell, ...] = Field(
         (), alias="bell", description="Times at which servers already run when people come; one such table for each."

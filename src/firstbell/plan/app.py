@@ -15,6 +15,7 @@ from firstbell.model.names import Role
 from firstbell.model.runtime import SERVER_CA_FILE, SIDECAR_FILE, SIDECAR_UID, listening_port
 from firstbell.plan.accounts import GROUP, PASSWD, with_person
 from firstbell.plan.home import home_mount, owned_home
+from firstbell.plan.idle import shortest_idle
 from firstbell.plan.mirrors import mirror_files
 from firstbell.plan.server import (
     ServerInputs,
@@ -108,7 +109,7 @@ def sidecar_settings(inputs: ServerInputs) -> dict[str, Any]:
         "ready_url": inputs.ready_url,
         # Longer than the hub waits: its clock starts later, and it is the one that gives up.
         "timeout": server.timeout + _MARGIN,
-        "activity_interval": activity_interval(server.idle),
+        "activity_interval": activity_interval(shortest_idle(inputs.course)),
     }
 
 

@@ -24,6 +24,7 @@ from firstbell.model.runtime import (
 )
 from firstbell.plan.accounts import GROUP, PASSWD, Accounts, with_person
 from firstbell.plan.home import home_mount, owned_home
+from firstbell.plan.idle import shortest_idle
 from firstbell.plan.lease import LEASE_PATH, lease_seconds
 from firstbell.plan.mirrors import mirror_files, mirror_variables
 
@@ -149,7 +150,8 @@ def server_settings(inputs: ServerInputs) -> dict[str, Any]:
     """What the launcher reads at its start; `singleuser/settings.py` is the other side of it."""
     server = inputs.course.server
     return {
-        "env": dict(inputs.hub_env) | {"JUPYTERHUB_ACTIVITY_INTERVAL": str(activity_interval(server.idle))},
+        "env": dict(inputs.hub_env)
+        | {"JUPYTERHUB_ACTIVITY_INTERVAL": str(activity_interval(shortest_idle(inputs.course)))},
         "ip": "0.0.0.0",  # noqa: S104 - the container's own addresses, on a network where nobody else reaches them
         "port": SERVER_PORT,
         "ready_url": inputs.ready_url,

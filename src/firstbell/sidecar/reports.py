@@ -6,7 +6,8 @@ import asyncio
 import json
 import logging
 import random
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +20,8 @@ LOG = logging.getLogger("sidecar")
 _FIRST_WAIT, _LONGEST_WAIT = 0.05, 2.0
 """Seconds between two tries."""
 _REQUEST_SECONDS = 15.0
+_SHORTEST_PAUSE = 1.0
+"""Seconds between two words of use."""
 
 
 async def announce(told: Settings) -> bool:
@@ -51,6 +54,25 @@ async def keep_reporting(told: Settings, last_times: Mapping[str, datetime]) -> 
             LOG.warning("activity could not be told, trying again: %s", error)
 
 
+async def keep_telling_use(
+    told: Settings, last_times: Mapping[str, datetime], clock: Callable[[], float] = time.monotonic
+) -> None:
+    """Tell the hub how long nothing has passed, whenever it wants to know. No times of day are compared: they jump."""
+    seen, since = dict(last_times), clock()
+    while True:
+        if last_times != seen:
+            seen, since = dict(last_times), clock()
+        pause = told.activity_interval
+        try:
+            wanted = json.loads(await _post(told, told.use_url, {"age": round(clock() - since, 1)})).get("next")
+            if isinstance(wanted, int | float) and wanted > 0:
+                pause = min(pause, max(_SHORTEST_PAUSE, wanted))
+        except Exception as error:
+            LOG.debug("use could not be told, trying again: %s", error)
+            pause = min(pause, _REQUEST_SECONDS)
+        await asyncio.sleep(pause * random.uniform(1.0, 1.05))
+
+
 async def _opened(port: int) -> None:
     """Wait until something listens on the port; a loopback connection is all it costs."""
     wait = _FIRST_WAIT
@@ -79,11 +101,11 @@ async def _delivered(told: Settings, url: str, report: Mapping[str, Any]) -> Non
             return
 
 
-async def _post(told: Settings, url: str, report: Mapping[str, Any]) -> None:
+async def _post(told: Settings, url: str, report: Mapping[str, Any]) -> bytes:
     headers = {"Authorization": f"token {told.token}", "Content-Type": "application/json"}
     request = HTTPRequest(url, "POST", headers, json.dumps(report), request_timeout=_REQUEST_SECONDS)
     client = SimpleAsyncHTTPClient(force_instance=True)
     try:
-        await client.fetch(request)
+        return bytes((await client.fetch(request)).body)
     finally:
         client.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
 from jupyterhub.services.auth import HubOAuth
@@ -9,7 +10,7 @@ from tornado import websocket
 from tornado.ioloop import IOLoop
 
 from .gate import Sidecar
-from .reports import announce, keep_reporting
+from .reports import announce, keep_reporting, keep_telling_use
 from .settings import Settings
 
 _KNOWN_SECONDS = 30
@@ -24,7 +25,7 @@ def serve(told: Settings) -> None:
 
     async def report() -> None:
         if await announce(told):
-            await keep_reporting(told, sidecar.last_times)
+            await asyncio.gather(keep_reporting(told, sidecar.last_times), keep_telling_use(told, sidecar.last_times))
 
     IOLoop.current().add_callback(report)
     sidecar.start()

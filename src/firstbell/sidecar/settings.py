@@ -26,6 +26,8 @@ class Settings:
     """Seconds that the application has to open its port."""
     activity_interval: float
     """Seconds between reports of activity."""
+    use_url: str = ""
+    """Where the hub is told how long the application has not been used."""
 
 
 def load(file: Path = FILE) -> Settings:
@@ -43,4 +45,5 @@ def load(file: Path = FILE) -> Settings:
         ready_url=told["ready_url"],
         timeout=float(told["timeout"]),
         activity_interval=float(told["activity_interval"]),
+        use_url=env["JUPYTERHUB_API_URL"] + "/companion/use",
     )

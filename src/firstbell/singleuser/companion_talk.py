@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import urlencode
 
@@ -17,6 +18,7 @@ from tornado import web
 from . import companion_page, room
 from .hub import Hub, HubTrouble
 from .settings import Settings
+from .used import Watch
 
 _NOTHING = (401, 403, 404)
 """A hub that has no such page, or whose server this is no longer, has nothing to tell: no reason to disturb anybody."""
@@ -27,13 +29,19 @@ _TASK = re.compile(r"[A-Za-z0-9_-]{1,64}")
 class _Talk(APIHandler):  # type: ignore[misc,unused-ignore]
     _track_activity = False  # a page that only looks uses nothing
 
-    def initialize(self, hub: Hub, settings: Settings) -> None:
+    def initialize(self, hub: Hub, settings: Settings, watch: Watch) -> None:
         self.hub = hub
         self.told = settings
+        self.watch = watch
 
     @property
     def is_owner(self) -> bool:
         return bool(self.told.user) and getattr(self.current_user, "username", None) == self.told.user
+
+    def note_use(self) -> None:
+        """As jupyter_server does for requests that are a use by themselves."""
+        self.watch.touch()
+        self.settings["api_last_activity"] = datetime.now(timezone.utc)
 
     def need_owner(self) -> None:
         if not self.is_owner:
@@ -67,16 +75,23 @@ class _Talk(APIHandler):  # type: ignore[misc,unused-ignore]
 
 
 class News(_Talk):
-    """``firstbell/companion``: messages, assignments and links as the hub has them, and the memory."""
+    """``firstbell/companion``: messages, assignments and links as the hub has them, and the memory.
+
+    ``?used=1`` says that somebody did something in the page since it last asked.
+    """
 
     @web.authenticated
     async def get(self) -> None:
         if not self.is_owner:
             self.answer(200, {"own": False, "memory": memory({})})
             return
+        self.watch.attended()
+        is_used = self.get_query_argument("used", "") == "1"
+        if is_used:
+            self.note_use()
         answer, away = {}, False
         try:
-            status, found = await self.hub.call("GET", "/companion")
+            status, found = await self.hub.call("GET", "/companion?used=1" if is_used else "/companion")
             if status == 200:
                 answer = found
             away = status not in (200, *_NOTHING)
@@ -96,6 +111,23 @@ class Read(_Talk):
         if not isinstance(ids, list) or len(ids) > _MOST_IDS or not all(isinstance(one, (int, str)) for one in ids):
             raise web.HTTPError(400, "The messages that were read are missing.")
         await self.pass_on("POST", "/companion/read", {"ids": ids})
+
+
+class Idle(_Talk):
+    """``firstbell/companion/idle``: the owner is still there, or wants the server kept."""
+
+    @web.authenticated
+    async def post(self) -> None:
+        self.need_owner()
+        told = self.asked()
+        if told.get("still") is True:
+            self.note_use()
+            await self.pass_on("POST", "/companion/idle", {"still": True})
+            return
+        seconds = told.get("keep")
+        if isinstance(seconds, bool) or not isinstance(seconds, int) or not 0 <= seconds < 2**31:
+            raise web.HTTPError(400, "For how long is missing.")
+        await self.pass_on("POST", "/companion/idle", {"keep": seconds})
 
 
 class HandIn(_Talk):
@@ -152,13 +184,14 @@ def memory(answer: dict[str, Any]) -> dict[str, int]:
     return found
 
 
-def install(app: web.Application, hub: Hub, settings: Settings) -> None:
+def install(app: web.Application, hub: Hub, settings: Settings, watch: Watch) -> None:
     """Adds the handlers below the server's prefix."""
     base = re.escape(settings.prefix + "firstbell/companion")
-    told = {"hub": hub, "settings": settings}
+    told = {"hub": hub, "settings": settings, "watch": watch}
     handlers: list[Any] = [
         (base, News, told),
         (base + "/read", Read, told),
+        (base + "/idle", Idle, told),
         (base + "/hand-in", HandIn, told),
         (base + r"/[0-9a-f]{32}\.js", Script),
     ]

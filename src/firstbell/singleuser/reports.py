@@ -1,4 +1,4 @@
-"""What the server tells the hub by itself: that it is ready, and when it was last used."""
+"""What the server tells the hub by itself: that it is ready, when it was last used, how long it has not been."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ import time
 from datetime import datetime, timezone
 from typing import Any, Awaitable, Callable, Mapping
 
+from . import used
 from .hub import Hub, HubTrouble, Refused
 from .settings import Settings
 
 LONGEST_PATH = 300  #: letters of a notebook's path that are told, those at its end
 TELL_EVERY = 60.0  #: seconds between reports that tell of another notebook and of nothing else
 FIRST_WAIT, LONGEST_WAIT = 0.25, 15.0  #: seconds between tries
+SHORTEST_PAUSE = 1.0  #: seconds between two words of use
 
 
 async def persist(send: Callable[[], Awaitable[None]], log: Any, what: str, tries: int = 0) -> bool:
@@ -49,33 +51,32 @@ async def announce(hub: Hub, settings: Settings, facts: Mapping[str, Any], log: 
 
 
 def last_activity(app: Any, now: datetime) -> datetime:
-    """When the server was last used. A busy kernel is in use now, however long its cell has been silent."""
+    """When the server was last used. A cell that runs, and a program in a terminal, is use now."""
     latest: datetime = _aware(app.web_app.last_activity())
-    manager = app.kernel_manager
-    for kernel_id in manager.list_kernel_ids():
-        try:
-            kernel = manager.get_kernel(kernel_id)
-        except Exception:  # ended since the list was made
-            continue
-        if getattr(kernel, "execution_state", None) == "busy":
-            return now
+    if used.busy(app):
+        return now
     for terminal in list(getattr(app.web_app.settings.get("terminal_manager"), "terminals", {}).values()):
-        used = getattr(terminal, "last_activity", None)
-        if isinstance(used, datetime):
-            latest = max(latest, _aware(used))
+        typed = getattr(terminal, "last_activity", None)
+        if isinstance(typed, datetime):
+            latest = max(latest, _aware(typed))
     return min(latest, now)
 
 
 async def used_notebook(app: Any) -> str:
     """The path of the notebook whose kernel is busy or was used last, below the server's folder; empty for none."""
+    found = await _notebooks(app)
+    return max(found)[2][-LONGEST_PATH:] if found else ""
+
+
+async def _notebooks(app: Any) -> list[tuple[bool, str, str]]:
+    """Those whose kernels run: whether it is busy, when it was last used, the path."""
     found = app.session_manager.list_sessions()
     sessions = await found if inspect.isawaitable(found) else found
-    used = [
+    return [
         (kernel.get("execution_state") == "busy", str(kernel.get("last_activity", "")), str(session.get("path", "")))
         for session in sessions
         if session.get("type") == "notebook" and isinstance(kernel := session.get("kernel"), dict)
     ]
-    return max(used)[2][-LONGEST_PATH:] if used else ""
 
 
 async def keep_reporting(app: Any, hub: Hub, settings: Settings) -> None:
@@ -100,6 +101,27 @@ async def keep_reporting(app: Any, hub: Hub, settings: Settings) -> None:
             app.log.exception("firstbell: activity could not be told")
         # Spread, or all servers of a class that started together would report together for ever.
         await asyncio.sleep(settings.activity_interval * random.uniform(0.9, 1.1))
+
+
+async def keep_telling_use(app: Any, hub: Hub, settings: Settings, watch: used.Watch) -> None:
+    """Tells the hub how long the server has not been used, whenever the hub wants to know, until cancelled.
+
+    The hub ends an idle server in answer to such a word, and to no other.
+    """
+    while settings.activity_interval > 0:
+        pause = settings.activity_interval
+        try:
+            paths = [path for _, _, path in sorted(await _notebooks(app), reverse=True)]
+            status, answer = await hub.call("POST", "/companion/use", used.word(app, watch, paths).as_json())
+            wanted = answer.get("next") if status == 200 else None
+            if isinstance(wanted, (int, float)) and wanted > 0:
+                pause = min(pause, max(SHORTEST_PAUSE, wanted))
+        except HubTrouble as trouble:
+            pause = min(pause, LONGEST_WAIT)
+            app.log.debug("firstbell: use could not be told, trying again: %s", trouble)
+        except Exception:  # an extension's odd activity time, say: the next round is another chance
+            app.log.exception("firstbell: use could not be told")
+        await asyncio.sleep(pause * random.uniform(1.0, 1.05))
 
 
 def _aware(moment: datetime) -> datetime:

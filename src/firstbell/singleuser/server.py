@@ -8,12 +8,13 @@ import socket
 import sys
 from typing import Any, Callable, cast
 
+from jupyter_server.base.handlers import APIHandler
 from jupyter_server.serverapp import ServerApp
 from tornado import web
 from tornado.httputil import HTTPServerRequest
 from traitlets.config import Config
 
-from . import __version__, companion_page, companion_talk, remembered, reports, static_files, xsrf
+from . import __version__, companion_page, companion_talk, remembered, reports, static_files, used, xsrf
 from .app import QuickServerApp
 from .auth import HubAuthorizer, HubIdentityProvider
 from .hub import Hub
@@ -72,7 +73,9 @@ class HubServerApp(QuickServerApp):
         pages = {"logo_url": hub + "logo", "hub_control_panel_url": hub + "home"}
         self.jinja_template_vars = dict(self.jinja_template_vars, **pages)
         super().init_webapp()
-        companion_talk.install(self.web_app, self.hub, self.settings)
+        self.watch = used.Watch()
+        used.heed_pages(self.watch, APIHandler)
+        companion_talk.install(self.web_app, self.hub, self.settings, self.watch)
         _secure(self.web_app, self.settings)
         self.web_app.find_handler = _within(  # type: ignore[method-assign]
             self.web_app, self.settings.prefix, self.web_app.settings["default_url"], self._is_stranger
@@ -93,6 +96,7 @@ class HubServerApp(QuickServerApp):
         self.reporters = [
             spawn(reports.announce(self.hub, self.settings, facts, self.log)),
             spawn(reports.keep_reporting(self, self.hub, self.settings)),
+            spawn(reports.keep_telling_use(self, self.hub, self.settings, self.watch)),
         ]
 
     async def _cleanup(self) -> None:

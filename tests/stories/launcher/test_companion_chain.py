@@ -61,3 +61,25 @@ def get(server: Any) -> dict[str, Any]:
 def post(server: Any, path: str, **told: Any) -> httpx.Response:
     headers = {"Authorization": f"token {server.token}"}
     return httpx.post(f"{server.url}firstbell/companion{path}", json=told, headers=headers, timeout=30)
+
+
+async def test_a_launcher_tells_its_use_and_is_ended_when_there_is_none(server: Any, tmp_path: Path) -> None:
+    """Told and kept through its own page; while Lab merely asks nothing is used; then the hub ends it and says why."""
+    rule = {"idle": "6s", "idle_notice": "3s", "keep_most": "1h"}
+    async with class_work(tmp_path, 242, coursework=None, server=rule) as work:
+        work.server("ada")
+        of_the_hub(server, work.hub.url, (work.hub.hub.folder / "tokens/ada").read_text())
+        server.told["env"]["JUPYTERHUB_ACTIVITY_INTERVAL"] = "5"
+        await asyncio.to_thread(server.up)
+        kept = post(server, "/idle", keep=9999).json()
+        assert kept["left"] == 3600 and kept["kept"] and not kept["notice"]
+        assert get(server)["idle"]["left"] > 3500
+        assert post(server, "/idle", keep="x").status_code == 400
+        assert post(server, "/idle", keep=0).json()["kept"] == ""
+        assert server.get("firstbell/companion?used=1").json()["idle"]["left"] == 6
+        wait_for(lambda: server.get("api/sessions") and get(server)["idle"]["notice"])
+        assert post(server, "/idle", still=True).json()["notice"] is False
+        grace = work.hub.browser("grace")
+        wait_for(lambda: server.get("api/sessions") and '"ada" data-state="absent"' in grace.get("/hub/people").text)
+        assert "Your Jupyter was ended at" in work.hub.browser("ada").get("/hub/home").text
+        assert get(server)["away"] is False

@@ -60,13 +60,14 @@ def test_the_file_itself_is_a_course(tmp_path: Path):
     assert read_course(tmp_path, {}).name == "statistics"
 
 
-SINGLE = [k for k in shape.all_keys() if not k.is_table and len(k.path) < 3 and k.table != ("bell",)]
+REPEATED = {("bell",), ("idle",)}
+SINGLE = [k for k in shape.all_keys() if not k.is_table and len(k.path) < 3 and k.table not in REPEATED]
 
 
 @pytest.mark.parametrize("key", SINGLE, ids=lambda k: ".".join(k.path))
 def test_every_example_is_accepted(tmp_path: Path, key: shape.Key):
     """Each key's example, uncommented in the reference file, is a good value."""
-    text, _, _ = reference_toml().partition("#[[bell]]")
+    text, _, _ = reference_toml().partition("#[[")
     if key.path in {("tls", "cert"), ("tls", "key")}:
         return
     if key.path == ("server", "image"):
@@ -93,6 +94,16 @@ def test_every_example_of_a_bell_is_accepted(tmp_path: Path, name: str):
     (tmp_path / "firstbell.toml").write_text(head + header[1:] + rest)
     [bell] = read_course(tmp_path, {}, complete=False).bells
     assert bell.at == "09:00"
+
+
+@pytest.mark.parametrize("name", [k.name for k in shape.all_keys() if k.table == ("idle",)])
+def test_every_example_of_an_idle_rule_is_accepted(tmp_path: Path, name: str):
+    """So is each of a rule for idle servers."""
+    head, header, rest = reference_toml().partition("#[[idle]]")
+    rest = re.sub(rf"^#((?:who|idle|{name}) = )", r"\1", rest.partition("#[[bell]]")[0], flags=re.MULTILINE)
+    (tmp_path / "firstbell.toml").write_text(head + header[1:] + rest)
+    [rule] = read_course(tmp_path, {}, complete=False).idle_rules
+    assert (rule.who, rule.idle) == ("staff", 43200)
 
 
 def test_schema_takes_what_the_file_may_say():

@@ -32,7 +32,8 @@ gil,Gil,,assistant,A
 ida,Ida,,instructor,
 """
 ROSTERED = Course.model_validate(
-    COURSE.model_dump(exclude_none=True, exclude={"bells", "tls"}) | {"access": {"login": "roster", "staff": ("boss",)}}
+    COURSE.model_dump(exclude_none=True, exclude={"bells", "idle_rules", "tls"})
+    | {"access": {"login": "roster", "staff": ("boss",)}}
 )
 HOUR = 3600.0
 

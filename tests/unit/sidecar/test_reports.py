@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from firstbell.engine.waiting import until
-from firstbell.sidecar.reports import announce, keep_reporting
+from firstbell.sidecar.reports import announce, keep_reporting, keep_telling_use
 from firstbell.sidecar.settings import Settings, load
 from tests.unit.sidecar.test_gate import free_port, served
 
@@ -74,6 +75,25 @@ async def test_new_activity_is_reported_once():
     await runners[0].cleanup()
 
 
+async def test_time_without_use_is_told_whatever_the_time_of_day():
+    """It grows as long as nothing passes; a use whose time lies before the last one's is one all the same."""
+    runners: list[web.AppRunner] = []
+    now, hub, times = [0.0], Hub(refusals=1), {"x": datetime(2026, 1, 2, 3, tzinfo=UTC)}
+    settings = replace(told(0, 1), use_url=f"http://127.0.0.1:{await served(runners, '/use', hub.take)}/use")
+    task = asyncio.create_task(keep_telling_use(settings, times, lambda: now[0]))
+
+    async def tells(age: float) -> bool:
+        return bool(hub.got) and json.loads(hub.got[-1][1]) == {"age": age}
+
+    await until(lambda: tells(0.0), deadline=5)
+    now[0] = 90.0
+    await until(lambda: tells(90.0), deadline=5)
+    times["x"] = datetime(2026, 1, 1, 3, tzinfo=UTC)
+    await until(lambda: tells(0.0), deadline=5)
+    task.cancel()
+    await runners[0].cleanup()
+
+
 async def has(hub: Hub, count: int) -> bool:
     return len(hub.got) >= count
 
@@ -81,7 +101,12 @@ async def has(hub: Hub, count: int) -> bool:
 def test_settings_are_read_from_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """The file's values become settings; JupyterHub's variables become this process's environment."""
     monkeypatch.delenv("JUPYTERHUB_API_TOKEN", raising=False)
-    env = {"API_TOKEN": "t0ken", "SERVICE_PREFIX": "/user/a/", "ACTIVITY_URL": "http://hub/activity"}
+    env = {
+        "API_TOKEN": "t0ken",
+        "SERVICE_PREFIX": "/user/a/",
+        "ACTIVITY_URL": "http://hub/activity",
+        "API_URL": "http://hub/api",
+    }
     for name in env:
         monkeypatch.setenv(f"JUPYTERHUB_{name}", "before")
     file = tmp_path / "sidecar.json"
@@ -95,4 +120,5 @@ def test_settings_are_read_from_the_file(tmp_path: Path, monkeypatch: pytest.Mon
     settings = load(file)
     assert (settings.token, settings.prefix, settings.app_port) == ("t0ken", "/user/a/", 8787)
     assert settings.keep_prefix
+    assert settings.use_url == "http://hub/api/companion/use"
     assert "t0ken" not in repr(settings)

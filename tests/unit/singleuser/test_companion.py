@@ -161,6 +161,7 @@ def test_words() -> None:
         "words.left(-1)": "",
         "words.left(undefined)": "",
         "words.left(864_000_000)": "10 days",
+        "words.soon(1)": "Nobody seems to use your Jupyter. It ends in 1 min; your files are kept.",
         "words.timed([{left: 60}, {due: ''}], 1000)": [{"left": 60, "until": 61000}, {"due": ""}],
         "words.next([{until: 90}, {until: 50, handed_in: 'x'}, {until: 60}, {}, {until: 9e9}], 0).until": 60,
         "words.signed({text: 'Ada: hello', by: 'Ada'})": "Ada: hello",
@@ -198,6 +199,49 @@ async def test_the_hub_is_asked_with_the_servers_token(monkeypatch: pytest.Monke
     url, token = "http://hub/hub/api/companion", "s3cret"
     assert sent[0] == ("POST", url + "/hand-in", token, '{"assignment": "lab1"}', "application/json")
     assert sent[2] == ("GET", url, token, None, "")
+
+
+@pytest.mark.skipif(not NODE, reason="needs node")
+def test_the_notice_before_the_end() -> None:
+    """Shown once, kept up to date, answered by a click; what is changed is saved once; gone once somebody is there."""
+    source = f"""
+    globalThis.document = {{ signs: {{}}, addEventListener(sign, act) {{ this.signs[sign] = act; }} }};
+    const {{ Idle }} = await import({json.dumps((SOURCE / "idle.js").as_uri())});
+    const {{ share }} = await import({json.dumps((SOURCE / "shared.js").as_uri())});
+    share({{ '@jupyterlab/docmanager': {{ '4.0.0': {{ get: async () => () => ({{ IDocumentManager: 'docs' }}) }} }} }});
+    const log = [], told = [];
+    const page = (dirty) => ({{ model: {{ dirty }}, save: async () => log.push('save ' + dirty) }});
+    const Notification = {{
+      emit(text, kind, {{ actions }}) {{ this.actions = actions; log.push(text); return 'id'; }},
+      update: ({{ message }}) => log.push('again: ' + message), dismiss: () => log.push('gone'),
+      manager: {{ has: () => true }}
+    }};
+    const docs = {{ contextForWidget: one => one }};
+    const app = {{ resolveOptionalService: async () => docs, shell: {{ widgets: () => [page(true), page(false)] }} }};
+    const dialogs = {{ choose: async (title, label, items) => (log.push(items.join()), '18:00') }};
+    const answer = {{ left: 3600, notice: false, offers: [{{ label: '18:00', seconds: 7200 }}] }};
+    const talk = {{ ask: async (path, what) => (told.push([path, what]), {{ status: 200, answer }}) }};
+    const idle = new Idle(app, {{ Notification }}, dialogs, talk, async () => undefined);
+    const done = () => new Promise(go => setTimeout(go, 0));
+    idle.show({{ ...answer, left: 299, notice: true }}); await done();
+    idle.show({{ ...answer, left: 61, notice: true }}); await done();
+    log.push(idle.question());
+    Notification.actions[0].callback(); await done();
+    idle.show({{ ...answer, left: 299, notice: true }}); await done();
+    Notification.actions[1].callback(); await done();
+    document.signs.keydown();
+    const asked = idle.question();
+    log.push(asked, idle.question());
+    idle.unanswered(asked);
+    log.push(idle.question());
+    console.log(JSON.stringify([log, told]));
+    """
+    run = [str(NODE), "--no-warnings", "--input-type=module", "-e", source]
+    log, told = json.loads(subprocess.run(run, capture_output=True, text=True, check=True).stdout)
+    notice = "Nobody seems to use your Jupyter. It ends in {} min; your files are kept."
+    shown = [notice.format(5), "save true", "again: " + notice.format(2), "", "gone", notice.format(5), "18:00", "gone"]
+    assert log == [*shown, "?used=1", "", "?used=1"]
+    assert told == [["/idle", {"still": True}], ["/idle", {"keep": 7200}]]
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,10 @@ return `${Math.floor(minutes / (24 * 60))} days`;
 }
 return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
+function soon(seconds) {
+const minutes = Math.max(1, Math.ceil(seconds / 60));
+return `Nobody seems to use your Jupyter. It ends in ${minutes} min; your files are kept.`;
+}
 function timed(assignments, now) {
 return assignments.map(one => (typeof one.left === 'number' ? { ...one, until: now + one.left * 1000 } : one));
 }
@@ -307,6 +311,96 @@ context.saveState.disconnect(note);
 }
 return good;
 }
+const SIGNS = ['pointerdown', 'keydown', 'wheel', 'touchstart', 'paste'];
+class Idle {
+constructor(app, apputils, dialogs, talk, look) {
+this._app = app;
+this._apputils = apputils;
+this._dialogs = dialogs;
+this._talk = talk;
+this._look = look;
+this._news = {};
+this._used = false;
+this._saved = false;
+this._toast = '';
+for (const sign of SIGNS) {
+document.addEventListener(sign, () => this._seen(), { capture: true, passive: true });
+}
+}
+_seen() {
+this._used = true;
+this._saved = false;
+}
+question() {
+const used = this._used;
+this._used = false;
+return used ? '?used=1' : '';
+}
+unanswered(question) {
+this._used = this._used || question !== '';
+}
+show(news) {
+this._news = news ?? {};
+const { notice, left } = this._news;
+if (!notice || typeof left !== 'number') {
+this._dismiss();
+return;
+}
+const message = soon(left);
+const manager = this._apputils.Notification.manager;
+if (this._toast && manager.has(this._toast)) {
+this._apputils.Notification.update({ id: this._toast, message });
+return;
+}
+void this._save().catch(error => console.warn('Firstbell:', error));
+const actions = [
+{ label: 'Still here', displayType: 'accent', callback: () => void this._tell({ still: true }) },
+...(this.canKeep() ? [{ label: 'Keep until…', callback: () => void this.keep() }] : [])
+];
+this._toast = this._apputils.Notification.emit(message, 'warning', { autoClose: false, actions });
+}
+canKeep() {
+return (this._news.offers ?? []).length > 0;
+}
+async keep() {
+const offers = this._news.offers ?? [];
+const stop = this._news.kept ? ['No longer'] : [];
+const label = this._news.kept ? `Kept until ${this._news.kept}. Until:` : 'Your Jupyter goes on, used or not, until:';
+const chosen = await this._dialogs.choose('Keep running', label, [...offers.map(one => one.label), ...stop]);
+if (chosen === null || chosen === undefined) {
+return;
+}
+await this._tell({ keep: offers.find(one => one.label === chosen)?.seconds ?? 0 });
+}
+async _tell(told) {
+const { status, answer } = await this._talk.ask('/idle', told);
+if (status === 200) {
+this.show(answer);
+} else {
+this._apputils.Notification.emit(answer.message ?? 'The hub did not take that.', 'error', { autoClose: false });
+}
+await this._look();
+}
+async _save() {
+if (this._saved) {
+return;
+}
+this._saved = true;
+const documents = await service(this._app, '@jupyterlab/docmanager', 'IDocumentManager');
+for (const widget of documents ? this._app.shell.widgets('main') : []) {
+const context = documents.contextForWidget(widget);
+if (context?.model.dirty && !context.model.readOnly) {
+await context.save();
+}
+}
+}
+_dismiss() {
+if (this._toast) {
+this._apputils.Notification.dismiss(this._toast);
+this._toast = '';
+}
+}
+}
 const SHORT = 110;
 class Notes {
 constructor(apputils, dialogs, talk) {
@@ -411,7 +505,7 @@ this._warned = share > NEARLY || (this._warned && share > AGAIN);
 }
 }
 const EVERY = 30_000;
-const COMMANDS = ['firstbell:hand-in', 'firstbell:receipts', 'firstbell:coursework', 'firstbell:home'];
+const COMMANDS = ['firstbell:hand-in', 'firstbell:receipts', 'firstbell:coursework', 'firstbell:keep', 'firstbell:home'];
 const SHOWS = 'apputils:display-notifications';
 const NOTHING = { messages: [], assignments: [], links: {}, memory: {} };
 async function start(app) {
@@ -426,6 +520,7 @@ const page = { app, widgets, dialogs, talk, news: NOTHING, offered: false };
 page.browser = await service(app, '@jupyterlab/filebrowser', 'IDefaultFileBrowser');
 page.notes = new Notes(apputils, dialogs, talk);
 page.handIn = new HandIn(app, apputils, dialogs, talk, () => page.news, () => void look(page));
+page.idle = new Idle(app, apputils, dialogs, talk, () => look(page));
 commands(page);
 const bar = await service(app, '@jupyterlab/statusbar', 'IStatusBar');
 page.status = new Status(apputils, widgets, bar, () => void app.commands.execute('firstbell:receipts'));
@@ -442,8 +537,10 @@ await new Promise(done => document.addEventListener('visibilitychange', done, { 
 }
 }
 async function look(page) {
-const { status, answer } = await page.talk.ask();
+const question = page.idle.question();
+const { status, answer } = await page.talk.ask(question);
 if (status !== 200) {
+page.idle.unanswered(question);
 page.news = { ...page.news, away: true };
 } else if (answer.away) {
 page.news = { ...page.news, away: true, memory: answer.memory }; // what was known stays
@@ -451,6 +548,7 @@ page.news = { ...page.news, away: true, memory: answer.memory }; // what was kno
 page.news = { ...NOTHING, ...Object.fromEntries(Object.entries(answer).filter(([, value]) => value !== null)) };
 page.news.assignments = timed(page.news.assignments, Date.now());
 page.notes.show(page.news.messages);
+page.idle.show(page.news.idle);
 }
 page.status.show(page.news);
 page.buttons.look();
@@ -459,7 +557,7 @@ await offer(page);
 }
 function commands(page) {
 const { app } = page;
-const [handIn, receipts, coursework, home] = COMMANDS;
+const [handIn, receipts, coursework, keep, home] = COMMANDS;
 const some = () => page.news.assignments.length > 0;
 app.commands.addCommand(handIn, {
 label: () => {
@@ -474,6 +572,11 @@ app.commands.addCommand(receipts, {
 label: 'Assignments and Receipts…',
 isVisible: some,
 execute: () => (some() ? list(page) : undefined)
+});
+app.commands.addCommand(keep, {
+label: 'Keep Running Until…',
+isVisible: () => page.idle.canKeep(),
+execute: () => page.idle.keep()
 });
 for (const [command, label, link] of [[coursework, 'Coursework Page', 'coursework'], [home, 'My Page', 'home']]) {
 const url = () => address(page.news.links[link] ?? 'none:', document.location.href);
