@@ -224,7 +224,7 @@ class FirstbellSpawner(Spawner):
 
     async def stop(self, now: bool = False) -> None:
         """End the containers: kernels get some seconds to end by themselves, unless `now`."""
-        ends_by(self, UNREACHED if self._is_spawning else STOPPED)
+        ends_by(self, UNREACHED if self._spawn_pending else STOPPED)
         try:
             await starting.end(self.context, *self.containers, grace=0 if now else _STOP_GRACE)
         except EngineUnavailable:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import SimpleNamespace
 from typing import Any
 
@@ -74,6 +75,15 @@ async def test_a_stop_and_an_end_without_a_word(spawner: FirstbellSpawner, ended
     spawner.load_state({"containers": ["c"]})
     await spawner.run_post_stop_hook()
     assert [told.what for told in ended.told] == ["stopped", "unseen"]
+
+
+async def test_what_started_and_could_not_be_reached(spawner: FirstbellSpawner, ended: Ended) -> None:
+    """JupyterHub stops it inside its start: nobody wanted it stopped."""
+    spawner._spawn_future = asyncio.get_running_loop().create_future()
+    spawner._spawn_pending = False  # as its `User.stop` begins
+    await spawner.stop()
+    await spawner.run_post_stop_hook()
+    assert [told.what for told in ended.told] == ["unreached"]
 
 
 @pytest.mark.parametrize(
