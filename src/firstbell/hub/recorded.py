@@ -24,10 +24,9 @@ from tornado.web import HTTPError
 
 from firstbell.hub.acts import ActsBook
 from firstbell.hub.asked import BELLS_SERVICE
-from firstbell.hub.bell_values import At
 from firstbell.hub.context import SETTING, HubContext
 from firstbell.hub.deeds import SHARE, START, STOP, TOKEN, TOLD, ended, words_of
-from firstbell.hub.endings import IDLE, UNTAKEN, Ending, ends_by
+from firstbell.hub.endings import UNTAKEN, Ending, ends_by
 from firstbell.hub.staff_page import person_of, rights_of_user
 
 LOG = logging.getLogger("firstbell.acts")
@@ -104,7 +103,7 @@ class _Api(APIHandler):
         user = self.find_user(self._whom) if self._act is not None and self._what == STOP else None
         self._is_felt = user is None or bool(user.spawner.active)
         if self._what == STOP:
-            self._ending = _ending(self, self._whom)
+            self._ending = _ending(self.current_user)
             ends_by(self._server(), self._ending)
 
     def _server(self) -> Any:
@@ -126,14 +125,11 @@ class _Api(APIHandler):
         over(self, act, self._what, user if self._is_felt else None, problem)
 
 
-def _ending(handler: Any, whom: str) -> Ending:
-    """Why a server ends that this request is about to stop."""
-    who = handler.current_user
-    if not (isinstance(who, orm.Service) and who.name == BELLS_SERVICE):
-        return Ending("stopped", getattr(who, "name", ""))
-    context: HubContext = handler.settings[SETTING]
-    place = context.bells.place(whom)
-    return UNTAKEN if place is not None and place.state is At.STOPPING else IDLE
+def _ending(who: Any) -> Ending:
+    """Why a server ends that they are about to stop: JupyterHub's user or service."""
+    if isinstance(who, orm.Service) and who.name == BELLS_SERVICE:
+        return UNTAKEN
+    return Ending("stopped", getattr(who, "name", ""))
 
 
 def _read(method: str, path: str, hub: str) -> tuple[str, str]:

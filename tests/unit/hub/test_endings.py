@@ -12,9 +12,8 @@ from jupyterhub import orm
 from firstbell.engine.fake import FakeEngine
 from firstbell.hub import causes
 from firstbell.hub.asked import BELLS_SERVICE, asked
-from firstbell.hub.bell_values import At
 from firstbell.hub.context import SETTING
-from firstbell.hub.endings import IDLE, OFF_ROSTER, UNSEEN, UNTAKEN, Ending, ends_by, of_cause, unseen
+from firstbell.hub.endings import OFF_ROSTER, UNSEEN, UNTAKEN, Ending, ends_by, of_cause, unseen
 from firstbell.hub.recorded import _ending
 from firstbell.hub.sessions import stop_servers
 from firstbell.hub.spawner import FirstbellSpawner
@@ -116,21 +115,18 @@ async def test_who_may_enter_no_more_is_why() -> None:
 
 
 @pytest.mark.parametrize(
-    ("who", "state", "ending"),
+    ("who", "ending"),
     [
-        (SimpleNamespace(name="ada"), None, Ending("stopped", "ada")),
-        (SimpleNamespace(name="grace"), None, Ending("stopped", "grace")),
-        (orm.Service(name=BELLS_SERVICE), None, IDLE),
-        (orm.Service(name=BELLS_SERVICE), At.TAKEN, IDLE),
-        (orm.Service(name=BELLS_SERVICE), At.STOPPING, UNTAKEN),
-        (None, None, Ending("stopped")),
+        (SimpleNamespace(name="ada"), Ending("stopped", "ada")),
+        (SimpleNamespace(name="grace"), Ending("stopped", "grace")),
+        (orm.Service(name=BELLS_SERVICE), UNTAKEN),
+        (orm.Service(name="other"), Ending("stopped", "other")),
+        (None, Ending("stopped")),
     ],
 )
-def test_whoever_asks_the_api_to_stop_it(who: Any, state: At | None, ending: Ending) -> None:
-    """Its owner, staff, the rule for idle servers, or a bell for which nobody came."""
-    place = SimpleNamespace(state=state) if state else None
-    context = SimpleNamespace(bells=SimpleNamespace(place=lambda _: place))
-    assert _ending(SimpleNamespace(current_user=who, settings={SETTING: context}), "ada") == ending
+def test_whoever_asks_the_api_to_stop_it(who: Any, ending: Ending) -> None:
+    """Its owner, staff, another service, or a bell for which nobody came."""
+    assert _ending(who) == ending
 
 
 def test_who_started_it() -> None:
