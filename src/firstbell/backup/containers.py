@@ -93,16 +93,19 @@ class Helpers:
         return self._with(self.ask(arguments, _about(subject)), mount, _READ)
 
     def restore(self, snapshot: str, subject: Subject, paths: tuple[str, ...] = ()) -> ContainerSpec:
-        """A container that writes a snapshot, or some paths of it, into what it is of, which must exist."""
+        """A container that writes a snapshot, or some paths of it, into what it is of, which must exist.
+
+        A home is hostile: a folder may since have become a link, through which restic, as root, would write. So there
+        is nothing to be written but this home and the container's own disk: the storage is read-only.
+        """
         mount = self._mount(subject)
         within = tuple(f"{mount.target}/{path}" for path in paths)
-        return self._with(self.ask(restic.restore(snapshot, "/", within), _about(subject)), mount, _WRITE)
+        return self._with(self._reading(restic.restore(snapshot, "/", within), subject), mount, _WRITE)
 
     def drill(self, snapshot: str, about: Subject) -> ContainerSpec:
         """A container that restores a snapshot onto its own disk and compares every byte; what it has goes with it."""
-        spec = self.ask(restic.drill(snapshot, _DRILL), _about(about))
-        rights = tuple(dict.fromkeys((*_WRITE, *spec.capabilities)))
-        return replace(spec, name=f"{spec.name.removesuffix(HELPER_SUFFIX)}-drill{HELPER_SUFFIX}", capabilities=rights)
+        spec = self._reading(restic.drill(snapshot, _DRILL), about)
+        return replace(spec, name=f"{spec.name.removesuffix(HELPER_SUFFIX)}-drill{HELPER_SUFFIX}", capabilities=_WRITE)
 
     def databases(self, verb: str, subject: Subject) -> ContainerSpec:
         """A container that copies, removes or puts back the copies of the databases of a subject; see `databases.py`.
@@ -122,6 +125,10 @@ class Helpers:
             limits=Limits(memory=GIB, cpu=self.cpu, pids=32, log_bytes=MIB),
             capabilities=_OWN,
         )
+
+    def _reading(self, arguments: Arguments, subject: Subject) -> ContainerSpec:
+        spec = self.ask(arguments, _about(subject))
+        return replace(spec, mounts=tuple(replace(mount, read_only=True) for mount in spec.mounts))
 
     def _with(self, spec: ContainerSpec, mount: Mount, rights: tuple[str, ...]) -> ContainerSpec:
         all_rights = tuple(dict.fromkeys((*rights, *spec.capabilities)))

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 COPIES = ".firstbell-backup"
-"""The folder, beside the databases, with their copies, each under its own relative path."""
+"""The folder, beside the databases, with their copies, each under its own name."""
 _MAGIC = b"SQLite format 3\0"
 _COMPANIONS = ("-wal", "-shm", "-journal")
 _PATIENCE = 30.0
@@ -34,7 +34,7 @@ class Copied:
 
 
 def copy_databases(root: Path) -> Copied:
-    """Copy each SQLite file below `root` as it is at one moment; what a copy before has left is replaced.
+    """Copy each SQLite file in `root` as it is at one moment; what a copy before has left is replaced.
 
     Raises OSError where there is no room for the copies.
     """
@@ -44,8 +44,7 @@ def copy_databases(root: Path) -> Copied:
     sound: list[Path] = []
     damaged: list[Path] = []
     for path in sorted(_databases(root)):
-        copy = copies / path.relative_to(root)
-        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy = copies / path.name
         try:
             _copy(path, copy)
         except sqlite3.Error:
@@ -66,12 +65,11 @@ def put_back(root: Path) -> tuple[Path, ...]:
     """Make the copies of a restored folder its databases; the databases' paths. Again after a kill, it goes on."""
     copies = root / COPIES
     moved = []
-    for copy in sorted(path for path in copies.rglob("*") if path.is_file()):
-        path = root / copy.relative_to(copies)
+    for copy in sorted(copies.iterdir()) if copies.is_dir() else ():
+        path = root / copy.name
         for end in _COMPANIONS:
             # A log of another file would be read into this one.
             Path(f"{path}{end}").unlink(missing_ok=True)
-        path.parent.mkdir(parents=True, exist_ok=True)
         copy.replace(path)
         moved.append(path)
     remove_copies(root)
@@ -79,13 +77,14 @@ def put_back(root: Path) -> tuple[Path, ...]:
 
 
 def _databases(root: Path) -> Iterator[Path]:
-    """Regular files that begin as SQLite's do; no link is followed."""
-    for folder, folders, names in os.walk(root):
-        if Path(folder) == root and COPIES in folders:
-            folders.remove(COPIES)
-        for path in (Path(folder) / name for name in names):
-            if path.is_file() and not path.is_symlink() and _begins_so(path):
-                yield path
+    """Regular files of the folder itself that begin as SQLite's do.
+
+    What is deeper is nobody's live database but, among the coursework, what people handed in: it is not opened, and
+    comes back bit by bit, as its receipt says.
+    """
+    for path in root.iterdir():
+        if path.is_file() and not path.is_symlink() and _begins_so(path):
+            yield path
 
 
 def _begins_so(path: Path) -> bool:

@@ -125,12 +125,12 @@ class Keeper:
         """Forget what has had its time; how many. Raises BackupFailed."""
         gone = outdated(await self._ours(), keep, zone)
         if gone:
-            await self._alone(restic.forget(one.id for one in gone))
+            await self._done(restic.forget(one.id for one in gone))
         return len(gone)
 
     async def check(self) -> None:
         """Read and compare every byte in the storage. Raises BackupFailed with what is wrong."""
-        restic.checked(await self._alone_result(restic.CHECK), self._storage)
+        restic.checked(await self._ask(restic.CHECK), self._storage)
         for key in restic.ids(await self._ask(restic.LIST_KEYS), self._storage):
             restic.check_key(key, await self._ask(restic.cat_key(key)), self._storage)
 
@@ -199,7 +199,7 @@ class Keeper:
 
     async def _mark(self, unmarked: list[str]) -> None:
         if unmarked:
-            await self._alone(restic.add_tag(WHOLE, unmarked))
+            await self._done(restic.add_tag(WHOLE, unmarked))
             unmarked.clear()
 
     async def _try_to_mark(self, unmarked: list[str]) -> None:
@@ -209,24 +209,21 @@ class Keeper:
             # The run's own failure is what is to be told; these are made again, at little cost.
             unmarked.clear()
 
-    async def _ask(self, arguments: Arguments) -> RunResult:
-        return await self._engine.run(self._helpers.ask(arguments), deadline=_LONG)
-
     async def _done(self, arguments: Arguments) -> RunResult:
         return restic.done(await self._ask(arguments), self._storage)
 
-    async def _alone(self, arguments: Arguments) -> RunResult:
-        return restic.done(await self._alone_result(arguments), self._storage)
-
-    async def _alone_result(self, arguments: Arguments) -> RunResult:
-        """Of what restic does only while nobody else is at work; locks that a kill of ours left do not count."""
-        result = await self._ask(arguments)
+    async def _ask(self, arguments: Arguments) -> RunResult:
+        """What restic answers. Locks that a kill of ours left do not count: even to look is locked by some of them."""
+        result = await self._restic(arguments)
         if result.exit_code == 0 or trouble_of(result) is not Trouble.LOCKED:
             return result
-        names = restic.ids(await self._ask(restic.LIST_LOCKS), self._storage)
-        locks = [restic.lock(name, await self._ask(restic.cat_lock(name)), self._storage) for name in names]
+        names = restic.ids(await self._restic(restic.LIST_LOCKS), self._storage)
+        locks = [restic.lock(name, await self._restic(restic.cat_lock(name)), self._storage) for name in names]
         if locks and not are_left_over(locks, self._helpers.machine, self._clock()):
             return result
         if locks:
-            await self._done(restic.UNLOCK_ALL)
-        return await self._ask(arguments)
+            restic.done(await self._restic(restic.UNLOCK_ALL), self._storage)
+        return await self._restic(arguments)
+
+    async def _restic(self, arguments: Arguments) -> RunResult:
+        return await self._engine.run(self._helpers.ask(arguments), deadline=_LONG)

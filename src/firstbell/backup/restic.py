@@ -52,8 +52,11 @@ def forget(snapshots: Iterable[str]) -> Arguments:
 
 
 def restore(snapshot: str, target: str, paths: Iterable[str] = ()) -> Arguments:
-    """Bring a snapshot, or only these absolute paths of it, back below `target`."""
-    return ("restore", snapshot, "--target", target, *(f"--include={_pattern(path)}" for path in paths))
+    """Bring a snapshot, or only these absolute paths of it, back below `target`.
+
+    Without a lock, so that the storage can be read-only; nobody may forget anything meanwhile.
+    """
+    return ("restore", snapshot, "--no-lock", "--target", target, *(f"--include={_pattern(path)}" for path in paths))
 
 
 def drill(snapshot: str, target: str) -> Arguments:

@@ -179,6 +179,22 @@ async def test_old_ones_go_and_the_last_good_stays(room: Room) -> None:
     await room.keeper.check()
 
 
+async def test_a_home_cannot_lead_a_restore_astray(room: Room) -> None:
+    """A folder that has become a link into the storage: nothing is written there, and every backup is still good."""
+    room.fill(ADA, BOB)
+    (room.home(ADA) / "trap").mkdir()
+    (room.home(ADA) / "trap" / "config").write_text("not the storage's own")
+    await room.run("1", ADA, BOB)
+    shutil.rmtree(room.home(ADA) / "trap")
+    (room.home(ADA) / "trap").symlink_to("/backup")
+    config = (room.store / "config").read_bytes()
+    snapshot = next(one for one in await room.keeper.snapshots() if one.subject == ADA)
+    with contextlib.suppress(BackupFailed):
+        await room.keeper.restore(snapshot, ("trap/config",))
+    assert (room.store / "config").read_bytes() == config
+    await room.keeper.check()
+
+
 async def test_a_drill_reads_all_and_touches_nobody(room: Room) -> None:
     """It counts what it compared, sees no home, and finds what the storage has lost."""
     room.fill(ADA)
@@ -186,7 +202,7 @@ async def test_a_drill_reads_all_and_touches_nobody(room: Room) -> None:
     before = picture(room.home(ADA))
     (snapshot,) = await room.keeper.snapshots()
     assert outcome.summary and await room.keeper.drill(snapshot) == outcome.summary.files
-    assert picture(room.home(ADA)) == before and all(m.target == "/backup" for m in room.jail.ran[-1].mounts)
+    assert picture(room.home(ADA)) == before and all(m.read_only for m in room.jail.ran[-1].mounts)
     biggest = max((path for path in (room.store / "data").rglob("*") if path.is_file()), key=lambda p: p.stat().st_size)
     content = biggest.read_bytes()
     biggest.chmod(0o600)

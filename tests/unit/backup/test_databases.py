@@ -54,14 +54,15 @@ def test_what_is_written_meanwhile_is_whole(tmp_path: Path) -> None:
 
 
 def test_every_database_is_found_and_nothing_else(tmp_path: Path) -> None:
-    """By what is in it, in any folder, whatever it is called; links and other files are left as they are."""
+    """By what is in it, whatever it is called; links, other files and what somebody handed in stay as they are."""
     make(tmp_path / "a.sqlite", 3)
-    make(tmp_path / "deep" / "er" / "gradebook.db", 4, "delete")
+    make(tmp_path / "gradebook.db", 4, "delete")
+    make(tmp_path / "handins" / "hw1" / "mine.sqlite", 4, "delete")
     (tmp_path / "notes.sqlite").write_text("no database")
     (tmp_path / "link.sqlite").symlink_to("a.sqlite")
     copied = copy_databases(tmp_path)
     copies = sorted(str(p.relative_to(tmp_path / COPIES)) for p in (tmp_path / COPIES).rglob("*") if p.is_file())
-    assert copies == ["a.sqlite", "deep/er/gradebook.db"]
+    assert copies == ["a.sqlite", "gradebook.db"]
     assert tmp_path / "a.sqlite-wal" in copied.left_out and tmp_path / "notes.sqlite" not in copied.left_out
     assert copied.damaged == () and copy_databases(tmp_path) == copied
     remove_copies(tmp_path)
