@@ -44,6 +44,7 @@ from firstbell.hub.idle import IDLE, IdleCare, uses_of
 from firstbell.hub.idle_page import idle_handlers
 from firstbell.hub.lease_page import lease_handlers
 from firstbell.hub.machine import Machine
+from firstbell.hub.memory_page import memory_handlers
 from firstbell.hub.no_options import PlainServerHandler
 from firstbell.hub.node_figures import keep_written
 from firstbell.hub.nodes_watch import NodesWatch
@@ -164,6 +165,7 @@ class FirstbellHub(JupyterHub):
             *own_handlers(),
             *companion_handlers(owners),
             *idle_handlers(owners),
+            *memory_handlers(owners),
             (f"/{FIGURES_PATH}", FiguresPage),
             *self._cluster_handlers(),
         ]

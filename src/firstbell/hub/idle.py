@@ -124,20 +124,21 @@ class IdleCare:
             LOG.info("The server of %s is ended: %s", name, why)
             await stop_servers(self._app, user, replace(endings.IDLE, words=why))
             self._context.uses.forget(name)
-            self._tell(name, words)
+            tell_of_hub(self._context, name, words)
         except Exception:
             LOG.exception("The idle server of %s could not be ended, trying again", name)
         finally:
             del self._ending[name]
 
-    def _tell(self, name: str, words: str) -> None:
-        """The last end is told; those before it that nobody has read are over."""
-        acts = self._context.acts
-        try:
-            acts.read_these(name, [one.id for one in acts.unread(name) if one.who == NOBODY])
-            acts.tell(NOBODY, [name], words)
-        except sqlite3.Error as error:
-            LOG.warning("That the server of %s was ended cannot be told: %s", name, error)
+
+def tell_of_hub(context: HubContext, name: str, words: str) -> None:
+    """What the hub itself tells somebody: the last word stands, those before it that nobody has read are over."""
+    acts = context.acts
+    try:
+        acts.read_these(name, [one.id for one in acts.unread(name) if one.who == NOBODY])
+        acts.tell(NOBODY, [name], words)
+    except sqlite3.Error as error:
+        LOG.warning("%s cannot be told what befell their server: %s", name, error)
 
 
 def uses_of(course: Course, store: PeopleStore, context: Callable[[], HubContext | None]) -> Uses:

@@ -14,7 +14,7 @@ from tornado import web
 from tornado.httputil import HTTPServerRequest
 from traitlets.config import Config
 
-from . import __version__, companion_page, companion_talk, remembered, reports, static_files, used, xsrf
+from . import __version__, companion_page, companion_talk, memory_watch, remembered, reports, static_files, used, xsrf
 from .app import QuickServerApp
 from .auth import HubAuthorizer, HubIdentityProvider
 from .hub import Hub
@@ -96,6 +96,7 @@ class HubServerApp(QuickServerApp):
         self.reporters = [
             spawn(reports.announce(self.hub, self.settings, facts, self.log)),
             spawn(reports.keep_reporting(self, self.hub, self.settings)),
+            spawn(memory_watch.MemoryWatch(self).keep_looking(self.hub, self.settings)),
             spawn(reports.keep_telling_use(self, self.hub, self.settings, self.watch)),
         ]
 

@@ -14,6 +14,9 @@ _SHELLS = frozenset({"sh", "bash", "dash", "zsh", "fish", "ksh", "tcsh", "csh", 
 _STILL = frozenset("TtZX")
 """States of /proc/PID/stat (man 5 proc): stopped, traced, dead. Stopped with Ctrl-Z, a program does nothing."""
 
+_RESIDENT = 21
+"""Where the resident pages are, counted from the state."""
+
 
 @dataclass(frozen=True)
 class Process:
@@ -24,6 +27,8 @@ class Process:
     group: int
     session: int
     arguments: tuple[str, ...]
+    parent: int = 0
+    resident: int = 0  #: bytes
 
 
 def is_any_busy(terminals: Iterable[Any], proc: str = "/proc") -> bool:
@@ -66,9 +71,11 @@ def _process(proc: str, name: str) -> Process | None:
     try:
         with open(os.path.join(proc, name, "stat"), encoding="utf-8", errors="replace") as file:
             # The name, in brackets, may hold anything, brackets and blanks among it.
-            state, _, group, session = file.read().rpartition(")")[2].split()[:4]
+            told = file.read().rpartition(")")[2].split()
         with open(os.path.join(proc, name, "cmdline"), encoding="utf-8", errors="replace") as file:
             arguments = file.read().rstrip("\0").split("\0")
-        return Process(int(name), state, int(group), int(session), tuple(arguments))
-    except (OSError, ValueError):  # it ended meanwhile
+        parent, group, session = (int(number) for number in told[1:4])
+        resident = int(told[_RESIDENT]) * os.sysconf("SC_PAGE_SIZE") if len(told) > _RESIDENT else 0
+        return Process(int(name), told[0], group, session, tuple(arguments), parent, resident)
+    except (OSError, ValueError, IndexError):  # it ended meanwhile
         return None

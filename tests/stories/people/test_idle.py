@@ -87,6 +87,18 @@ async def test_whoever_is_still_here_or_wants_it_kept_is_heeded(work: ClassWork)
     assert state(work, "ada") == "in"
 
 
+async def test_a_full_memory_is_explained_and_on_record(work: ClassWork) -> None:
+    """Its person reads what was ended and what helps, once; the record has the sizes and no name of a file."""
+    ada, told = work.server("ada"), {"what": "notebook", "name": "a.ipynb", "used": 2**30, "limit": 2**30}
+    for _ in range(3):
+        assert ada.post(f"{API}/memory", json=told).status_code == 204
+    [message] = ada.get(API).json()["messages"]
+    assert "memory was full: 1024 MB of 1024 MB. Your notebook a.ipynb was ended" in message["text"]
+    wait_for(lambda: [one.words for one in record(work) if one.kind == "limit"] == ["1024 MB of 1024 MB"])
+    assert ada.post(f"{API}/memory", json={"what": "x"}).status_code == 400
+    assert work.script("none").post(f"{API}/memory", json=told).status_code == 403
+
+
 async def test_each_has_the_rule_that_is_theirs(work: ClassWork) -> None:
     """A section's own time; staff are never ended; nonsense is refused and ends nobody."""
     bob, grace = work.server("bob"), work.server("grace")

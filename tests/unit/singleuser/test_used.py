@@ -119,7 +119,7 @@ def test_what_proc_says_is_read_whatever_a_program_calls_itself(tmp_path: Path) 
     (tmp_path / "meminfo").write_text("")
     found = {one.pid: one for one in terminals.processes(str(tmp_path))}
     assert set(found) == {7, 8}
-    assert found[7] == terminals.Process(7, "R", 7, 7, ("python3", "train.py"))
+    assert found[7] == terminals.Process(7, "R", 7, 7, ("python3", "train.py"), parent=1)
     assert terminals.processes(str(tmp_path / "none")) == []
 
 
