@@ -93,11 +93,14 @@ def cat_key(key: str) -> Arguments:
 
 
 def done(result: RunResult, storage: Storage) -> RunResult:
-    """The result, if it is a good one. Raises BackupFailed."""
+    """The result, if it is a good one. Raises BackupFailed, also for what restic passes over, ending well."""
     if result.exit_code != 0:
         raise failed(result, storage)
+    if b"could not load snapshot" in result.stderr:
+        # Whoever took the snapshots that could be read for all there are would forget the wrong ones.
+        raise failed(result, storage, Trouble.DAMAGED)
     if b"no matching ID found" in result.stderr:
-        # `forget`, `ls` and `tag` pass over what is not there, and end well.
+        # `forget`, `ls` and `tag` do so with what is not there.
         raise failed(result, storage, Trouble.NO_SNAPSHOT)
     return result
 
@@ -143,14 +146,8 @@ def unreadable(result: RunResult) -> tuple[str, ...]:
 
 
 def snapshots(result: RunResult, storage: Storage) -> tuple[Snapshot, ...]:
-    """Those of ours, the oldest first.
-
-    Raises BackupFailed, also where one of them could not be read: whoever took the rest for all there is would forget
-    the wrong ones.
-    """
+    """Those of ours, the oldest first. Raises BackupFailed, also where one of them could not be read."""
     plain = json.loads(done(result, storage).stdout)
-    if b"could not load snapshot" in result.stderr:
-        raise failed(result, storage, Trouble.DAMAGED)
     found = []
     for one in plain or ():
         if (tags := read_tags(one.get("tags") or ())) is not None:
