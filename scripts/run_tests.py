@@ -21,10 +21,12 @@ PARTS = {
     "cluster": ("tests/cluster",),
 }
 ONLY_NAMED = {
-    "swarm": ("tests/cluster/courses/long",),
+    "swarm": ("tests/cluster/courses",),
+    "nbgrader": ("tests/stories/coursework/long",),
     "languages": ("tests/languages",),
 }
-"""Long courses on a Swarm, over an hour; every kernel in one image, an hour on two cores."""
+"""Whole courses on a Swarm, over an hour; grading killed at its steps and nbgrader's own tools on it, some minutes;
+every kernel in one image, an hour on two cores."""
 
 
 def main() -> int:

@@ -35,7 +35,7 @@ def text(source: str, metadata: dict[str, Any] | None = None, name: str = "") ->
 
 def notebook(*cells: dict[str, Any]) -> dict[str, Any]:
     """A notebook for Python."""
-    return {"cells": list(cells), "metadata": {"kernelspec": KERNEL}, "nbformat": 4, "nbformat_minor": 5}
+    return {"cells": list(cells), "metadata": {"kernelspec": dict(KERNEL)}, "nbformat": 4, "nbformat_minor": 5}
 
 
 SECRET = "hidden_value_of_nine"

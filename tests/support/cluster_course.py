@@ -115,7 +115,8 @@ def is_on_one_node(course: ClusterCourse, user: str) -> bool:
 def evidence(course: ClusterCourse) -> str:
     """What the hub said last and what every node runs, for a test that fails."""
     manager = course.cluster.manager
-    said = manager.docker("service", "logs", "--raw", "--tail", "60", course.service("hub"), check=False)
+    logs = f"docker service logs --raw --tail 60 {course.service('hub')} 2>&1"  # a hub says most of it on stderr
+    said = manager.run("sh", "-c", logs, check=False).stdout
     services = manager.docker("service", "ls", check=False)
     status = course.cli("status", "--json", check=False).stdout
     return os.linesep.join((said, services, str(course.cluster.states()), str(course.where()), status))

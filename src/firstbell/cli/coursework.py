@@ -13,8 +13,8 @@ from firstbell.cli.common import HERE, CourseArgument, DryRunOption, JsonOption,
 from firstbell.cli.show import Terminal, plural, size
 from firstbell.errors import CourseFileError, FirstbellError
 from firstbell.model.course import Course
+from firstbell.model.coursework import Wish
 from firstbell.work import coursework as work
-from firstbell.work.coursework import Wish
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The assignment: a folder of assignments/.")]
 ToOption = Annotated[

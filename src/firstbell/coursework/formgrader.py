@@ -24,15 +24,16 @@ from firstbell.model.runtime import (
     HUB_UID,
     LAUNCHER_DIR,
     SERVER_FILE,
-    SERVER_PORT,
     Runtime,
+    listening_port,
 )
 from firstbell.plan.grader_image import PYTHON
 
 SERVICE = "formgrader"
 """JupyterHub's name for it: its path is `/services/formgrader/`, its scope `access:services!service=formgrader`."""
-HOME = "/home/formgrader"
 _PROGRAMS = "/opt/firstbell/formgrader"
+_SETTINGS = f"{_PROGRAMS}/jupyter"
+_HOME = "/tmp"  # noqa: S108 - its own container's: nothing is kept there, and every image gives it to everybody
 _PACKAGE = "firstbell_formgrader"
 _GATE = f"{_PACKAGE}.gate"
 _MODULES = ("gate.py", "shown.py")
@@ -69,6 +70,8 @@ class Inputs:
     launcher: tuple[File, ...]
     token: str = field(repr=False)
     """The service's own, by which it asks the hub who somebody is."""
+    node: str = ""
+    """Of a cluster, the hub's, which has the coursework's volume; empty on one machine."""
 
 
 def prefix(course: Course) -> str:
@@ -91,9 +94,18 @@ def formgrader_spec(inputs: Inputs) -> ContainerSpec:
         image=inputs.image,
         command=(PYTHON, LAUNCHER_DIR),
         labels=frozen(names.labels(course.name, Role.FORMGRADER)),
-        env=frozen({"HOME": HOME, "USER": SERVICE, "LOGNAME": SERVICE, "PYTHONPATH": _PROGRAMS, "LANG": "C.UTF-8"}),
+        env=frozen(
+            {
+                "HOME": _HOME,
+                "USER": SERVICE,
+                "LOGNAME": SERVICE,
+                "LANG": "C.UTF-8",
+                "PYTHONPATH": _PROGRAMS,
+                "JUPYTER_CONFIG_DIR": _SETTINGS,
+            }
+        ),
         user=f"{FORMGRADER_UID}:{HUB_UID}",
-        workdir=HOME,
+        workdir=_HOME,
         mounts=(Mount(MountKind.VOLUME, names.volume(course.name, Role.COURSEWORK), COURSEWORK_DIR),),
         files=(
             File(LAUNCHER_DIR.rpartition("/")[0], None, 0o755),
@@ -101,18 +113,15 @@ def formgrader_spec(inputs: Inputs) -> ContainerSpec:
             File(_PROGRAMS, None, 0o755),
             File(f"{_PROGRAMS}/{_PACKAGE}", None, 0o755),
             File(f"{_PROGRAMS}/{_PACKAGE}/__init__.py", b""),
-            *(
-                File(f"{_PROGRAMS}/{_PACKAGE}/{name}", (package / name).read_bytes())
-                for name in ("gate.py", "shown.py")
-            ),
-            File(HOME, None, 0o700, *owner),
-            File(f"{HOME}/.jupyter", None, 0o755),
-            File(f"{HOME}/.jupyter/jupyter_server_config.json", json.dumps(_JUPYTER, sort_keys=True).encode()),
-            File(f"{HOME}/.jupyter/nbgrader_config.py", _NBGRADER.encode()),
+            *(File(f"{_PROGRAMS}/{_PACKAGE}/{name}", (package / name).read_bytes()) for name in _MODULES),
+            File(_SETTINGS, None, 0o755),
+            File(f"{_SETTINGS}/jupyter_server_config.json", json.dumps(_JUPYTER, sort_keys=True).encode()),
+            File(f"{_SETTINGS}/nbgrader_config.py", _NBGRADER.encode()),
             File(SERVER_FILE, settings, 0o400, *owner),
         ),
         network=inputs.runtime.network,
         limits=_LIMITS,
+        node=inputs.node,
     )
 
 
@@ -143,7 +152,7 @@ def _settings(inputs: Inputs) -> dict[str, object]:
             "JUPYTERHUB_DEFAULT_URL": "/formgrader/gradebook",
             "JUPYTERHUB_ROOT_DIR": COURSEWORK_DIR,
         },
-        "port": SERVER_PORT,
+        "port": listening_port(course.server.port),
         "warm_kernels": "no",
     }
 

@@ -114,7 +114,7 @@ class FirstbellHub(JupyterHub):
             proxy_token=secrets.token(self._places.shared / proxy.TOKEN_FILE),
         )
         self.update_config(settings(course, runtime, kept))
-        if self.context and is_offered(course, runtime):
+        if self.context and is_offered(course):
             layout, token = Layout(self._places.coursework), service_token(kept.cookie_secret)
             self._formgrader = Formgrader(self, self.context, layout, token)
         await super().initialize(argv if argv is not None else [])

@@ -23,7 +23,7 @@ from firstbell.errors import CourseBusy, CourseFileError
 from firstbell.hub.acts import COMMAND_LINE, ActsBook
 from firstbell.hub.coursework_people import Roll
 from firstbell.model.course import Course
-from firstbell.model.coursework import OPEN, Assignment, Kind, Task, folder_of, parse_assignment
+from firstbell.model.coursework import OPEN, Assignment, Kind, Task, Wish, folder_of, parse_assignment
 from firstbell.model.roster import Person
 
 BY_HAND_ACT = "grade by hand"
@@ -49,17 +49,6 @@ class Asker:
 
     name: str = COMMAND_LINE
     rights: Rights = field(default_factory=lambda: Rights(Rank.OWNER))
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What is to be done with an assignment; times as people write them."""
-
-    assignment: str
-    to: tuple[str, ...] = ()
-    at: str = ""
-    due: str = ""
-    dry_run: bool = False
 
 
 class Coursework:

@@ -31,13 +31,13 @@ from firstbell.errors import CourseFileError
 from firstbell.hub import acts
 from firstbell.hub.acts import ActsBook
 from firstbell.hub.control_io import control_arguments, print_answer
-from firstbell.hub.coursework_ask import Asker, Coursework, Wish
+from firstbell.hub.coursework_ask import Asker, Coursework
 from firstbell.hub.coursework_offer import take_over
 from firstbell.hub.coursework_people import Roll
 from firstbell.hub.coursework_report import Report
 from firstbell.hub.people import open_store
 from firstbell.model.course import Course
-from firstbell.model.coursework import Kind
+from firstbell.model.coursework import Kind, Wish
 from firstbell.model.runtime import COURSEWORK_DIR
 
 _ACTS = {kind.value: kind for kind in (Kind.RELEASE, Kind.COLLECT, Kind.GRADE, Kind.RETURN)}

@@ -7,10 +7,10 @@ from typing import Any
 
 from tornado import web
 
-from firstbell.hub.coursework_ask import Asker, Wish
+from firstbell.hub.coursework_ask import Asker
 from firstbell.hub.coursework_counter import Opened
 from firstbell.hub.coursework_staff import DUTIES, EXTEND, WORDS, StaffCoursework
-from firstbell.model.coursework import Kind
+from firstbell.model.coursework import Kind, Wish
 
 _LONGEST_TIME = 40
 

@@ -19,9 +19,9 @@ from firstbell.coursework.formgrader import SERVICE, Inputs, container_name, for
 from firstbell.coursework.layout import Layout
 from firstbell.engine.waiting import until
 from firstbell.errors import CourseBusy, FirstbellError, StartFailed
+from firstbell.hub.cluster import server_port
 from firstbell.hub.context import HubContext
 from firstbell.model.observed import ContainerState, Phase
-from firstbell.model.runtime import SERVER_PORT
 from firstbell.plan.grader_image import grader_build
 
 LOG = logging.getLogger("firstbell.formgrader")
@@ -45,6 +45,7 @@ class Formgrader:
         self._layout = layout
         self._token = token
         self._name = container_name(context.course)
+        self._port = server_port(context.course, context.runtime)
         self._lock = asyncio.Lock()
 
     async def open(self) -> str:
@@ -55,7 +56,8 @@ class Formgrader:
             if not self._layout.gradebook.exists() or await context.engine.image(image) is None:
                 raise CourseBusy("nothing has been graded yet", next_step="firstbell grade NAME")
             await asyncio.to_thread(shared, self._layout)
-            inputs = Inputs(context.course, context.runtime, image, context.parts.launcher, self._token)
+            node = context.cluster.nodes.own if context.cluster else ""
+            inputs = Inputs(context.course, context.runtime, image, context.parts.launcher, self._token, node)
             state = await context.engine.start(formgrader_spec(inputs))
             state = state if state.address else await context.engine.state(self._name)
             await until(lambda: self._answers(state), deadline=_ANSWERS_WITHIN)
@@ -96,7 +98,7 @@ class Formgrader:
 
     async def _answers(self, state: ContainerState) -> bool:
         """Whether it does. Raises StartFailed where it has ended instead."""
-        url = f"http://{state.address}:{SERVER_PORT}{self._service.prefix}login"
+        url = f"http://{state.address}:{self._port}{self._service.prefix}login"
         try:
             async with aiohttp.ClientSession() as session, session.get(url, allow_redirects=False):
                 return True
@@ -120,7 +122,7 @@ class Formgrader:
         if known is not None and known.ip == address:
             return False
         service.orm.server = orm.Server(
-            proto="http", ip=address, port=SERVER_PORT, cookie_name=service.oauth_client_id, base_url=service.prefix
+            proto="http", ip=address, port=self._port, cookie_name=service.oauth_client_id, base_url=service.prefix
         )
         if known is not None:
             db.delete(known)

@@ -48,7 +48,7 @@ def settings(course: Course, runtime: Runtime, kept: Kept) -> Config:
         _proxy(runtime, course, kept),
         _spawning(course),
         _sessions(),
-        _services(course, runtime, kept),
+        _services(course, kept),
         page_config(course),
         login_config(course),
     ):
@@ -141,7 +141,7 @@ def _sessions() -> Config:
     return config
 
 
-def _services(course: Course, runtime: Runtime, kept: Kept) -> Config:
+def _services(course: Course, kept: Kept) -> Config:
     config = Config()
     services, roles = metrics_service(course)
     command = [sys.executable, "-m", "firstbell.hub.keeper"]
@@ -157,7 +157,7 @@ def _services(course: Course, runtime: Runtime, kept: Kept) -> Config:
     if course.coursework:
         desk = [sys.executable, "-m", "firstbell.hub.desk"]
         services.append({"name": DESK_SERVICE, "command": desk, "environment": dict(kept.service_environment)})
-    if is_offered(course, runtime):
+    if is_offered(course):
         services.append(service_of(course, kept.cookie_secret))
     config.JupyterHub.services, config.JupyterHub.load_roles = services, roles
     return config

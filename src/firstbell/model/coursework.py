@@ -90,6 +90,17 @@ OPEN = (State.DUE, State.DOING)
 
 
 @dataclass(frozen=True, slots=True)
+class Wish:
+    """What is to be done with an assignment; times as people write them."""
+
+    assignment: str
+    to: tuple[str, ...] = ()
+    at: str = ""
+    due: str = ""
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """One act for one person."""
 

@@ -257,7 +257,9 @@ def plan_down(
     Homes stay, and with them who they belong to. What a node that is away keeps is ended when `down` is run again; so
     long the hub's state stays as well, also with `delete_homes`.
     """
-    order = (Role.EDGE, Role.HUB, Role.PROXY, Role.TUNNEL, Role.APP, Role.SERVER, Role.HELPER, Role.GUARD)
+    order = (
+        Role.EDGE, Role.HUB, Role.PROXY, Role.TUNNEL, Role.FORMGRADER, Role.APP, Role.SERVER, Role.HELPER, Role.GUARD,
+    )  # fmt: skip
     found = {state.name: state for role in order for state in observed.of_role(role.value)}
     stops = [StopContainer(state.name, state.role, grace=15) for state in found.values()]
     kept = set() if delete_homes else set(KEPT_VOLUMES)

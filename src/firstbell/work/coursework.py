@@ -18,7 +18,7 @@ from firstbell.errors import CourseFileError, EngineUnavailable, StartFailed
 from firstbell.model import names
 from firstbell.model.container import MIB, File
 from firstbell.model.course import Course
-from firstbell.model.coursework import parse_assignment
+from firstbell.model.coursework import Wish, parse_assignment
 from firstbell.model.names import Role
 from firstbell.model.observed import Phase
 from firstbell.model.runtime import COURSEWORK_DIR, HUB_UID
@@ -38,17 +38,6 @@ _HUB_AWAY = 60.0
 """Seconds for which a hub may be away while it is waited for."""
 _STANDSTILL = 300.0
 """Seconds without anything new after which nobody waits any longer; grading one notebook takes less."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What is to be done; as `firstbell.hub.coursework_ask.Wish`."""
-
-    assignment: str
-    to: tuple[str, ...] = ()
-    at: str = ""
-    due: str = ""
-    dry_run: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 import os
+import re
 import subprocess
 import tarfile
 from collections.abc import AsyncIterator
@@ -155,7 +156,8 @@ async def test_a_class_is_graded_and_nobody_is_harmed(grader: NbGrader, monkeypa
     # What fills the container's processes leaves its executor none, or is stopped as any long cell; either is said.
     assert isinstance(came["forks"], GradingFailed) or came["forks"].score <= 1
     assert came["memory"].score == 0 and "the kernel ended" in came["memory"].words
-    assert came["floods"].score <= 1 and "showed too much" in came["floods"].words
+    # What is not read in time fills the kernel's memory instead.
+    assert came["floods"].score <= 1 and re.search("showed too much|too much memory", came["floods"].words)
     assert isinstance(came["kills"], GradingFailed) and "could not be executed" in str(came["kills"])
     assert isinstance(came["broken"], GradingFailed) and "it is no notebook" in str(came["broken"])
 

@@ -8,11 +8,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
 
 from tests.browser.look import look
 from tests.browser.window import DESKTOP, PHONE, PICTURES
-from tests.support.chromium import ARGUMENTS, CHROMIUM
 from tests.support.class_work import PEOPLE, ClassWork, class_work
 from tests.support.coursework import fill
 
@@ -25,14 +24,6 @@ PATIENCE = 60_000
 async def work(tmp_path: Path) -> AsyncIterator[ClassWork]:
     async with class_work(tmp_path, 230, PEOPLE + LONG) as work:
         yield work
-
-
-@pytest.fixture
-async def chromium() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        await browser.close()
 
 
 async def window(

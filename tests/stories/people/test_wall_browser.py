@@ -6,11 +6,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
+from playwright.async_api import Browser, BrowserContext, Page, expect
 
 from firstbell.model.container import GIB
 from tests.browser.look import look
-from tests.support.chromium import ARGUMENTS, CHROMIUM
 from tests.support.class_hub import ClassHub, class_hub
 
 PEOPLE = """\
@@ -35,14 +34,6 @@ PATIENCE = 60_000
 async def hub(tmp_path: Path) -> AsyncIterator[ClassHub]:
     async with class_hub(tmp_path, 237, PEOPLE, seconds=0.05, measure=0.5) as hub:
         yield hub
-
-
-@pytest.fixture
-async def chromium() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        await browser.close()
 
 
 async def window(chromium: Browser, hub: ClassHub, username: str, problems: list[str]) -> Page:

@@ -14,14 +14,14 @@ from firstbell.coursework.rights import Rank, Rights
 from firstbell.errors import CourseBusy, CourseFileError
 from firstbell.hub import coursework_control
 from firstbell.hub.acts import ActsBook
-from firstbell.hub.coursework_ask import Asker, Coursework, Wish
+from firstbell.hub.coursework_ask import Asker, Coursework
 from firstbell.hub.coursework_homes import CourseHomes
 from firstbell.hub.coursework_offer import OFFERED, take_over
 from firstbell.hub.coursework_people import Roll
 from firstbell.hub.coursework_report import Report
 from firstbell.hub.people import PeopleStore
 from firstbell.model.course import Course
-from firstbell.model.coursework import HandinKind, Kind, State
+from firstbell.model.coursework import HandinKind, Kind, State, Wish
 from tests.support.coursework import COURSE, Room, fill
 
 ROSTER = """username,name,email,role,section

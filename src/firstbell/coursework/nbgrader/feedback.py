@@ -10,7 +10,7 @@ from nbgrader.converters import GenerateFeedback
 from nbgrader.converters.base import NbGraderException
 
 from firstbell.coursework.nbgrader.grades import read_grades
-from firstbell.coursework.nbgrader.place import MAKING, Place, Refused, making, put_in_place
+from firstbell.coursework.nbgrader.place import MAKING, Place, Refused, first_line, making, put_in_place
 from firstbell.coursework.nbgrader.shown import make_harmless
 
 
@@ -56,5 +56,5 @@ class _Feedback(GenerateFeedback):
         try:
             super().convert_single_notebook(notebook_filename)
         except Exception as error:
-            self.failed.append(f"{Path(notebook_filename).name}: {str(error).splitlines()[0]}")
+            self.failed.append(f"{Path(notebook_filename).name}: {first_line(error)}")
             raise

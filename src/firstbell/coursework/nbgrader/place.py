@@ -126,6 +126,11 @@ def put_in_place(made: Path, target: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
+def first_line(error: BaseException) -> str:
+    """What an error says first; its name where it says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 def utc(text: str | None) -> dt.datetime | None:
     """An ISO time as nbgrader keeps times: UTC, without a zone."""
     if not text:

@@ -20,7 +20,7 @@ from traitlets.config import Config
 
 from firstbell.coursework.nbgrader.archive import TooMuch, files_below, packed
 from firstbell.coursework.nbgrader.outputs import digest
-from firstbell.coursework.nbgrader.place import Place, Refused
+from firstbell.coursework.nbgrader.place import Place, Refused, first_line
 from firstbell.coursework.nbgrader.restore import restored
 
 MOST_NOTEBOOK = 10 * 1024**2
@@ -106,7 +106,7 @@ def _one(place: Place, assignment: str, user: str, path: Path) -> tuple[dict[str
     try:
         text, _ = exported(place, converter.sanitize_preprocessors, notebook, resources)
     except Exception as error:
-        raise Refused(f"nbgrader cannot prepare it: {_first_line(error)}") from error
+        raise Refused(f"nbgrader cannot prepare it: {_bounded(error)}") from error
     prepared: dict[str, Any] = plain(json.loads(text))
     return prepared, remarks
 
@@ -139,7 +139,7 @@ def _read(path: Path) -> dict[str, Any]:
         text = path.read_text(encoding="utf-8-sig")
         raw = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise Refused(f"it is no notebook: {_first_line(error)}") from error
+        raise Refused(f"it is no notebook: {_bounded(error)}") from error
     if not isinstance(raw, dict) or not isinstance(raw.get("nbformat"), int):
         raise Refused("it is no notebook: the format's number is missing")
     try:
@@ -151,13 +151,12 @@ def _read(path: Path) -> dict[str, Any]:
         _, notebook = normalize(notebook, strip_invalid_metadata=True)
         nbformat.validate(notebook)
     except Exception as error:
-        raise Refused(f"it is no notebook: {_first_line(error)}") from error
+        raise Refused(f"it is no notebook: {_bounded(error)}") from error
     if len(notebook["cells"]) > MOST_CELLS:
         raise Refused(f"it has {len(notebook['cells'])} cells, and {MOST_CELLS} are the most that are graded")
     made: dict[str, Any] = json.loads(json.dumps(notebook))
     return plain(made)
 
 
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0][:300]
+def _bounded(error: BaseException) -> str:
+    return first_line(error)[:300]

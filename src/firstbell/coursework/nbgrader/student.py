@@ -11,7 +11,7 @@ from nbgrader.converters.base import NbGraderException
 from nbgrader.preprocessors import ClearHiddenTests, ClearMarkScheme, ClearSolutions, InstantiateTests
 
 from firstbell.coursework.nbgrader.check import Marks, source_problems
-from firstbell.coursework.nbgrader.place import MAKING, Place, Refused, making, put_in_place, utc
+from firstbell.coursework.nbgrader.place import MAKING, Place, Refused, first_line, making, put_in_place, utc
 
 
 def make_student_version(place: Place, job: dict[str, Any]) -> dict[str, Any]:
@@ -64,13 +64,13 @@ class _Generate(GenerateAssignment):
 
 
 def _words(error: Exception) -> str:
-    text = str(error).strip() or type(error).__name__
+    text = str(error)
     if "there are submissions associated with it" in text or "Cannot modify existing assignment" in text:
         return (
             "notebooks or graded cells were added, removed or renamed, but the gradebook has grades of this assignment "
             "already: give the changed one another name, or take the grades out with `nbgrader db assignment remove`"
         )
-    return text.splitlines()[0]
+    return first_line(error)
 
 
 def _checked(place: Place, name: str) -> list[str]:

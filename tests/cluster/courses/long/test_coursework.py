@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 
@@ -15,7 +17,7 @@ from tests.cluster.courses.parts import container_of
 from tests.cluster.courses.people import go_home
 from tests.support.assignment import answered, as_text, source
 from tests.support.cluster import Cluster, Node
-from tests.support.cluster_course import ClusterCourse, running_on
+from tests.support.cluster_course import ClusterCourse, evidence, running_on
 from tests.support.school import FOLDER, PASSWORD, School
 from tests.support.visitor import Visitor
 
@@ -111,12 +113,13 @@ async def test_a_class_on_all_nodes_gets_works_hands_in_and_is_graded(school: Cl
         assert [told[user].partition(" of ")[0] for user in ("ada", "amy", "ben")] == ["4", "1", "4"]
         assert "more than 30 seconds" in told["abe"] and "could not be executed" in told["bob"]
 
+        await grade_by_hand(school, "ada", 1.5)
         returned = await school.order("return", "ps1", *to("ada", "bob"))
         assert returned["progress"]["states"] == {"done": 1, "skipped": 1}, school.told(returned)
         page = await people["ada"].sh(f"grep -c test_square ~/{FOLDER}/feedback/ps1/ps1.html")
         assert page.endswith("[exit 0]\n"), page
         points = {row["user"]: row["score"] for row in school.ask("grades", "export")}
-        assert points["ada"] == points["ben"] == 4 and "bob" not in points
+        assert (points["ada"], points["ben"]) == (5.5, 4) and "bob" not in points
 
         await see_them_on_the_wall(school, [person.user for person in at_work])
         late = (await enter(school, stack, NEVER_IN[0]))[NEVER_IN[0]]
@@ -208,6 +211,30 @@ async def work_on(person: Visitor) -> None:
     status, said = await person.api("POST", "sessions", about)
     assert status == 201, said
     assert (await person.execute("print(1)", said["kernel"]["id"])).text == "1\n"
+
+
+async def grade_by_hand(school: ClusterSchool, user: str, points: float) -> None:
+    """The one answer that waits for it, in the formgrader beside the hub."""
+    async with Visitor(school.course.url) as grace, Visitor(school.course.url) as student:
+        await student.log_in(user, PASSWORD)
+        await grace.log_in("grace", PASSWORD)
+        board = await grace.open("hub/coursework/on/ps1")
+        [form] = [form for form in board.forms() if form.action.endswith("/by-hand")]
+        address = urljoin(board.url, form.action)
+        async with grace.session.post(address, data=form.fields, headers={"Referer": board.url}) as answer:
+            assert answer.status == 200 and answer.url.path.endswith("/formgrader/gradebook/ps1"), evidence(
+                school.course
+            )
+        base = urljoin(grace.url, "services/formgrader/formgrader/api/")
+        assert (await student.open(base + "submitted_notebooks/ps1/ps1")).status == 403
+        submitted = json.loads((await grace.open(base + "submitted_notebooks/ps1/ps1")).text)
+        [notebook] = [one for one in submitted if one["student"] == user]
+        grades = json.loads((await grace.open(f"{base}grades?submission_id={notebook['id']}")).text)
+        [waiting] = [one for one in grades if one["needs_manual_grade"]]
+        headers = {"X-XSRFToken": grace.cookie("_xsrf", "services/formgrader/"), "Referer": base}
+        given = {"manual_score": points}
+        async with grace.session.put(f"{base}grade/{waiting['id']}", json=given, headers=headers) as answer:
+            assert answer.status == 200, await answer.text()
 
 
 async def see_them_on_the_wall(school: ClusterSchool, users: list[str]) -> None:
