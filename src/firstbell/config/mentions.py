@@ -30,7 +30,7 @@ def mentions(file: Path) -> Mentions:
         key = shape.find(path)
         if key is not None and key.is_path:
             paths.append((path, text))
-        elif (key is not None and key.is_secret) or path[:2] == ("access", "options"):
+        elif shape.is_secret_at(path) or path[:2] == ("access", "options"):
             kind, colon, place = text.partition(":")
             if colon and kind in {"env", "file"}:
                 (variables if kind == "env" else files).append(place.strip())

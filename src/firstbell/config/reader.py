@@ -144,10 +144,10 @@ class _Preparation:
             return {name: self._value((*path, name), inner) for name, inner in value.items()}
         if isinstance(value, list):
             return [self._value((*path, index), inner) for index, inner in enumerate(value)]
+        if shape.is_secret_at(path):
+            return self._secret_only(path, value)
         if key is None:
             return value
-        if key.is_secret:
-            return self._secret_only(path, value)
         if key.is_path and isinstance(value, str):
             return self._path(key, value)
         if key.is_number and isinstance(value, bool):

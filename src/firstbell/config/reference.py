@@ -31,8 +31,7 @@ def reference_toml() -> str:
     for key in _top_level():
         blocks += _key_lines(key)
     for table in _tables():
-        # There may be none of a repeated table, or of one without a default, so the file begins with none.
-        mark = "#" if table.is_repeated or table.field.default is None else ""
+        mark = "#" if _may_be_missing(table) else ""
         blocks += ["", *_comment(table.field.description or ""), mark + table.header]
         for key in _keys_of(table):
             blocks += _key_lines(key, mark)
@@ -95,6 +94,12 @@ def _top_level() -> tuple[Key, ...]:
 
 def _tables() -> tuple[Key, ...]:
     return tuple(k for k in shape.all_keys() if k.is_table)
+
+
+def _may_be_missing(table: Key) -> bool:
+    """Of a repeated table, or of one without a default, there may be none, so the file begins with none."""
+    above = shape.find(table.table) if table.table else None
+    return table.is_repeated or table.field.default is None or (above is not None and _may_be_missing(above))
 
 
 def _keys_of(table: Key) -> tuple[Key, ...]:

@@ -71,6 +71,13 @@ class Key:
         return Secret in self.parts
 
     @property
+    def has_secrets(self) -> bool:
+        """Whether it is a table of names of one's own, each with a secret."""
+        return any(
+            typing.get_origin(part) is dict and Secret in _parts(typing.get_args(part)[1]) for part in self.parts
+        )
+
+    @property
     def is_number(self) -> bool:
         """Whether it is a number."""
         return bool({int, float} & set(self.parts))
@@ -127,6 +134,12 @@ def _walk(model: type[BaseModel], prefix: tuple[str, ...]) -> Iterator[Key]:
         yield key
         if key.model is not None:
             yield from _walk(key.model, key.path)
+
+
+def is_secret_at(path: tuple[str | int, ...]) -> bool:
+    """Whether what stands at `path` is a secret: by its key, or as one of several that the key holds."""
+    key, above = find(path), find(path[:-1])
+    return (key is not None and key.is_secret) or (above is not None and above.has_secrets)
 
 
 def find(path: tuple[str | int, ...]) -> Key | None:

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, model_validator
 
+from firstbell.model.backup_table import BackupTable
 from firstbell.model.bell import Bell
 from firstbell.model.coursework import Coursework
 from firstbell.model.fields import Bytes, Seconds, SecretValue, Table
@@ -332,6 +333,11 @@ class Course(Table):
         None,
         description="Assignments: handed out, collected, graded and returned by the hub. Without this table there are "
         "none.",
+    )
+    backup: BackupTable | None = Field(
+        None,
+        description="Backups of everything that a course has, from which it comes back on an empty machine. Without "
+        "this table there are none.",
     )
     idle_rules: tuple[IdleRule, ...] = Field(
         (), alias="idle", description="When servers that are not used end, for staff or a section; one table for each."
