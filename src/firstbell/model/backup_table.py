@@ -74,7 +74,7 @@ class BackupTable(Table):
         examples=[{"AWS_ACCESS_KEY_ID": "env:AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY": "env:AWS_SECRET_ACCESS_KEY"}],
     )
     keep: KeepTable = Field(
-        KeepTable(),  # type: ignore[call-arg] - every key has a default
+        KeepTable(),
         description="How many hours, days, weeks and months keep their last good backup; the last one of all stays.",
     )
 
