@@ -12,7 +12,9 @@ Before and after the hub's volumes, a helper without storage, password and netwo
 
 from __future__ import annotations
 
+import json
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.resources import files
 
@@ -31,6 +33,7 @@ from firstbell.model.container import (
     Limits,
     Mount,
     MountKind,
+    VolumeSpec,
     frozen,
 )
 from firstbell.model.course import Course
@@ -43,8 +46,11 @@ REPOSITORY = "/backup"
 HELPER_SUFFIX = "-backup"
 """End of the names of these containers; what is left of one is nobody's."""
 _SETTINGS = "/opt/firstbell/backup/settings.sh"
-_PROGRAM = "/opt/firstbell/backup/databases.py"
+_DATABASES = "/opt/firstbell/backup/databases.py"
+_PUT_BACK = "/opt/firstbell/backup/put_back.py"
 _DRILL = "/drill"
+SCRATCH = "/scratch"
+"""Where helpers see the scratch volume."""
 _CACHE = "/var/cache/firstbell"
 _READ = ("DAC_READ_SEARCH",)
 _WRITE = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "SETFCAP", "MKNOD")
@@ -77,7 +83,7 @@ class Helpers:
             command=("sh", "-c", _RUN, _SETTINGS, *arguments),
             labels=frozen(names.labels(self.course.name, Role.HELPER)),
             user="0:0",
-            hostname="" if self._network == HOST_NETWORK else self.machine,
+            hostname=self.machine,
             mounts=self._storage_mounts,
             files=(File(_SETTINGS, self._settings.encode(), 0o400),),
             network=self._network,
@@ -102,6 +108,56 @@ class Helpers:
         within = tuple(f"{mount.target}/{path}" for path in paths)
         return self._with(self._reading(restic.restore(snapshot, "/", within), subject), mount, _WRITE)
 
+    def scratch(self, user: str) -> VolumeSpec:
+        """The volume onto which files of somebody's are brought back before they are put into their home."""
+        labels = names.labels(self.course.name, Role.HELPER)
+        return VolumeSpec(f"{names.container(self.course.name, Role.HELPER, user)}{HELPER_SUFFIX}", frozen(labels))
+
+    def restore_apart(self, snapshot: str, subject: Subject, paths: tuple[str, ...] = ()) -> ContainerSpec:
+        """A container that writes a snapshot, or some paths of it, onto the scratch volume; it sees no home."""
+        within = tuple(f"{self.place_of(subject)}/{path}" for path in paths)
+        spec = self._reading(restic.restore(snapshot, SCRATCH, within), subject)
+        return self._with(spec, self._scratch_mount(subject.user), _WRITE)
+
+    def put_back(self, user: str, wish: Mapping[str, object], ids: tuple[int, int]) -> ContainerSpec:
+        """A container that puts what is on the scratch volume into the home; see `put_back.py`.
+
+        It has neither storage nor password nor network: whoever is at work on the home meanwhile can lead it nowhere.
+        """
+        subject = Subject(Kind.HOME, user)
+        home = self._mount(subject)
+        told = {"home": home.target, "scratch": f"{SCRATCH}{home.target}", "uid": ids[0], "gid": ids[1], **wish}
+        program = (files("firstbell.backup") / "put_back.py").read_bytes()
+        waits = self.hand_out(user)
+        return replace(
+            waits,
+            name=waits.name.replace("-hand-out", "-put-back"),
+            command=("python3", "-I", _PUT_BACK, json.dumps(told)),
+            mounts=(home, replace(waits.mounts[0], read_only=False)),
+            files=(File(_PUT_BACK, program),),
+            capabilities=_WRITE,
+        )
+
+    def hand_out(self, user: str) -> ContainerSpec:
+        """A container that waits, with the scratch volume read-only, until what is there has been taken elsewhere."""
+        return ContainerSpec(
+            name=f"{names.container(self.course.name, Role.HELPER, user)}-hand-out{HELPER_SUFFIX}",
+            image=self.image,
+            command=("sleep", "86400"),
+            labels=frozen(names.labels(self.course.name, Role.HELPER)),
+            user="0:0",
+            mounts=(replace(self._scratch_mount(user), read_only=True),),
+            limits=Limits(memory=GIB, cpu=self.cpu, pids=32, log_bytes=MIB),
+            stop_grace=1,
+        )
+
+    def place_of(self, subject: Subject) -> str:
+        """The path under which a subject is in its snapshots."""
+        return self._mount(subject).target
+
+    def _scratch_mount(self, user: str) -> Mount:
+        return Mount(MountKind.VOLUME, self.scratch(user).name, SCRATCH)
+
     def drill(self, snapshot: str, about: Subject) -> ContainerSpec:
         """A container that restores a snapshot onto its own disk and compares every byte; what it has goes with it."""
         spec = self._reading(restic.drill(snapshot, _DRILL), about)
@@ -117,11 +173,11 @@ class Helpers:
         return ContainerSpec(
             name=f"{names.container(self.course.name, Role.HELPER, _about(subject))}-{verb}{HELPER_SUFFIX}",
             image=self.image,
-            command=("python3", "-I", _PROGRAM, verb, mount.target),
+            command=("python3", "-I", _DATABASES, verb, mount.target),
             labels=frozen(names.labels(self.course.name, Role.HELPER)),
             user="0:0",
             mounts=(mount,),
-            files=(File(_PROGRAM, program),),
+            files=(File(_DATABASES, program),),
             limits=Limits(memory=GIB, cpu=self.cpu, pids=32, log_bytes=MIB),
             capabilities=_OWN,
         )

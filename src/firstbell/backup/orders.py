@@ -168,8 +168,9 @@ class Orders:
     @staticmethod
     def _forget(db: sqlite3.Connection) -> None:
         db.execute(
-            "DELETE FROM orders WHERE state IN ('done', 'failed') AND id NOT IN (SELECT id FROM orders ORDER BY id DESC "
-            "LIMIT ?) AND id NOT IN (SELECT max(id) FROM orders GROUP BY kind, state)",
+            "DELETE FROM orders WHERE state IN ('done', 'failed') AND id NOT IN "
+            "(SELECT id FROM orders ORDER BY id DESC LIMIT ?) "
+            "AND id NOT IN (SELECT max(id) FROM orders GROUP BY kind, state)",
             (_KEPT,),
         )
 

@@ -26,6 +26,21 @@ def asked_run(now: float) -> str:
     return run_at(now, 1)
 
 
+def unfinished_run(snapshots: Iterable[Snapshot], course: str, now: float, within: float) -> str:
+    """The last run if it was cut short, and began less than `within` seconds ago, so that it can go on; else empty."""
+    ours = [one for one in snapshots if one.course == course and one.run]
+    last = max(ours, key=lambda one: one.time, default=None)
+    if last is None or any(s.run == last.run and s.subject.kind is Kind.STATE and s.is_whole for s in ours):
+        return ""
+    began = min(one.time for one in ours if one.run == last.run)
+    return last.run if now - began < within else ""
+
+
+def is_first_of_day(snapshots: Iterable[Snapshot], course: str, now: float) -> bool:
+    """Whether nothing of the course was backed up on this day (UTC) before; then what has had its time goes."""
+    return all(one.time // _DAY < now // _DAY for one in snapshots if one.course == course)
+
+
 def due(subjects: Iterable[Subject], snapshots: Iterable[Snapshot], run: str) -> tuple[Subject, ...]:
     """Those without a whole snapshot of the run: homes, those that wait longest first, then coursework, then state."""
     snapshots = tuple(snapshots)
@@ -65,6 +80,7 @@ def late(subjects: Iterable[Subject], snapshots: Iterable[Snapshot], every: int,
 
 
 _LOCK_SECONDS = 600.0
+_DAY = 86400
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,8 @@ class Runtime:
     """Bytes of the machine."""
     sidecar_image: str = ""
     """The image of the side-cars, where the course's servers are web applications; by reference."""
+    vault_image: str = ""
+    """The image in which backups are made, where the course has any; by reference."""
     has_project: bool = False
     """Whether the image holds the project's files in PROJECT_DIR."""
     has_ca: bool = False

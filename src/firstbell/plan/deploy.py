@@ -62,6 +62,7 @@ def course_runtime(inputs: Inputs, observed: Observed) -> Runtime:
         cpus=observed.engine.cpus,
         memory=observed.engine.memory,
         sidecar_image=inputs.ref(inputs.sidecar_image.tag) if inputs.sidecar_image else "",
+        vault_image=inputs.ref(inputs.vault_image.tag) if inputs.vault_image else "",
         has_project=inputs.has_project,
         has_ca=bool(inputs.ca_bundle),
         proxy_environment=proxy_environment(course.network),
@@ -101,6 +102,7 @@ def image_steps(inputs: Inputs) -> Iterator[Step]:
         inputs.hub_image_missing,
         inputs.course_image is not None and inputs.course_image_missing,
         inputs.sidecar_image is not None and inputs.sidecar_image_missing,
+        inputs.vault_image is not None and inputs.vault_image_missing,
     )
     if inputs.base_missing and any(needs_base):
         yield PullImage(course.server.base, "base image")
@@ -114,6 +116,8 @@ def image_steps(inputs: Inputs) -> Iterator[Step]:
         yield BuildImage(inputs.hub_image, "hub, proxy and edge")
     if inputs.sidecar_image and inputs.sidecar_image_missing:
         yield BuildImage(inputs.sidecar_image, "side-car of the web application")
+    if inputs.vault_image and inputs.vault_image_missing:
+        yield BuildImage(inputs.vault_image, "restic, for backups")
 
 
 def _network_steps(course: Course, observed: Observed) -> Iterator[Step]:

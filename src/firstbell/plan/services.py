@@ -41,12 +41,15 @@ class Inputs:
     """None where the course names an image as it is."""
     sidecar_image: BuildSpec | None = None
     """None where servers are Jupyter."""
+    vault_image: BuildSpec | None = None
+    """None where the course has no backups."""
     base_missing: bool = False
     course_bases_missing: tuple[str, ...] = ()
     """Of the course image alone, where its folder asks for another base than the course."""
     course_image_missing: bool = False
     hub_image_missing: bool = False
     sidecar_image_missing: bool = False
+    vault_image_missing: bool = False
     socket: str = "/var/run/docker.sock"
     """The daemon's socket on its own machine."""
     socket_gid: int = 0
@@ -73,8 +76,8 @@ class Inputs:
     @property
     def images(self) -> tuple[str, ...]:
         """All that the course runs from, the hub's first."""
-        sidecar = (self.sidecar_image.tag,) if self.sidecar_image else ()
-        return (self.hub_image.tag, self.server_image, *sidecar)
+        others = (image.tag for image in (self.sidecar_image, self.vault_image) if image)
+        return (self.hub_image.tag, self.server_image, *others)
 
 
 def service_specs(inputs: Inputs, made: Runtime) -> tuple[ContainerSpec, ...]:
@@ -98,6 +101,12 @@ def probe(spec: ContainerSpec) -> tuple[str, ...]:
 def roster_file(content: bytes) -> File:
     """The roster as the hub reads it; its change replaces no container."""
     return File(runtime.ROSTER_FILE, content, 0o600, runtime.HUB_UID, runtime.HUB_UID, counted=False)
+
+
+def _course_copy(public: bytes) -> File:
+    """The course as it is, without secrets, among what is backed up."""
+    path = f"{runtime.STATE_DIR}/{runtime.COURSE_FILE.rpartition('/')[2]}"
+    return File(path, public, 0o600, runtime.HUB_UID, runtime.HUB_UID, counted=False)
 
 
 def service(inputs: Inputs, role: Role, command: tuple[str, ...], memory: int) -> ContainerSpec:
@@ -165,6 +174,7 @@ def _hub(inputs: Inputs, made: Runtime) -> ContainerSpec:
             File(runtime.RUNTIME_FILE, runtime_to_wire(made)),
             *([ca] if inputs.ca_bundle else []),
             *([roster_file(inputs.roster_csv)] if inputs.roster_csv else []),
+            *([_course_copy(public)] if course.backup else []),
         ),
         stop_grace=20,
     )

@@ -19,6 +19,7 @@ from firstbell.plan.build_advice import advice, is_network_failure
 from firstbell.plan.hub_image import hub_build
 from firstbell.plan.image import project_build
 from firstbell.plan.sidecar_image import sidecar_build
+from firstbell.plan.vault_image import vault_build
 from firstbell.work.base_image import debian_like, make_base
 from firstbell.work.fetch import fetch
 from firstbell.work.folder import read_folder, warnings
@@ -33,6 +34,7 @@ __all__ = [
     "plan_course_image",
     "plan_hub_image",
     "plan_sidecar_image",
+    "plan_vault_image",
     "read_folder",
 ]
 
@@ -61,6 +63,11 @@ def plan_hub_image(course: Course) -> BuildSpec:
 def plan_sidecar_image(course: Course) -> BuildSpec | None:
     """How the image of the side-cars is built; None where servers are Jupyter and need none."""
     return sidecar_build(course, read_ca_bundle(course.network)) if course.server.port else None
+
+
+def plan_vault_image(course: Course) -> BuildSpec | None:
+    """How the image in which restic works is built; None where the course has no backups."""
+    return vault_build(course, read_ca_bundle(course.network)) if course.backup else None
 
 
 async def get_base(engine: Engine, ref: str, network: Network, report: Report = ignore) -> ImageState:

@@ -49,26 +49,30 @@ async def gather(engine: Engine, course: Course) -> Inputs:
 
 async def gather_images(engine: Engine, course: Course, report: Report = ignore) -> Inputs:
     """The part of it that says which images the course runs from, and which of them this engine does not have."""
-    hub_image, course_image, sidecar_image = await asyncio.gather(
+    hub_image, course_image, sidecar_image, vault_image = await asyncio.gather(
         asyncio.to_thread(build.plan_hub_image, course),
         asyncio.to_thread(build.plan_course_image, course, report),
         asyncio.to_thread(build.plan_sidecar_image, course),
+        asyncio.to_thread(build.plan_vault_image, course),
     )
     server_image = course_image.tag if course_image else course.server.image
     base, server, hub = await together(
         *(engine.image(ref) for ref in (course.server.base, server_image, hub_image.tag))
     )
     sidecar = await engine.image(sidecar_image.tag) if sidecar_image else None
+    vault = await engine.image(vault_image.tag) if vault_image else None
     return Inputs(
         course=course,
         hub_image=hub_image,
         course_image=course_image,
         sidecar_image=sidecar_image,
+        vault_image=vault_image,
         base_missing=base is None,
         course_bases_missing=await _missing_bases(engine, course, course_image) if server is None else (),
         course_image_missing=server is None,
         hub_image_missing=hub is None,
         sidecar_image_missing=sidecar is None,
+        vault_image_missing=vault is None,
     )
 
 

@@ -1,0 +1,288 @@
+"""A course's backups as one object: made, looked at, checked, tried, and brought back.
+
+The hub's service and the commands hold one; it knows an engine and a course, and neither hub nor command line.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from time import time
+from zoneinfo import ZoneInfo
+
+from firstbell.backup import restic
+from firstbell.backup.containers import SCRATCH, Helpers
+from firstbell.backup.failure import BackupFailed, Trouble
+from firstbell.backup.homes import Homes
+from firstbell.backup.keeper import Keeper, Outcome
+from firstbell.backup.schedule import asked_run, due, is_first_of_day, last_good, unfinished_run
+from firstbell.engine.base import Engine
+from firstbell.errors import CourseFileError, FirstbellError
+from firstbell.model import names
+from firstbell.model.backup import Entry, Kind, Snapshot, Subject
+from firstbell.model.backup_table import BackupTable
+from firstbell.model.course import Course
+from firstbell.model.observed import RunResult
+
+Tell = Callable[[int, int, str], None]
+"""Done, all, and what is at work."""
+_LONG = 24 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreWish:
+    """Whose files, as they were when, and which of them."""
+
+    user: str
+    snapshot: str = ""
+    """Its id, or how it begins; else the last good one not after `at`."""
+    at: float | None = None
+    """Unix seconds; None for now."""
+    path: str = ""
+    """Below the home; empty for all of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What was brought back, and where it is now."""
+
+    user: str
+    snapshot: str
+    time: float
+    place: str
+    """Below the home."""
+    files: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a run of backups came to."""
+
+    run: str
+    outcomes: tuple[Outcome, ...]
+    homes: int
+    thinned: int
+    """Snapshots that have had their time and are gone."""
+    strange: tuple[str, ...] = ()
+    """Folders that are nobody's who is known, and are not backed up."""
+
+    @property
+    def bad(self) -> tuple[Outcome, ...]:
+        """What is not in the storage as it should be."""
+        return tuple(one for one in self.outcomes if not one.is_good)
+
+    def plain(self) -> dict[str, object]:
+        """As JSON has it."""
+        made = [one.summary for one in self.outcomes if one.summary]
+        return {
+            "run": self.run,
+            "homes": self.homes,
+            "done": len(self.outcomes),
+            "files": sum(one.files for one in made),
+            "size": sum(one.size for one in made),
+            "added": sum(one.added for one in made),
+            "forgotten": self.thinned,
+            "strange": list(self.strange),
+            "bad": [
+                {**asdict(one.subject), "error": one.error, "unreadable": list(one.unreadable)} for one in self.bad
+            ],
+        }
+
+
+def table_of(course: Course) -> BackupTable:
+    """`[backup]` of the course. Raises CourseFileError where it has none."""
+    if course.backup is None:
+        raise CourseFileError(
+            "the course has no backups",
+            where="[backup]",
+            next_step="Add [backup] to the course file, then: firstbell up",
+        )
+    return course.backup
+
+
+class Backups:
+    """See the module. One thing at a time: whoever holds it sees to that."""
+
+    def __init__(
+        self, course: Course, engine: Engine, image: str, homes: Homes, clock: Callable[[], float] = time
+    ) -> None:
+        self.course = course
+        self.table = table_of(course)
+        self.homes = homes
+        self._engine = engine
+        self._clock = clock
+        self._zone = ZoneInfo(course.time_zone)
+        self.helpers = Helpers(course, image, self.table.storage, f"{names.PREFIX}-{course.name}")
+
+    @property
+    def own_subjects(self) -> tuple[Subject, ...]:
+        """What the course has beside homes."""
+        coursework = (Subject(Kind.COURSEWORK),) if self.course.coursework else ()
+        return (*coursework, Subject(Kind.STATE))
+
+    async def keeper(self) -> Keeper:
+        """Whoever speaks with the storage, where the hub's state is."""
+        engine = await self.homes.engine_of(Subject(Kind.STATE))
+        return Keeper(self.helpers, engine, self.homes.engine_of, self._clock)
+
+    async def snapshots(self) -> tuple[Snapshot, ...]:
+        """Those of the course, the oldest first. Raises BackupFailed."""
+        found = await (await self.keeper()).snapshots()
+        return tuple(one for one in found if one.course == self.course.name)
+
+    async def back_up(self, tell: Tell, run: str = "") -> Made:
+        """A run: the named one, else one that was cut short within `every`, else a new one. Raises as `Keeper.run`."""
+        keeper = await self.keeper()
+        tell(0, 0, "looking at the storage")
+        await keeper.prepare()
+        before, homes = await self.snapshots(), await self.homes.subjects()
+        now = self._clock()
+        run = run or unfinished_run(before, self.course.name, now, self.table.every) or asked_run(now)
+        subjects = (*homes, *self.own_subjects)
+        waiting = due(subjects, before, run)
+        seen: list[Outcome] = []
+
+        def told(outcome: Outcome) -> None:
+            seen.append(outcome)
+            following = waiting[len(seen)] if len(seen) < len(waiting) else None
+            tell(len(seen), len(waiting), words_of(following) if following else "the last marks")
+
+        tell(0, len(waiting), words_of(waiting[0]) if waiting else "nothing is left to do")
+        outcomes = await keeper.run(run, subjects, told)
+        thinned = 0
+        if is_first_of_day(before, self.course.name, now):
+            tell(len(seen), len(waiting), "forgetting what has had its time")
+            thinned = await keeper.thin(self.table.keep.counts, self._zone)
+        return Made(run, outcomes, len(homes), thinned, self.homes.strange)
+
+    async def check(self) -> int:
+        """Read and compare every byte in the storage; how many snapshots there are. Raises BackupFailed."""
+        keeper = await self.keeper()
+        await keeper.check()
+        return len(await keeper.snapshots())
+
+    async def drill(self, snapshot: Snapshot) -> int:
+        """Restore a snapshot where it is nobody's and compare every byte; how many files. Raises BackupFailed."""
+        return await (await self.keeper()).drill(snapshot)
+
+    async def stored_bytes(self) -> int:
+        """What all snapshots together take in the storage. Raises BackupFailed."""
+        return restic.stored_bytes(await self._ask(restic.STATS), self.table.storage)
+
+    async def find(self, wish: RestoreWish) -> Snapshot:
+        """The snapshot that is meant; never somebody else's. Raises BackupFailed where there is none."""
+        theirs = [one for one in await self.snapshots() if one.subject == Subject(Kind.HOME, wish.user)]
+        if wish.snapshot:
+            found = next((one for one in reversed(theirs) if one.id.startswith(wish.snapshot)), None)
+        else:
+            until = float("inf") if wish.at is None else wish.at
+            found = last_good(theirs, until).get(Subject(Kind.HOME, wish.user))
+        if found is None:
+            raise BackupFailed(Trouble.NO_SNAPSHOT, f"the home of {wish.user}")
+        return found
+
+    async def entries(self, snapshot: Snapshot, path: str = "") -> tuple[Entry, ...]:
+        """What is in a folder of a home's snapshot; paths are below the home. Raises BackupFailed."""
+        top = self.helpers.place_of(snapshot.subject)
+        asked = await self._ask(restic.listing(snapshot.id, f"{top}/{path}".rstrip("/")))
+        found = restic.entries(asked, self.table.storage)
+        inside = f"{top}/{path}/" if path else f"{top}/"
+        return tuple(
+            replace(one, path=one.path.removeprefix(f"{top}/")) for one in found if one.path.startswith(inside)
+        )
+
+    async def content(self, snapshot: Snapshot, path: str) -> bytes:
+        """A file of a home's snapshot. Raises BackupFailed; RunStopped where it is more than an engine keeps."""
+        top = self.helpers.place_of(snapshot.subject)
+        return restic.done(await self._ask(restic.dump(snapshot.id, f"{top}/{path}")), self.table.storage).stdout
+
+    async def restore(self, wish: RestoreWish) -> Restored:
+        """Put files as they were into their home, beside what is there. Raises BackupFailed, HomeMissing."""
+        snapshot = await self.find(wish)
+        engine = await self._home(wish.user)
+        async with self._apart(engine, snapshot, wish.path):
+            ids = await self.homes.ids(wish.user)
+            told = {"path": wish.path, "label": self.label(snapshot)}
+            result = await engine.run(self.helpers.put_back(wish.user, told, ids), deadline=_LONG)
+        if result.exit_code:
+            raise FirstbellError(
+                f"the files could not be put into the home of {wish.user}",
+                next_step="Is it full? What was there is unchanged.",
+                evidence=result.lines,
+            )
+        done = json.loads(result.stdout.splitlines()[-1])
+        if done.get("missing"):
+            raise BackupFailed(Trouble.NO_PATH, f"{wish.path}, {self.label(snapshot)}")
+        return Restored(wish.user, snapshot.id, snapshot.time, done["place"], done["files"], done["size"])
+
+    async def take(self, wish: RestoreWish) -> tuple[Snapshot, AsyncIterator[bytes]]:
+        """The same, as a tar for elsewhere. Raises BackupFailed; also while it is read."""
+        snapshot = await self.find(wish)
+        return snapshot, self._tar(snapshot, wish)
+
+    async def _tar(self, snapshot: Snapshot, wish: RestoreWish) -> AsyncIterator[bytes]:
+        engine = await self.homes.engine_of(Subject(Kind.STATE))
+        top = f"{SCRATCH}{self.helpers.place_of(snapshot.subject)}"
+        async with self._apart(engine, snapshot, wish.path):
+            spec = self.helpers.hand_out(wish.user)
+            await engine.start(spec)
+            try:
+                async for chunk in engine.get(spec.name, f"{top}/{wish.path}".rstrip("/")):
+                    yield chunk
+            except FileNotFoundError:
+                raise BackupFailed(Trouble.NO_PATH, f"{wish.path}, {self.label(snapshot)}") from None
+            finally:
+                await engine.stop(spec.name, 1)
+
+    def label(self, snapshot: Snapshot) -> str:
+        """When it was, by the course's clock, such that it can be a part of a file's name."""
+        return datetime.fromtimestamp(snapshot.time, self._zone).strftime("%Y-%m-%d %H.%M")
+
+    @contextlib.asynccontextmanager
+    async def _apart(self, engine: Engine, snapshot: Snapshot, path: str) -> AsyncIterator[None]:
+        """While the block runs the scratch volume holds it."""
+        volume = self.helpers.scratch(snapshot.subject.user)
+        await engine.remove_volume(volume.name)  # what a kill left
+        await engine.ensure_volume(volume)
+        try:
+            spec = self.helpers.restore_apart(snapshot.id, snapshot.subject, (path,) if path else ())
+            restic.done(await engine.run(spec, deadline=_LONG), self.table.storage)
+            yield
+        finally:
+            await engine.remove_volume(volume.name)
+
+    async def _home(self, user: str) -> Engine:
+        """The daemon of the home, which is made where it is gone."""
+        subject = Subject(Kind.HOME, user)
+        if subject not in await self.homes.subjects():
+            await self.homes.make(user, await self.homes.ids(user))
+        return await self.homes.engine_of(subject)
+
+    async def _ask(self, arguments: restic.Arguments) -> RunResult:
+        return await (await self.homes.engine_of(Subject(Kind.STATE))).run(self.helpers.ask(arguments), deadline=_LONG)
+
+
+def words_of(subject: Subject) -> str:
+    """A subject for people."""
+    return {
+        Kind.HOME: f"the home of {subject.user}",
+        Kind.COURSEWORK: "the coursework",
+        Kind.STATE: "the hub's state",
+    }[subject.kind]
+
+
+def clean_path(path: str) -> str:
+    """A path below a home as it was typed. Raises CourseFileError for one that leads out of it."""
+    parts = [part for part in path.removeprefix("~/").strip("/").split("/") if part not in {"", "."}]
+    if ".." in parts or "\0" in path:
+        raise CourseFileError(
+            f'"{path}" is no path inside a home', next_step="Write for example: --path week1/notes.ipynb"
+        )
+    return "/".join(parts)
+
+
+__all__ = ["Backups", "Made", "RestoreWish", "Restored", "clean_path", "table_of", "words_of"]

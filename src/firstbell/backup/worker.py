@@ -1,0 +1,109 @@
+"""Does an order of the book; the same for the hub's service and for a command where no hub runs."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from firstbell.backup.backups import Backups, Made, RestoreWish, Tell
+from firstbell.backup.failure import BackupFailed, Trouble
+from firstbell.backup.orders import Order, Orders, State, What
+from firstbell.backup.schedule import drill_choice
+from firstbell.errors import EngineUnavailable, FirstbellError
+from firstbell.model.backup import Kind
+
+
+async def do(backups: Backups, kind: What, wish: Mapping[str, Any], tell: Tell) -> tuple[str, dict[str, Any]]:
+    """What came of it, in words and as plain values. Raises FirstbellError, also where a run has left somebody out."""
+    match kind:
+        case What.BACKUP:
+            made = await backups.back_up(tell, str(wish.get("run", "")))
+            if made.bad:
+                raise NotAll(made)
+            return words_of_run(made), made.plain()
+        case What.CHECK:
+            tell(0, 1, "reading every byte in the storage")
+            count = await backups.check()
+            return f"every byte was read and is right; {count} snapshots", {"snapshots": count}
+        case What.DRILL:
+            return await _drill(backups, tell)
+        case What.RESTORE:
+            asked = RestoreWish(**wish)
+            tell(0, 1, f"bringing back files of {asked.user}")
+            done = await backups.restore(asked)
+            return f"{done.place}: {_files(done.files)}", asdict(done)
+
+
+async def work_one(backups: Backups, orders: Orders) -> bool:
+    """Do the next order of the book, if there is one; whether there was. Its failure is its outcome.
+
+    Raises EngineUnavailable: then it is due again once `again` was called.
+    """
+    order = orders.take()
+    if order is None:
+        return False
+    await finish(backups, orders, order)
+    return True
+
+
+async def finish(backups: Backups, orders: Orders, order: Order) -> None:
+    """Do an order that was taken, and write down what came of it."""
+
+    def tell(done: int, all_: int, words: str) -> None:
+        orders.tell(order.id, done, all_, words)
+
+    try:
+        words, result = await do(backups, order.kind, order.wish, tell)
+    except NotAll as error:
+        orders.end(order.id, State.FAILED, error.what, {**error.made.plain(), "next_step": error.next_step})
+    except EngineUnavailable:
+        raise
+    except FirstbellError as error:
+        told = {"where": error.where, "next_step": error.next_step, "evidence": list(error.evidence)}
+        orders.end(order.id, State.FAILED, error.what, told)
+    else:
+        orders.end(order.id, State.DONE, words, result)
+
+
+class NotAll(FirstbellError):
+    """A run that went through but has left something out."""
+
+    def __init__(self, made: Made) -> None:
+        homes = [one.subject.user for one in made.bad if one.subject.kind is Kind.HOME]
+        others = [one.subject.kind.value for one in made.bad if one.subject.kind is not Kind.HOME]
+        super().__init__(
+            f"not everything is backed up: {', '.join([*homes, *others])}",
+            next_step="The rest is. The next run tries these first.",
+            evidence=[line for one in made.bad for line in _why(one.error, one.unreadable, one.subject.user)],
+        )
+        self.made = made
+
+
+def words_of_run(made: Made) -> str:
+    """What a run that was good came to, for people."""
+    plain = made.plain()
+    if not made.outcomes:
+        return f"everything of the run {made.run} was there already"
+    return f"{made.homes} homes; {_files(int(str(plain['files'])))}, {plain['added']} bytes new"
+
+
+async def _drill(backups: Backups, tell: Tell) -> tuple[str, dict[str, Any]]:
+    snapshots = await backups.snapshots()
+    chosen = drill_choice(snapshots, backups.course.name, random.SystemRandom().randrange)
+    if chosen is None:
+        raise BackupFailed(Trouble.NO_SNAPSHOT, "a home")
+    tell(0, 1, f"restoring the home of {chosen.subject.user} where it is nobody's")
+    count = await backups.drill(chosen)
+    told = {"user": chosen.subject.user, "snapshot": chosen.id, "time": chosen.time, "files": count}
+    return f"the home of {chosen.subject.user}: {_files(count)} compared, every byte right", told
+
+
+def _why(error: str, unreadable: tuple[str, ...], user: str) -> list[str]:
+    whose = user or "the hub"
+    return [f"{whose}: {error}"] if error else [f"{whose}: {path} could not be read" for path in unreadable[:3]]
+
+
+def _files(count: int) -> str:
+    return "1 file" if count == 1 else f"{count:,} files"
