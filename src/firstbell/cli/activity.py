@@ -7,13 +7,14 @@ import csv
 import io
 import time
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import typer
 
 from firstbell.cli.cells import harmless, local, one_line
-from firstbell.cli.common import HERE, CourseArgument, JsonOption, engine_of, load
+from firstbell.cli.common import HERE, CourseArgument, JsonOption, engine_of, load, write_new
 from firstbell.cli.show import Terminal, plural
 from firstbell.config.roster import normalise_username
 from firstbell.coursework.times import parse_past
@@ -34,21 +35,33 @@ def activity(  # noqa: PLR0917 - typer makes parameters of them
     user: Annotated[str, typer.Option("--user", help="What this person did, and what was done to them.")] = "",
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, oldest first, times in UTC.")] = False,
     json: JsonOption = False,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", metavar="FILE.svg", help="Write plots of use: people, hours, memory.")
+    ] = None,
     check: Annotated[bool, typer.Option("--check", help="Look whether the whole record is as it was written.")] = False,
     head: Annotated[
         str, typer.Option("--head", metavar="NUMBER:HASH", help="With --check: what an earlier check printed.")
     ] = "",
 ) -> None:
     """Show logins, starts and ends of servers with their causes, and what staff did, newest first."""
-    if (as_csv and (json or check)) or (head and not check):
-        raise typer.BadParameter("--csv goes without --json and --check, --head only with --check")
+    if (as_csv and (json or check)) or (head and not check) or (plot and (as_csv or json or check)):
+        raise typer.BadParameter("--csv and --plot go without each other, --json and --check; --head with --check")
+    if plot and plot.suffix.lower() != ".svg":
+        raise typer.BadParameter(
+            "--plot writes SVG: name a FILE.svg. As PNG the page of the hub gives it: /hub/activity"
+        )
     read, terminal = load(course), Terminal(json=json)
     if check:
         _say_check(asyncio.run(_check(read, head)), terminal)
         return
     zone = ZoneInfo(read.time_zone)
     begin = 0.0 if since == "all" else parse_past(since, zone, time.time())
-    found = asyncio.run(_ask(read, begin, normalise_username(user) if user else ""))
+    person = normalise_username(user) if user else ""
+    if plot:
+        write_new(plot, asyncio.run(_plot(read, begin, person)), again="Choose another file: --plot FILE.svg")
+        terminal.say(f"Wrote {plot}: {'from the beginning' if since == 'all' else f'since {since}'}.")
+        return
+    found = asyncio.run(_ask(read, begin, person))
     if json:
         terminal.data({"entries": [asdict(entry) for entry in found]})
     elif as_csv:
@@ -63,6 +76,11 @@ def activity(  # noqa: PLR0917 - typer makes parameters of them
 async def _ask(course: Course, since: float, user: str) -> tuple[Entry, ...]:
     async with engine_of(course) as engine:
         return await work.activity(engine, course, since, user)
+
+
+async def _plot(course: Course, since: float, user: str) -> str:
+    async with engine_of(course) as engine:
+        return await work.plot(engine, course, since, user)
 
 
 async def _check(course: Course, head: str) -> Checked:

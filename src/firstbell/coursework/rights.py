@@ -33,6 +33,8 @@ class Duty(Enum):
     COLLECT = "collect"
     RETURN = "return"
     EXTEND = "extend"
+    RECORD = "record"
+    """Read the whole record: who came when, and what anybody did."""
 
 
 _OF_GRADERS = frozenset({Duty.LOOK, Duty.SERVER, Duty.OPEN, Duty.MESSAGE, Duty.GRADE})

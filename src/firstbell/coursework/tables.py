@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from firstbell.errors import FirstbellError
+from firstbell.sqlite import transaction
 
 _VERSION = 1
 SYNCHRONOUS = "FULL"
@@ -78,16 +79,9 @@ class Tables:
         """Let go of the file."""
         self.db.close()
 
-    @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
+    def writing(self) -> AbstractContextManager[sqlite3.Connection]:
         """All of it or nothing. Begins by waiting for whoever else writes."""
-        self.db.execute("BEGIN IMMEDIATE")
-        try:
-            yield self.db
-        except BaseException:
-            self.db.execute("ROLLBACK")
-            raise
-        self.db.execute("COMMIT")
+        return transaction(self.db)
 
     @property
     def version(self) -> int:

@@ -13,11 +13,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from firstbell.hub.database import transaction
 from firstbell.hub.record import Record
 from firstbell.hub.record_chain import RESULT, STAFF
 from firstbell.hub.record_file import FILE as FILE  # noqa: PLC0414 - for those who know acts alone
 from firstbell.hub.record_write import New
+from firstbell.sqlite import transaction
 
 COMMAND_LINE = "command line"
 """Who does something there: the hub knows no more of them than that they are the course's owner."""

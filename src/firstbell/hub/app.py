@@ -8,6 +8,7 @@ import logging
 import os
 from collections.abc import Coroutine
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from jupyterhub.app import JupyterHub
 from prometheus_client import REGISTRY
@@ -17,7 +18,7 @@ from firstbell.config.wire import from_wire, runtime_from_wire
 from firstbell.coursework.layout import Layout
 from firstbell.engine.connect import connect
 from firstbell.errors import FirstbellError
-from firstbell.hub import acts, bell_tables, proxy, secrets
+from firstbell.hub import acts, bell_tables, proxy, secrets, term_samples
 from firstbell.hub.activity import ActivityHandler
 from firstbell.hub.acts import ActsBook
 from firstbell.hub.away import AwayCare
@@ -53,6 +54,7 @@ from firstbell.hub.open_as_staff import keep_taking_back
 from firstbell.hub.people import open_store
 from firstbell.hub.places import Places
 from firstbell.hub.ready import READY_PATH, ReadyHandler
+from firstbell.hub.record_page import TERMS, Terms, record_handlers
 from firstbell.hub.recorded import recorded
 from firstbell.hub.rehearsal import RehearsalWatch, test_person
 from firstbell.hub.room import Room, active_names
@@ -68,6 +70,7 @@ from firstbell.hub.start_queue import StartQueue, slots_for
 from firstbell.hub.starts import Starts
 from firstbell.hub.state_copy import COOKIE_SECRET, StateCopy, restore
 from firstbell.hub.static_files import StaticCare, StaticOffer
+from firstbell.hub.term_samples import Sampler
 from firstbell.hub.waiting_page import give_up_the_left, waiting_handlers
 from firstbell.hub.wall_gather import ByName
 from firstbell.hub.wall_page import WALL, wall_handlers, wall_of
@@ -143,6 +146,7 @@ class FirstbellHub(JupyterHub):
         self.tornado_settings[WALL] = wall_of(self, self.context, people)
         self.tornado_settings[BOARDS] = boards_of(self, self.context)
         self.tornado_settings[FORMGRADER] = self._formgrader
+        self.tornado_settings[TERMS] = Terms(self._places.state, ZoneInfo(self.context.course.time_zone))
         self.tornado_settings[IDLE] = IdleCare(self, self.context)
         self.tornado_settings["template_vars"] = self.template_vars | {"is_staff": is_staff(self.context)}
         self.tornado_settings[FIGURES] = Figures(self.context, REGISTRY, lambda: count_servers(self.users))
@@ -166,6 +170,7 @@ class FirstbellHub(JupyterHub):
             *companion_handlers(owners),
             *idle_handlers(owners),
             *memory_handlers(owners),
+            *record_handlers(),
             (f"/{FIGURES_PATH}", FiguresPage),
             *self._cluster_handlers(),
         ]
@@ -212,7 +217,10 @@ class FirstbellHub(JupyterHub):
         if self._copy:
             self._beside(self._copy.run())
         self._beside(self._warm_up(context))
-        context.usage.begin(self._places.state / acts.FILE, context.course.records.keep)
+        keep = context.course.records.keep
+        context.usage.begin(self._places.state / acts.FILE, keep)
+        machine = context.machine
+        self._beside(Sampler(self._places.state / term_samples.FILE, keep, machine.memory, machine.running).run())
         if context.cluster:
             context.cluster.nodes.changed.append(lambda _: routes.hurry())
             self._beside(context.cluster.nodes.run())

@@ -11,7 +11,7 @@ from functools import wraps
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from firstbell.hub.database import transaction
+from firstbell.sqlite import transaction
 
 LOG = logging.getLogger("firstbell.bells")
 

@@ -16,7 +16,7 @@ from typing import Any
 from firstbell.hub.control_io import HubFiles, control_arguments, print_answer
 
 _PEOPLE = ("list", "invite", "reset", "forget-home", "stop", "active", "acts")
-_RECORD = ("activity", "activity-check")
+_RECORD = ("activity", "activity-check", "activity-plot")
 _HOMES = ("home-nodes", "home-hold", "home-switch", "home-release")
 _REHEARSAL = ("rehearse-open", "rehearse-close", "rehearse-state", "rehearse-end")
 _VERBS = (*_PEOPLE, *_RECORD, *_HOMES, *_REHEARSAL, "figures")
@@ -39,7 +39,7 @@ def answer(hub: HubFiles, verb: str, words: Sequence[str]) -> Any:
     if verb in _RECORD:
         from firstbell.hub import record_control
 
-        return record_control.answer(hub.state, verb, words)
+        return record_control.answer(hub, verb, words)
     from firstbell.hub import people_control
 
     return people_control.answer(hub, verb, words)

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from firstbell.errors import FirstbellError
 from firstbell.hub import codes
-from firstbell.hub.database import transaction
 from firstbell.hub.secrets import read_or_create
+from firstbell.sqlite import transaction
 
 FILE = "people.sqlite"
 KEY_FILE = "people.key"

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from firstbell.hub.database import transaction
 from firstbell.hub.record_chain import RESULT
 from firstbell.hub.record_file import opened
 from firstbell.hub.record_write import New, append
+from firstbell.sqlite import transaction
 
 _SELECT = (
     "SELECT entries.id, entries.at, entries.kind, entries.what,"
@@ -44,6 +44,22 @@ class Line:
     result: str
 
 
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """Which lines are looked for. Times are Unix seconds."""
+
+    since: float = 0.0
+    until: float = float("inf")
+    of: str = ""
+    """Those this person did and those about them; empty for all."""
+    kinds: tuple[str, ...] = ()
+    """Empty for all."""
+    before: int = 2**62
+    """The entry that those on the page before ended with."""
+    newest: int = -1
+    """How many at most; -1 for all."""
+
+
 class Record:
     """The file, for one thread. Every method is a short transaction; sqlite3.Error (disk full) reaches the caller."""
 
@@ -62,16 +78,19 @@ class Record:
 
     def lines(self, since: float = 0.0, of: str = "", kinds: Iterable[str] = ()) -> tuple[Line, ...]:
         """All since then, newest first; of somebody those they did and those about them; of these kinds alone."""
-        wanted = tuple(kinds)
-        where = "WHERE entries.kind != ? AND entries.at >= ?"
-        values: list[object] = [RESULT, since]
-        if of:
+        return self.find(Sought(since, of=of, kinds=tuple(kinds)))
+
+    def find(self, sought: Sought) -> tuple[Line, ...]:
+        """The lines of that, newest first. Results stand in the line that they are about."""
+        where = "WHERE entries.kind != ? AND entries.at >= ? AND entries.at < ? AND entries.id < ?"
+        values: list[object] = [RESULT, sought.since, sought.until, sought.before]
+        if sought.of:
             where += " AND ? IN (entries.who, entries.whom)"
-            values.append(self.number(of))
-        if wanted:
-            where += f" AND entries.kind IN ({', '.join('?' * len(wanted))})"
-            values += wanted
-        return self.select(f"{where} ORDER BY entries.id DESC", values)
+            values.append(self.number(sought.of))
+        if sought.kinds:
+            where += f" AND entries.kind IN ({', '.join('?' * len(sought.kinds))})"
+            values += sought.kinds
+        return self.select(f"{where} ORDER BY entries.id DESC LIMIT ?", [*values, sought.newest])
 
     def select(self, where: str, values: Iterable[object]) -> tuple[Line, ...]:
         """Lines of the table `entries`."""

@@ -16,8 +16,10 @@ BEGINNING = bytes(32)
 """What the first entry follows."""
 
 STAFF, RESULT, LOGIN, LOGOUT, START, END = "staff", "result", "login", "logout", "start", "end"
+EXPORT = "export"
 BEGUN, RETIRED, ERASED, LOST = "begun", "retired", "erased", "lost"
-"""Kinds of entries: what staff did, how it ended, what people did, what servers did, and what befell the record."""
+"""Kinds of entries: what staff did, how it ended, what people did, what servers did, who was
+given all that is kept of somebody, and what befell the record."""
 OWN_KINDS = frozenset({BEGUN, RETIRED, ERASED, LOST})
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]*(?:[0-9a-f]{32}|[A-Za-z0-9_]{40})[A-Za-z0-9_-]*")

@@ -3,19 +3,23 @@
 | verb | arguments | answer |
 |---|---|---|
 | `activity` | Unix seconds, a user name | what happened since then, of all or of that person, newest first |
+| `activity-plot` | Unix seconds, a user name | the use since then as a picture: `svg` |
 | `activity-check` | an earlier head, `NUMBER:HASH` | whether the record is as it was written; `found`: what is not |
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from firstbell.errors import CourseFileError
+from firstbell.hub.control_io import HubFiles
 from firstbell.hub.record import Line, Record
 from firstbell.hub.record_check import check
 from firstbell.hub.record_file import FILE
@@ -24,9 +28,26 @@ MOST = 100
 """Findings that are told; how many there are is told, too."""
 
 
-def answer(state: Path, verb: str, words: Sequence[str]) -> Any:
+def answer(hub: HubFiles, verb: str, words: Sequence[str]) -> Any:
     """What the verb answers. Raises FirstbellError."""
-    return checked(state, *words) if verb == "activity-check" else activity(state, *words)
+    match verb:
+        case "activity-check":
+            return checked(hub.state, *words)
+        case "activity-plot":
+            return plotted(hub.state, hub.course.time_zone, *words)
+        case _:
+            return activity(hub.state, *words)
+
+
+def plotted(state: Path, zone: str, since: str, of: str = "") -> dict[str, str]:
+    """The plots of the hub's page below each other; since the first entry where `since` is before it."""
+    from firstbell.hub.term import first_entry, read_term
+    from firstbell.hub.term_plots import pictures
+    from firstbell.hub.term_svg import as_file
+
+    now = time.time()
+    begin = min(max(float(since), first_entry(state, now)), now)
+    return {"svg": as_file(pictures(read_term(state, begin, now, ZoneInfo(zone), of)))}
 
 
 def activity(state: Path, since: str = "0", of: str = "") -> list[dict[str, Any]]:

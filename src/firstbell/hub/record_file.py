@@ -21,9 +21,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from firstbell.hub.database import transaction
 from firstbell.hub.record_chain import BEGINNING, BEGUN, RESULT, STAFF
 from firstbell.hub.record_write import New, append
+from firstbell.sqlite import transaction
 
 LOG = logging.getLogger("firstbell.acts")
 

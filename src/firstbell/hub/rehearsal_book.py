@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from firstbell.hub import codes
-from firstbell.hub.database import transaction
+from firstbell.sqlite import transaction
 
 FILE = "rehearsal.sqlite"
 PREFIX = "rehearsal-"

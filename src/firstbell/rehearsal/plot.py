@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+
+from firstbell.model.axis import round_steps
 
 Point = tuple[float, float]
 
 _WIDTH, _HEIGHT = 480, 270
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 12, 28, 40
-_MOST_STEPS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class _Scale:
 
     @classmethod
     def over(cls, points: Sequence[Point]) -> _Scale:
-        return cls(*_axis(max(x for x, _ in points)), *_axis(max(y for _, y in points)))
+        return cls(*round_steps(max(x for x, _ in points)), *round_steps(max(y for _, y in points)))
 
     def at(self, point: Point) -> Point:
         x, y = point
@@ -65,18 +65,6 @@ class _Scale:
             round(_LEFT + max(x, 0.0) / (self.step_x * self.steps_x) * (_WIDTH - _LEFT - _RIGHT), 1),
             round(_HEIGHT - _BOTTOM - max(y, 0.0) / (self.step_y * self.steps_y) * (_HEIGHT - _TOP - _BOTTOM), 1),
         )
-
-
-def _axis(most: float) -> tuple[float, int]:
-    """A round step, and how many of it reach `most`: four to eight."""
-    if most <= 0:
-        return 1.0, 1
-    size = 10 ** math.floor(math.log10(most))
-    for factor in (0.1, 0.2, 0.25, 0.5, 1):
-        steps = math.ceil(round(most / (size * factor), 6))
-        if steps <= _MOST_STEPS:
-            return size * factor, steps
-    return float(size), math.ceil(most / size)
 
 
 def _grid(scale: _Scale, axes: Axes) -> list[str]:

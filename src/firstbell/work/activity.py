@@ -57,3 +57,9 @@ async def check(engine: Engine, course: Course, head: str = "") -> Checked:
     """Whether any entry was changed, taken out or put in; `head` is the mark of an earlier check."""
     told = await control(engine, course, "activity-check", head)
     return Checked(**{**told, "found": tuple(told["found"])})
+
+
+async def plot(engine: Engine, course: Course, since: float, user: str = "") -> str:
+    """The use since then (Unix seconds) as an SVG picture; of one person, if named."""
+    told = await control(engine, course, "activity-plot", str(since), user)
+    return str(told["svg"])

@@ -82,3 +82,19 @@ def test_the_record_is_the_hubs(command: Command) -> None:
     """Without a hub there is none to be shown, and what to do is said."""
     shown = command("activity", "stats")
     assert shown.code == 5 and "firstbell up" in shown.err
+
+
+def test_plots_as_a_file(command: Command, asked: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The picture of that time and person, where it was said; other kinds of files are refused with where to go."""
+
+    async def plot(engine: Any, course: Any, since: float, user: str) -> str:
+        return f"<svg>{since:.0f} {user}</svg>"
+
+    monkeypatch.setattr(activity, "plot", plot)
+    shown = command("activity", "stats", "--plot", "use.svg", "--since", "2026-11-21", "--user", "ADA")
+    assert shown.code == 0, shown.err
+    assert Path("use.svg").read_text() == "<svg>1795215600 ada</svg>"
+    refused = command("activity", "stats", "--plot", "use.png")
+    assert refused.code == 2 and "/hub/activity" in refused.err
+    assert command("activity", "stats", "--plot", "use.svg", "--csv").code == 2
+    assert asked == []

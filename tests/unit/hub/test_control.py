@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from firstbell.config.wire import runtime_to_wire, to_wire
 from firstbell.hub.acts import FILE, ActsBook
 from firstbell.hub.people import open_store
 from firstbell.hub.record import Record
-from firstbell.hub.record_chain import LOGIN, RESULT, STAFF
+from firstbell.hub.record_chain import END, LOGIN, RESULT, STAFF, START
 from firstbell.hub.record_write import New
 from firstbell.model.course import Course
 from firstbell.model.runtime import Runtime
@@ -103,6 +104,18 @@ def test_activity_and_its_check_need_little(files: list[str], tmp_path: Path):
     wrong = asked(files, "activity-check", "--", "4:00")[1]
     assert isinstance(wrong, dict) and wrong["findings"] == 1
     assert asked(files, "activity-check", "--", "nonsense")[0] == 2
+
+
+def test_the_use_as_a_picture_needs_no_hub(files: list[str], tmp_path: Path):
+    """SVG since the first entry at the earliest; of somebody whom nobody knows, plots that say so."""
+    record = Record(tmp_path / FILE)
+    record.add(New(START, "ready", "ada", "ada", "2 s", at=time.time() - 7200), New(END, "idle", "", "ada"))
+    code, told, loaded = asked(files, "activity-plot", "--", "0", "")
+    assert code == 0 and isinstance(told, dict)
+    assert told["svg"].startswith("<svg") and 'class="bar"' in told["svg"]
+    assert not loaded & {"jupyterhub", "sqlalchemy"}
+    nobody = asked(files, "activity-plot", "--", "0", "nobody")[1]
+    assert isinstance(nobody, dict) and 'class="bar"' not in nobody["svg"]
 
 
 @pytest.mark.parametrize("verb", ["reset", "forget-home", "stop"])

@@ -117,5 +117,6 @@ def test_pages_know_the_course_and_load_nothing_from_elsewhere() -> None:
     names = config.JupyterHub.template_vars
     assert names["course_title"] == "c"
     assert names["login_kind"] == "external"
-    assert set(names["assets"]) == {"page.css", "page.js", "people.css", "people.js", "bell.svg"}
+    sheets = {f"{page}.{kind}" for page in ("page", "people", "activity") for kind in ("css", "js")}
+    assert set(names["assets"]) == {*sheets, "bell.svg"}
     assert all("?v=" in path and "//" not in path for path in names["assets"].values())
