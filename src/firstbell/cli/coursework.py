@@ -156,7 +156,19 @@ def show(
     if json:
         terminal.data(answer)
         return
-    columns = ("user", "name", "section", "due", "released", "handed_in", "kind", "graded", "returned", "problem")
+    columns = (
+        "user",
+        "name",
+        "section",
+        "due",
+        "released",
+        "opened",
+        "handed_in",
+        "kind",
+        "graded",
+        "returned",
+        "problem",
+    )
     terminal.table(
         [column.replace("_", " ") for column in columns],
         [[row[column] + ("*" if column == "due" and row["extended"] else "") for column in columns]

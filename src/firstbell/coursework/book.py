@@ -69,6 +69,21 @@ class Book(Tables):
                 (until, assignment, user, Kind.COLLECT, State.DUE, DEADLINE),
             )
 
+    # openings
+
+    def opened(self, assignment: str, user: str) -> bool:
+        """Somebody works on a notebook of it; the first time counts. False where there is no such assignment."""
+        if self.assignment(assignment) is None:
+            return False
+        if user not in self.openings(assignment):
+            with self.writing() as db:
+                db.execute("INSERT OR IGNORE INTO openings VALUES (?, ?, ?)", (assignment, user, self.now()))
+        return True
+
+    def openings(self, assignment: str) -> Mapping[str, float]:
+        """By user, when they first worked on one of its notebooks, as far as their server told."""
+        return dict(self.db.execute("SELECT user, at FROM openings WHERE assignment = ?", (assignment,)))
+
     # tasks
 
     def ask(

@@ -39,6 +39,12 @@ CREATE TABLE handins (
 ) WITHOUT ROWID;
 CREATE INDEX handins_of ON handins (assignment, user);
 """
+_OPENINGS = """
+CREATE TABLE IF NOT EXISTS openings (
+  assignment TEXT NOT NULL, user TEXT NOT NULL, at REAL NOT NULL, PRIMARY KEY (assignment, user)
+) WITHOUT ROWID
+"""
+"""Came later, and earlier versions can do without it: so the file's version stays."""
 
 
 class Tables:
@@ -74,6 +80,7 @@ class Tables:
             if version == 0:
                 for statement in f"{_SCHEMA}PRAGMA user_version = {_VERSION}".split(";"):
                     db.execute(statement)
+            db.execute(_OPENINGS)
 
     def close(self) -> None:
         """Let go of the file."""

@@ -20,3 +20,5 @@ class ActivityHandler(ActivityAPIHandler):
         context.uses.show(user_name)
         if "notebook" in body:
             context.notebooks.take(user_name, body["notebook"])
+            if context.openings is not None:
+                context.openings.note(user_name, str(body["notebook"]))

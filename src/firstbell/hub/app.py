@@ -31,6 +31,7 @@ from firstbell.hub.cluster import make_cluster
 from firstbell.hub.companion import companion_handlers
 from firstbell.hub.context import SETTING, HubContext
 from firstbell.hub.coursework_counter import Counter
+from firstbell.hub.coursework_openings import Openings
 from firstbell.hub.coursework_own_page import own_handlers
 from firstbell.hub.coursework_page import coursework_handlers
 from firstbell.hub.coursework_staff import BOARDS, boards_of
@@ -268,6 +269,7 @@ class FirstbellHub(JupyterHub):
             cluster.room.without_homes = homes.away_nodes
         if nodes:
             nodes.looked.append(queue.call_again)
+        counter = Counter(course, self._places.state, self._places.coursework) if course.coursework else None
         return HubContext(
             course=course,
             runtime=runtime,
@@ -286,7 +288,8 @@ class FirstbellHub(JupyterHub):
             acts=ActsBook(self._places.state / acts.FILE),
             uses=uses_of(course, store, lambda: self.context),
             cluster=cluster,
-            coursework=Counter(course, self._places.state, self._places.coursework) if course.coursework else None,
+            coursework=counter,
+            openings=Openings(counter, course.coursework.folder) if counter and course.coursework else None,
         )
 
     async def _warm_up(self, context: HubContext) -> None:

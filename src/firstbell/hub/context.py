@@ -10,6 +10,7 @@ from firstbell.hub.acts import ActsBook
 from firstbell.hub.bell_book import BellBook
 from firstbell.hub.cluster import Cluster
 from firstbell.hub.coursework_counter import Counter
+from firstbell.hub.coursework_openings import Openings
 from firstbell.hub.homes import Store
 from firstbell.hub.machine import Machine
 from firstbell.hub.notebooks import Notebooks
@@ -63,3 +64,5 @@ class HubContext:
     """None on one machine."""
     coursework: Counter | None = None
     """None in a course without coursework."""
+    openings: Openings | None = None
+    """None where `coursework` is."""

@@ -147,7 +147,7 @@ class Report:
         handins: dict[str, list[Handin]] = {}
         for handin in self._book.handins(one.name, only):
             handins.setdefault(handin.user, []).append(handin)
-        own = self._book.extensions(one.name)
+        own, opened = self._book.extensions(one.name), self._book.openings(one.name)
         rows = []
         for user, person in students.items():
             due = own.get(user, one.due)
@@ -163,6 +163,7 @@ class Report:
                     "extended": user in own,
                     "released": shown(released.ended, self._zone) if released else "",
                     "released_at": released.ended if released else None,
+                    "opened": shown(opened.get(user), self._zone),
                     "handed_in": shown(counted.time, self._zone) if counted else "",
                     "kind": _kind(counted, due).value if counted else "",
                     "receipt": counted.receipt if counted else "",

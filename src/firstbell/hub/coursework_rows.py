@@ -54,7 +54,9 @@ class Row:
     """Their own deadline, where it is not the assignment's."""
     released: str
     is_here: bool
-    """Whether they have been in since it was handed out: the hub does not know which file somebody opens."""
+    """Whether they have been in since it was handed out."""
+    opened: str
+    """When they first worked on a notebook of it; empty also where it has none, or was worked on elsewhere."""
     handed_in: str
     kind: str
     """What is to be said of the hand-in that counts; empty for one that its person made in time."""
@@ -105,6 +107,7 @@ def row_of(person: Mapping[str, Any], seen: float | None) -> Row:
         due=person["due"] if person["extended"] else "",
         released=person["released"],
         is_here=seen is not None and released_at is not None and seen >= released_at,
+        opened=person["opened"],
         handed_in=person["handed_in"],
         kind=_KINDS.get(person["kind"], ""),
         late=person["late"],

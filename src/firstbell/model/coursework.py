@@ -34,6 +34,14 @@ def parse_assignment(name: str) -> str:
     return name
 
 
+def assignment_of(path: str, folder: str) -> str:
+    """The assignment whose file that is, by its path in a home where assignments are in `folder`; empty for none."""
+    above = f"{folder}/" if folder else ""
+    name, slash, _ = path.removeprefix(above).partition("/")
+    is_one = path.startswith(above) and slash and _NAME.fullmatch(name) and name != FEEDBACK
+    return name if is_one else ""
+
+
 def folder_of(user: str) -> str:
     """The folder of a user in the coursework, which is the user's name as nbgrader has it.
 

@@ -50,10 +50,10 @@ def test_a_grader_without_a_section_has_all_students_and_no_staff() -> None:
 
 
 def test_what_moves_a_whole_course_is_not_a_graders() -> None:
-    """Handing out, collecting, returning and extending are for instructors."""
+    """Handing out, collecting, returning, extending and the whole record are for instructors."""
     rights = Rights(Rank.GRADER)
     assert [duty for duty in Duty if not rights.may(duty)] == [
-        Duty.RELEASE, Duty.COLLECT, Duty.RETURN, Duty.EXTEND,
+        Duty.RELEASE, Duty.COLLECT, Duty.RETURN, Duty.EXTEND, Duty.RECORD,
     ]  # fmt: skip
 
 

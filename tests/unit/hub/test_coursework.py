@@ -268,6 +268,20 @@ async def test_the_list_counts_and_names(hub: Hub):
     assert set(people) == {"ada", "ben", "cem"}
 
 
+async def test_who_has_opened_it_is_told_once_and_stays(hub: Hub):
+    """The first time counts; what is no assignment is not noted, and an older file takes them."""
+    with hub.room.book.writing() as db:
+        db.execute("DROP TABLE openings")
+    book = Book(hub.room.layout.book, hub.room.now)
+    await hub.act(Kind.RELEASE)
+    assert book.opened("hw1", "ada") and not book.opened("hw9", "ada")
+    [first] = book.openings("hw1").items()
+    hub.room.time += HOUR
+    assert book.opened("hw1", "ada") and book.openings("hw1") == dict([first]) and not book.openings("hw9")
+    people = {row["user"]: row["opened"] for row in hub.report.assignment("hw1")["people"]}
+    assert people["ada"] and not people["ben"]
+
+
 async def test_progress_tells_what_is_over_and_what_is_for_later(hub: Hub):
     """Who follows an order hears of exceptions by name, and does not wait for what is for another day."""
     order = await hub.act(Kind.COLLECT, "ada", "ben")

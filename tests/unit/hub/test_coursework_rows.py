@@ -10,8 +10,8 @@ from firstbell.hub.coursework_rows import ORDER, Row, Stage, count, in_order, ro
 
 PERSON: dict[str, Any] = {
     "user": "ada", "name": "Ada", "section": "A", "due": "2026-09-21 18:00", "extended": False, "released": "",
-    "released_at": None, "handed_in": "", "kind": "", "receipt": "", "late": 0, "graded": "", "returned": "",
-    "problem": "", "under_way": "", "asked": 0, "ended": 0,
+    "released_at": None, "opened": "", "handed_in": "", "kind": "", "receipt": "", "late": 0, "graded": "",
+    "returned": "", "problem": "", "under_way": "", "asked": 0, "ended": 0,
 }  # fmt: skip
 OUT = {"released": "2026-09-21 16:13", "released_at": 1000.0}
 IN = {**OUT, "handed_in": "2026-09-21 17:13", "receipt": "aa"}
