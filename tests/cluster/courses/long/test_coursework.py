@@ -77,6 +77,8 @@ async def test_a_class_on_all_nodes_gets_works_hands_in_and_is_graded(school: Cl
         assert (points["ada"], points["ben"]) == (5.5, 4) and "bob" not in points
 
         await see_them_on_the_wall(school, [person.user for person in at_work])
+        rows = school.people("ps1")
+        assert all(rows[person.user]["opened"] for person in at_work) and not rows[NEVER_IN[0]]["opened"]
         late = (await enter(school, stack, NEVER_IN[0]))[NEVER_IN[0]]
         assert "ps1.ipynb" in await late.sh(f"ls ~/{FOLDER}/ps1")
         assert school.course.node_of(late.user).name == homes[late.user]
