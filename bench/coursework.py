@@ -114,16 +114,24 @@ def run(engine: Engine, options: Options) -> Record:
         alone = room.measured("nbgrader autograde", graded, lambda: _autograde(room, chosen), "-autograde")
         to = [word for user in chosen for word in ("--to", user)]
         grade = room.measured("grade", graded, lambda: _done(room.cli("grade", "ps1", *to), graded), "-coursework-")
-    return _record(engine, release, collect, grade, alone)
+        back = room.measured("return", graded, lambda: _done(room.cli("return", "ps1", *to), graded), "-coursework-")
+    return _record(engine, release, collect, grade, alone, back)
 
 
-def _record(engine: Engine, release: Measured, collect: Measured, grade: Measured, alone: Measured) -> Record:
+def _record(
+    engine: Engine, release: Measured, collect: Measured, grade: Measured, alone: Measured, back: Measured
+) -> Record:
     cores = os.cpu_count() or 1
-    steps = (release, collect, grade, alone)
+    steps = (release, collect, grade, alone, back)
     busiest = max(step.busy_before for step in steps)
     return Record(
         name="coursework",
-        figures=(*_homes("Release", release), *_homes("Collect", collect), *_grading(grade, alone, cores)),
+        figures=(
+            *_homes("Release", release),
+            *_homes("Collect", collect),
+            *_grading(grade, alone, cores),
+            *_returning(back),
+        ),
         rows=[asdict(step) for step in steps],
         said=f"An assignment of one notebook and a file: released to {release.people} people who had no home before, "
         f"collected from all, {grade.people} submissions graded. No server ran. Before a step up to {busiest:.1f} of "
@@ -153,6 +161,14 @@ def _grading(grade: Measured, alone: Measured, cores: int) -> tuple[Figure, ...]
         line("  of which by the containers", "", lambda step: step.containers_cpu / step.seconds),
         line("  CPU of the containers for one submission", "s", lambda step: step.containers_cpu / step.people),
         line("  CPU of the machine for one submission", "s", lambda step: step.machine_cpu / step.people),
+    )
+
+
+def _returning(step: Measured) -> tuple[Figure, ...]:
+    return (
+        Figure(f"Return: {step.people} people, with their feedback", (step.seconds,), unit="s"),
+        Figure("  cores busy meanwhile", (step.machine_cpu / step.seconds,)),
+        Figure("  CPU of the machine for one person", (step.machine_cpu / step.people,), unit="s"),
     )
 
 

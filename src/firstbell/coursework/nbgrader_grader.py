@@ -1,4 +1,4 @@
-"""Grades with nbgrader: three containers for each submission, and one writer at a time on the gradebook."""
+"""Grades with nbgrader: three containers for each submission; the gradebook has many readers or one writer."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from firstbell.coursework import grading_containers as containers
+from firstbell.coursework.turns import Turns
 from firstbell.engine.base import Engine
 from firstbell.errors import CourseFileError, FirstbellError, GradingFailed, RunStopped
 from firstbell.model.container import ContainerSpec
@@ -71,7 +72,7 @@ class NbGrader:
     course_image: str
     grader: BuildSpec
     tell: Callable[[str, str], About] = _nothing
-    _writing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _gradebook: Turns = field(default_factory=Turns)
     _building: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def release(self, assignment: str) -> str:
@@ -116,8 +117,8 @@ class NbGrader:
 
     async def feedback(self, assignment: str, user: str) -> str:
         """See Grader.feedback."""
-        # Its pages read the gradebook, and nbgrader may write there what an older version left out.
-        said = await self._write("feedback", f"{assignment}/{user}", {"assignment": assignment, "user": user})
+        async with self._gradebook.reading():
+            said = await self._trusted("feedback", f"{assignment}/{user}", {"assignment": assignment, "user": user})
         return Graded(said["score"], said["max_score"], said["needs_manual"], said["late_penalty"]).words
 
     async def grades(self, assignment: str = "", user: str = "") -> tuple[Mapping[str, Any], ...]:
@@ -133,7 +134,7 @@ class NbGrader:
         return self.grader.tag
 
     async def _write(self, verb: str, about: str, job: Mapping[str, Any]) -> Any:
-        async with self._writing:
+        async with self._gradebook.writing():
             return await self._trusted(verb, about, job)
 
     async def _trusted(self, verb: str, about: str, job: Mapping[str, Any]) -> Any:

@@ -37,15 +37,20 @@ class Programs:
     def __init__(self) -> None:
         self.heard: list[tuple[str, dict[str, Any]]] = []
         self.answers: dict[str, Any] = {"prepare": PREPARED, "record": RECORDED, "execute": '{"notebooks": {}}'}
-        self.writing = self.most_writing = self.executing = self.most_executing = 0
+        self.writing = self.most_writing = self.executing = self.most_executing = self.reading = self.most_reading = 0
+        self.crossed = False
 
     async def trusted(self, process: Process) -> int:
         verb = process.argv[-1]
         self.heard.append((verb, json.loads(process.stdin)))
         self.writing += verb in {"record", "student"}
+        self.reading += verb == "feedback"
         self.most_writing = max(self.most_writing, self.writing)
+        self.most_reading = max(self.most_reading, self.reading)
+        self.crossed = self.crossed or bool(self.writing and self.reading)
         await asyncio.sleep(0.01)
         self.writing -= verb in {"record", "student"}
+        self.reading -= verb == "feedback"
         answer = self.answers[verb]
         process.complain("log")
         process.say(answer if isinstance(answer, str) else json.dumps(answer))
@@ -105,6 +110,14 @@ async def test_many_at_once_have_one_writer(grader: NbGrader, programs: Programs
     await asyncio.gather(*(grader.graded("ps1", f"user{n}") for n in range(8)))
     assert programs.most_executing > 1
     assert programs.most_writing == 1
+
+
+async def test_feedback_is_made_side_by_side_while_nobody_writes(grader: NbGrader, programs: Programs) -> None:
+    """Its pages only read the gradebook."""
+    programs.answers["feedback"] = {"score": 1, "max_score": 1, "needs_manual": False, "late_penalty": 0}
+    writes = (grader.graded("ps1", f"user{n}") for n in range(4))
+    await asyncio.gather(*writes, *(grader.feedback("ps1", f"user{n}") for n in range(8)))
+    assert programs.most_reading > 1 and programs.most_writing == 1 and not programs.crossed
 
 
 async def test_without_a_deadline_the_gradebooks_own_is_left_alone(grader: NbGrader, programs: Programs) -> None:
