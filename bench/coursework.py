@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -115,23 +116,17 @@ def run(engine: Engine, options: Options) -> Record:
         to = [word for user in chosen for word in ("--to", user)]
         grade = room.measured("grade", graded, lambda: _done(room.cli("grade", "ps1", *to), graded), "-coursework-")
         back = room.measured("return", graded, lambda: _done(room.cli("return", "ps1", *to), graded), "-coursework-")
-    return _record(engine, release, collect, grade, alone, back)
+    return _record(engine, release, collect, alone, grade, back)
 
 
-def _record(
-    engine: Engine, release: Measured, collect: Measured, grade: Measured, alone: Measured, back: Measured
-) -> Record:
+def _record(engine: Engine, *steps: Measured) -> Record:
     cores = os.cpu_count() or 1
-    steps = (release, collect, grade, alone, back)
+    release, collect, alone, grade, back = steps
+    figures = _homes("Release", release), _homes("Collect", collect), _grading(grade, alone, cores), _returning(back)
     busiest = max(step.busy_before for step in steps)
     return Record(
         name="coursework",
-        figures=(
-            *_homes("Release", release),
-            *_homes("Collect", collect),
-            *_grading(grade, alone, cores),
-            *_returning(back),
-        ),
+        figures=tuple(chain.from_iterable(figures)),
         rows=[asdict(step) for step in steps],
         said=f"An assignment of one notebook and a file: released to {release.people} people who had no home before, "
         f"collected from all, {grade.people} submissions graded. No server ran. Before a step up to {busiest:.1f} of "
