@@ -108,15 +108,23 @@ class Backups:
     """See the module. One thing at a time: whoever holds it sees to that."""
 
     def __init__(
-        self, course: Course, engine: Engine, image: str, homes: Homes, clock: Callable[[], float] = time
+        self,
+        course: Course,
+        engine: Engine,
+        image: str,
+        homes: Homes,
+        *,
+        clock: Callable[[], float] = time,
+        cpu: float = 0.5,
     ) -> None:
+        """`cpu`: cores that it may keep busy; few while people work."""
         self.course = course
         self.table = table_of(course)
         self.homes = homes
         self._engine = engine
         self._clock = clock
         self._zone = ZoneInfo(course.time_zone)
-        self.helpers = Helpers(course, image, self.table.storage, f"{names.PREFIX}-{course.name}")
+        self.helpers = Helpers(course, image, self.table.storage, f"{names.PREFIX}-{course.name}", cpu)
 
     @property
     def own_subjects(self) -> tuple[Subject, ...]:

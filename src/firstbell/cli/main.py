@@ -16,6 +16,7 @@ from typer.exceptions import TyperException
 
 import firstbell
 from firstbell.cli import (
+    backup,
     bell,
     coursework,
     deploy,
@@ -37,6 +38,7 @@ from firstbell.cli.kernels import kernels
 from firstbell.cli.lock import lock
 from firstbell.cli.plan import plan
 from firstbell.cli.rehearse import rehearse
+from firstbell.cli.restore import restore
 from firstbell.cli.run import run as run_command
 from firstbell.cli.share import pull, push
 from firstbell.cli.show import Terminal
@@ -82,6 +84,8 @@ app.command("doctor")(doctor.doctor)
 app.add_typer(people.app, name="people")
 app.add_typer(bell.app, name="bell")
 app.add_typer(homes.app, name="homes")
+app.add_typer(backup.app, name="backup")
+app.command("restore")(restore)
 app.add_typer(nodes.app, name="nodes")
 app.add_typer(export.app, name="export")
 app.command("release")(coursework.release)

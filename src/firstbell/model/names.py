@@ -70,6 +70,8 @@ class Role(StrEnum):
     HOME_WAY = "homes"
     """A volume without files of its own: an engine's way to a home, or all of them, on a file server."""
     STATE = "state"
+    RESTORING = "restoring"
+    """An empty volume: the course is being brought back from its backups, and is not to be used before that is done."""
     SECRETS = "secrets"
     CERTIFICATES = "certificates"
     STATIC = "static"

@@ -29,7 +29,7 @@ from firstbell.plan.server import proxy_environment
 from firstbell.plan.services import PYTHON, Inputs, service_specs
 
 KEPT_VOLUMES = frozenset(
-    role.value for role in (Role.HOME, Role.MOVING, Role.STATE, Role.CERTIFICATES, Role.COURSEWORK)
+    role.value for role in (Role.HOME, Role.MOVING, Role.STATE, Role.CERTIFICATES, Role.COURSEWORK, Role.RESTORING)
 )
 """What `down` leaves: people's files, and what belongs to them."""
 

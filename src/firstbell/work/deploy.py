@@ -27,6 +27,7 @@ from firstbell.work.carry_out import act
 from firstbell.work.gather import gather, is_local, observe_course
 from firstbell.work.home_places import home_nodes
 from firstbell.work.lock import course_lock
+from firstbell.work.restore_course import refuse_half_restored
 from firstbell.work.show import Show, shown
 
 
@@ -62,6 +63,7 @@ async def up(engine: Engine, course: Course, show: Show) -> UpResult:
         inputs, steps = await plan_up(engine, course)
         _refuse_missing_store(course)
         await _refuse_taken_ports(engine, course)
+        await refuse_half_restored(engine, course)
         if course.engine.kind == "swarm":
             steps = await swarm.carry_out(cluster.as_cluster(engine), course, steps, show)
         else:
