@@ -34,7 +34,8 @@ def put_back(told: dict[str, Any]) -> dict[str, Any]:
     if not os.path.lexists(source):
         return {"missing": True}
     folder = _folder_for(home, Path(path).parent, told) if path else home
-    target = _free(folder / (Path(path).name if path else f"Earlier ({told['label']})"), str(told["label"]))
+    wanted = folder / (Path(path).name if path else f"Earlier ({told['label']})")
+    target = _free(wanted, str(told["label"]), is_folder=source.is_dir() and not source.is_symlink())
     _sweep(folder)
     draft = folder / f"{_DRAFT}{uuid.uuid4().hex}"
     try:
@@ -60,11 +61,11 @@ def _folder_for(home: Path, folder: Path, told: dict[str, Any]) -> Path:
     return place
 
 
-def _free(wanted: Path, label: str) -> Path:
+def _free(wanted: Path, label: str, *, is_folder: bool) -> Path:
     """The name itself, or the next one beside it that nothing has."""
     if not os.path.lexists(wanted):
         return wanted
-    stem, suffix = wanted.stem, wanted.suffix
+    stem, suffix = (wanted.name, "") if is_folder else (wanted.stem, wanted.suffix)
     beside = stem if stem.endswith(f"({label})") else f"{stem} ({label})"
     candidate, number = wanted.with_name(f"{beside}{suffix}"), 2
     while os.path.lexists(candidate):
