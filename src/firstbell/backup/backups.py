@@ -137,9 +137,14 @@ class Backups:
         engine = await self.homes.engine_of(Subject(Kind.STATE))
         return Keeper(self.helpers, engine, self.homes.engine_of, self._clock)
 
-    async def snapshots(self) -> tuple[Snapshot, ...]:
-        """Those of the course, the oldest first. Raises BackupFailed."""
-        found = await (await self.keeper()).snapshots()
+    async def snapshots(self, *, may_be_none: bool = False) -> tuple[Snapshot, ...]:
+        """Those of the course, the oldest first. Raises BackupFailed, unless `may_be_none` where no storage is."""
+        try:
+            found = await (await self.keeper()).snapshots()
+        except BackupFailed as error:
+            if may_be_none and error.trouble is Trouble.NO_REPOSITORY:
+                return ()
+            raise
         return tuple(one for one in found if one.course == self.course.name)
 
     async def back_up(self, tell: Tell, run: str = "") -> Made:

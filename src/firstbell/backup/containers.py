@@ -58,7 +58,17 @@ _WRITE = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "SETFCAP", "MKNOD")
 _OWN = ("CHOWN", "DAC_OVERRIDE", "FOWNER")
 _STORE = "DAC_OVERRIDE"
 """A directory of the machine may belong to anybody."""
-_RUN = 'set -a; . "$0"; exec nice -n 19 ionice -c 3 restic "$@"'
+_RUN = """\
+set -a; . "$0"
+if [ "$1" = restore ]; then
+    known="$(restic restore --help)"
+    # Later versions bring back holes, and attributes beyond a user's own, only where they are asked to.
+    case "$known" in *--sparse*) set -- "$@" --sparse ;; esac
+    case "$known" in *--include-xattr*) set -- "$@" --include-xattr='user.*' --include-xattr='system.posix_acl_*' \
+        --include-xattr=security.capability ;; esac
+fi
+exec nice -n 19 ionice -c 3 restic "$@"
+"""
 
 
 @dataclass(frozen=True, slots=True)

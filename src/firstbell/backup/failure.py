@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 from enum import StrEnum
@@ -113,8 +114,18 @@ def trouble_of(result: RunResult) -> Trouble:
 
 def failed(result: RunResult, storage: Storage, trouble: Trouble | None = None) -> BackupFailed:
     """The error of a restic that did not do it, with its last words, in which no secret stands."""
-    lines = [hidden(line, storage) for line in result.stderr.decode(errors="replace").splitlines() if line.strip()]
+    said = (_plain(line) for line in result.stderr.decode(errors="replace").splitlines())
+    lines = [hidden(line, storage) for text in said for line in text.splitlines() if line.strip()]
     return BackupFailed(trouble or trouble_of(result), storage.to, lines[-_LAST_LINES:])
+
+
+def _plain(line: str) -> str:
+    """What a line says; since 0.17 failures are JSON, too."""
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return line
+    return str(found.get("message") or line) if isinstance(found, dict) else line
 
 
 def hidden(text: str, storage: Storage) -> str:

@@ -151,14 +151,15 @@ async def _order(terminal: Terminal, course: Course, kind: What) -> Done:
 async def _snapshots(terminal: Terminal, course: Course) -> tuple[Snapshot, ...]:
     with Progressing(terminal) as show:
         async with engine_of(course) as engine, work.backups_of(engine, course, show.report) as backups:
-            return await backups.snapshots()
+            return await backups.snapshots(may_be_none=True)
 
 
 async def _status(terminal: Terminal, course: Course) -> tuple[Standing, int, dict[str, Any]]:
     with Progressing(terminal) as show:
         async with engine_of(course) as engine, work.backups_of(engine, course, show.report) as backups:
             stands = await work.stands(backups, time.time())
-            return stands, await backups.stored_bytes(), await work.orders(engine, course)
+            stored = await backups.stored_bytes() if stands.snapshots else 0
+            return stands, stored, await work.orders(engine, course)
 
 
 async def _plan(terminal: Terminal, course: Course) -> list[str]:

@@ -75,7 +75,8 @@ def lines_of(
     else:
         age = ago(time.time() - stands.time)
         yield f"Last complete backup: {moment(stands.time, zone)}, {age} ago.", "green" if stands.is_well else "red"
-    yield f"{stands.good} of {stands.subjects} have a good one ({plural(stands.subjects - 1, 'home')} at most).", ""
+    parts = "each home, the hub's state, the coursework"
+    yield f"{stands.good} of {stands.subjects} parts have a good one ({parts}).", ""
     if stands.late:
         named = ", ".join(words_of(one) for one in stands.late[:_NAMED])
         more = f" and {len(stands.late) - _NAMED} more" if len(stands.late) > _NAMED else ""

@@ -150,4 +150,4 @@ async def orders(engine: Engine, course: Course) -> dict[str, Any]:
 async def stands(backups: Backups, now: float) -> Standing:
     """How the backups stand at this moment. Raises BackupFailed."""
     subjects = (*await backups.homes.subjects(), *backups.own_subjects)
-    return standing(await backups.snapshots(), subjects, backups.course.name, backups.table.every, now)
+    return standing(await backups.snapshots(may_be_none=True), subjects, backups.course.name, backups.table.every, now)
