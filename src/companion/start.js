@@ -3,6 +3,7 @@
 import { Buttons } from './button.js';
 import { Dialogs } from './dialogs.js';
 import { HandIn } from './handin.js';
+import { Home } from './home.js';
 import { Idle } from './idle.js';
 import { Notes } from './notes.js';
 import { service, shared } from './shared.js';
@@ -11,7 +12,9 @@ import { pause, Talk } from './talk.js';
 import { address, timed } from './words.js';
 
 const EVERY = 30_000;
-const COMMANDS = ['firstbell:hand-in', 'firstbell:receipts', 'firstbell:coursework', 'firstbell:keep', 'firstbell:home'];
+const COMMANDS = [
+  'firstbell:hand-in', 'firstbell:receipts', 'firstbell:coursework', 'firstbell:keep', 'firstbell:room', 'firstbell:home'
+];
 const SHOWS = 'apputils:display-notifications';
 const NOTHING = { messages: [], assignments: [], links: {}, memory: {} };
 
@@ -28,6 +31,7 @@ export async function start(app) {
   page.notes = new Notes(apputils, dialogs, talk);
   page.handIn = new HandIn(app, apputils, dialogs, talk, () => page.news, () => void look(page));
   page.idle = new Idle(app, apputils, dialogs, talk, () => look(page));
+  page.home = new Home(apputils, dialogs, talk, () => look(page));
   commands(page);
   const bar = await service(app, '@jupyterlab/statusbar', 'IStatusBar');
   page.status = new Status(apputils, widgets, bar, () => void app.commands.execute('firstbell:receipts'));
@@ -53,13 +57,14 @@ async function look(page) {
     page.idle.unanswered(question);
     page.news = { ...page.news, away: true };
   } else if (answer.away) {
-    page.news = { ...page.news, away: true, memory: answer.memory }; // what was known stays
+    page.news = { ...page.news, away: true, memory: answer.memory, home: answer.home }; // what was known stays
   } else {
     page.news = { ...NOTHING, ...Object.fromEntries(Object.entries(answer).filter(([, value]) => value !== null)) };
     page.news.assignments = timed(page.news.assignments, Date.now());
     page.notes.show(page.news.messages);
     page.idle.show(page.news.idle);
   }
+  page.home.show(answer.home);
   page.status.show(page.news);
   page.buttons.look();
   page.app.commands.notifyCommandChanged();
@@ -68,7 +73,7 @@ async function look(page) {
 
 function commands(page) {
   const { app } = page;
-  const [handIn, receipts, coursework, keep, home] = COMMANDS;
+  const [handIn, receipts, coursework, keep, room, home] = COMMANDS;
   const some = () => page.news.assignments.length > 0;
   app.commands.addCommand(handIn, {
     label: () => {
@@ -88,6 +93,11 @@ function commands(page) {
     label: 'Keep Running Until…',
     isVisible: () => page.idle.canKeep(),
     execute: () => page.idle.keep()
+  });
+  app.commands.addCommand(room, {
+    label: 'What Takes the Room in My Home…',
+    isVisible: () => page.home.isKnown(),
+    execute: () => page.home.open()
   });
   for (const [command, label, link] of [[coursework, 'Coursework Page', 'coursework'], [home, 'My Page', 'home']]) {
     const url = () => address(page.news.links[link] ?? 'none:', document.location.href);

@@ -20,22 +20,25 @@ export class Status {
   show(news) {
     const memory = news.memory ?? {};
     const due = next(news.assignments, Date.now());
+    const home = news.home && !['ok', 'again', undefined].includes(news.home.level) ? news.home : null;
     const parts = [
       memory.used ? `Mem ${sizes(memory)}` : '',
+      home ? `Home ${home.used}` : '',
       due ? `${due.name} due in ${left(due.until - Date.now())}` : ''
     ].filter(Boolean);
     this._item.node.textContent = parts.join(' · ');
     this._item.node.title = [
+      home ? home.words : '',
       memory.used ? 'Memory that your server and its notebooks use' : '',
       due ? `${due.name} is due ${due.due}` : '',
       news.away ? 'The hub does not answer at the moment: messages and hand-ins have to wait.' : ''
     ].filter(Boolean).join('\n');
-    this._warn(memory);
+    this._warn(memory, Boolean(home) && home.level !== 'near');
   }
 
-  _warn(memory) {
+  _warn(memory, full) {
     const share = memory.limit ? memory.used / memory.limit : 0;
-    this._item.node.style.color = share > NEARLY ? 'var(--jp-error-color1)' : '';
+    this._item.node.style.color = share > NEARLY || full ? 'var(--jp-error-color1)' : '';
     if (share > NEARLY && !this._warned) {
       const words = `Memory is nearly full: ${sizes(memory)}. A notebook that needs more is ended. ` +
         'Shut down those that you do not need.';

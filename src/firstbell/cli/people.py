@@ -55,9 +55,9 @@ def list_(course: CourseArgument = HERE, json: JsonOption = False) -> None:
         return
     words = {True: "running", False: "", None: ""}
     terminal.table(
-        ("username", "name", "e-mail", "role", "section", "state", "server", "last seen"),
+        ("username", "name", "e-mail", "role", "section", "state", "server", "home", "last seen"),
         [
-            (p.username, p.name, p.email, p.role, p.section, p.state, words[p.running], _moment(p.last_seen))
+            (p.username, p.name, p.email, p.role, p.section, p.state, words[p.running], p.home, _moment(p.last_seen))
             for p in lines
         ],
     )

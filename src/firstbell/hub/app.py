@@ -40,6 +40,8 @@ from firstbell.hub.figures_access import FIGURES, FiguresPage, forget_old_tokens
 from firstbell.hub.figures_ask import PATH as FIGURES_PATH
 from firstbell.hub.formgrader import FORMGRADER, Formgrader
 from firstbell.hub.formgrader_access import is_offered, service_token
+from firstbell.hub.home_uses import FILE as HOME_USES
+from firstbell.hub.home_uses import HomeUses
 from firstbell.hub.homes import Store
 from firstbell.hub.hub_tables import database_of, is_postgresql, refuse_unreachable
 from firstbell.hub.idle import IDLE, IdleCare, uses_of
@@ -286,6 +288,7 @@ class FirstbellHub(JupyterHub):
             homes=homes,
             bells=bells,
             acts=ActsBook(self._places.state / acts.FILE),
+            home_uses=HomeUses(self._places.state / HOME_USES, store.has_home),
             uses=uses_of(course, store, lambda: self.context),
             cluster=cluster,
             coursework=counter,

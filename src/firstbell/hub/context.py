@@ -11,6 +11,7 @@ from firstbell.hub.bell_book import BellBook
 from firstbell.hub.cluster import Cluster
 from firstbell.hub.coursework_counter import Counter
 from firstbell.hub.coursework_openings import Openings
+from firstbell.hub.home_uses import HomeUses
 from firstbell.hub.homes import Store
 from firstbell.hub.machine import Machine
 from firstbell.hub.notebooks import Notebooks
@@ -54,6 +55,8 @@ class HubContext:
     """What staff did, and what people are told."""
     presence: Presence = field(default_factory=Presence)
     notebooks: Notebooks = field(default_factory=Notebooks)
+    home_uses: HomeUses = field(default_factory=HomeUses)
+    """What homes held when their servers last told."""
     standbys: Standbys = field(default_factory=Standbys)
     uses: Uses = field(default_factory=lambda: Uses(lambda _: NEVER))
     """When each server that runs was last used."""

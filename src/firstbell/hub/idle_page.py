@@ -2,7 +2,7 @@
 
 | request below `/hub/api/companion`, with a server's own token | answer |
 |---|---|
-| `POST /use` `{"age": 12.5, "busy": "kernel", "notebooks": [], "terminals": 0}` | `{"next": 60}` |
+| `POST /use` `{"age": 12.5, "busy": "kernel", "notebooks": [], "terminals": 0, "home": {}}` | `{"next": 60}` |
 | `POST /idle` `{"still": true}` or `{"keep": 3600}` | how it stands from then on, as `idle` of `GET` has it |
 
 `/hub/idle` is the same for people whose Jupyter has no companion.
@@ -17,9 +17,13 @@ from typing import Any
 from tornado import web
 
 from firstbell.hub.companion import COMPANION, CompanionHandler
+from firstbell.hub.context import HubContext
 from firstbell.hub.idle import IDLE, IdleCare
+from firstbell.hub.memory_page import LIMIT
 from firstbell.hub.pages import SmallForm
+from firstbell.hub.record_write import New
 from firstbell.hub.server_owner import ServerOwners
+from firstbell.plan.home_quota import Fullness, home_stand
 
 IDLE_PAGE = "idle"
 
@@ -29,11 +33,25 @@ class UseHandler(CompanionHandler):
 
     def post(self) -> None:
         """When the next word is wanted."""
+        told = self.told()
+        note_home(self.firstbell, self.user, told.get("home"))
         try:
-            answer = care_of(self).word(self.user, self.told())
+            answer = care_of(self).word(self.user, told)
         except ValueError as error:
             raise web.HTTPError(400, str(error)) from None
         self.finish(json.dumps(answer))
+
+
+def note_home(context: HubContext, user: str, told: object) -> None:
+    """How full the home is; that it holds more than it may, or takes no more, comes into the record once."""
+    homes = context.course.homes
+    before, use = context.home_uses.take(user, told)
+    if use is None:
+        return
+    was = home_stand(before, homes).fullness if before else Fullness.OK
+    stand = home_stand(use, homes)
+    if stand.fullness is not was and stand.fullness in {Fullness.OVER, Fullness.FULL}:
+        context.usage.note(New(LIMIT, "home", whom=user, words=f"{stand.fullness}: {stand.used}"))
 
 
 class IdleHandler(CompanionHandler):

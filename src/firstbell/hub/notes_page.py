@@ -10,17 +10,20 @@ from tornado import web
 from firstbell.hub.idle import IDLE
 from firstbell.hub.notes import number
 from firstbell.hub.pages import Page, Route, SmallForm
+from firstbell.plan.home_quota import home_stand
 
 
 class HomePage(HomeHandler, Page):
-    """`/hub/home`: as JupyterHub's, with what staff tell this person, and how long their server runs."""
+    """`/hub/home`: as JupyterHub's, with what this person is told and how server and home stand."""
 
     @property
     def template_namespace(self) -> dict[str, Any]:
-        """As every page's, with how one's own server stands."""
+        """As every page's, with how one's own server and home stand."""
         user, care = self.current_user, self.settings.get(IDLE)
+        use = self.firstbell.home_uses.of(user.name) if user else None
         return super().template_namespace | {
-            "stands": care.stands(user.name) if care and user and user.spawner.ready else None
+            "my_home": home_stand(use, self.course.homes) if use else None,
+            "stands": care.stands(user.name) if care and user and user.spawner.ready else None,
         }
 
 

@@ -2,7 +2,7 @@
 
 | verb | arguments | answer |
 |---|---|---|
-| `list` | | all: name, role, `state` (`new`, `invited`, `expired`, `joined`, `prepared`), `running`, `last_seen` |
+| `list` | | name, role, `state` (`new`, `invited`, `expired`, `joined`, `prepared`), `home`, `running`, `last_seen` |
 | `invite` | user names | new personal links: `username`, `name`, `email`, `link`, `expires` |
 | `reset` | user names | the same, and password and sessions are void at once |
 | `forget-home` | a user name | that their home was deleted on purpose: the next start makes a new one |
@@ -23,11 +23,14 @@ from firstbell.errors import CourseFileError, StartFailed
 from firstbell.hub import acts, bell_tables
 from firstbell.hub.acts import ActsBook
 from firstbell.hub.control_io import HubFiles
+from firstbell.hub.home_uses import FILE as HOME_USES
+from firstbell.hub.home_uses import read_home_uses
 from firstbell.hub.hub_tables import database_of, rows
 from firstbell.hub.people import Invitation
 from firstbell.hub.roster_file import RosterFile
 from firstbell.model import runtime
 from firstbell.model.roster import Person, PersonRole
+from firstbell.plan.home_quota import Fullness, HomeUse, home_stand
 
 _ORDER_DEADLINE = 50.0
 
@@ -81,6 +84,7 @@ def person_of(hub: HubFiles, username: str) -> Person:
 def list_people(hub: HubFiles) -> list[dict[str, Any]]:
     """Roster and staff, or the seats of a seminar, with how far each has come."""
     invitations, joined, seen = hub.store.invitations(), hub.store.with_password(), _seen(hub)
+    uses = read_home_uses(hub.state / HOME_USES)
     rows = [
         {
             "username": person.username,
@@ -89,6 +93,7 @@ def list_people(hub: HubFiles) -> list[dict[str, Any]]:
             "role": person.role.value,
             "section": person.section,
             "state": "joined" if person.username in joined else _state(invitations.get(person.username)),
+            "home": _home(hub, uses.get(person.username)),
             **seen.get(person.username, _NEVER_SEEN),
         }
         for person in people_of(hub)
@@ -103,12 +108,21 @@ def list_people(hub: HubFiles) -> list[dict[str, Any]]:
             "role": "student",
             "section": "",
             "state": "prepared" if name in prepared else "joined",
+            "home": _home(hub, uses.get(name)),
             **facts,
         }
         for name, facts in sorted(seen.items())
         if name not in listed and hub.course.access.login != "roster"
     ]
     return rows + others
+
+
+def _home(hub: HubFiles, use: HomeUse | None) -> str:
+    """What it held when its server last told; with how full it is where that matters."""
+    if use is None:
+        return ""
+    stand = home_stand(use, hub.course.homes)
+    return stand.used + (f" ({stand.fullness})" if stand.fullness is not Fullness.OK else "")
 
 
 def _prepared(hub: HubFiles) -> set[str]:

@@ -12,6 +12,7 @@ from jupyterhub import orm
 from firstbell.hub.context import HubContext
 from firstbell.hub.wall_rows import Facts
 from firstbell.model.roster import Person, PersonRole, Roster
+from firstbell.plan.home_quota import home_stand
 
 _LONGEST_WORDS = 200
 _NOBODY = Person("")
@@ -43,9 +44,14 @@ class Gatherer:
             "name": person.name,
             "section": person.section,
             "role": PersonRole.INSTRUCTOR if is_owner else person.role,
+            "home": self._home(name),
             "seen": seen.replace(tzinfo=UTC).timestamp() if seen else None,
         }
         return Facts(**known, **self._of_server(name, spawner, is_prepared=is_prepared)) if spawner else Facts(**known)
+
+    def _home(self, name: str) -> str:
+        use = self._context.home_uses.of(name)
+        return home_stand(use, self._context.course.homes).staff if use else ""
 
     def _of_server(self, name: str, spawner: Any, *, is_prepared: bool) -> dict[str, Any]:
         pending = spawner.pending or ""

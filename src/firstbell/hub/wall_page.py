@@ -23,6 +23,7 @@ from firstbell.hub.wall import Wall
 from firstbell.hub.wall_gather import Gatherer
 from firstbell.hub.wall_rows import Row, State, count_states, in_order, matches
 from firstbell.model.roster import Person
+from firstbell.plan.home_quota import home_stand
 
 WALL = "firstbell_wall"
 """Where the tornado settings have the wall,"""
@@ -121,7 +122,11 @@ class PersonPage(WallPage):
             raise web.HTTPError(404, f"There is no {username} any more.")
         acts = self.firstbell.acts.acts(user.name, newest=50)
         measured = self._measured(user.spawner.containers[-1])
-        await self.show("person.html", row=row, acts=acts, words=WORDS, longest=LONGEST_MESSAGE, measured=measured)
+        use = self.firstbell.home_uses.of(user.name)
+        home = home_stand(use, self.course.homes) if use else None
+        await self.show(
+            "person.html", row=row, acts=acts, words=WORDS, longest=LONGEST_MESSAGE, measured=measured, my_home=home
+        )
 
     def _measured(self, container: str) -> str:
         """When its memory was, in words; empty where it was not."""

@@ -67,6 +67,8 @@ class Facts:
     """The node of their server, if that does not answer."""
     notebook: str = ""
     """The path of the notebook that they used last."""
+    home: str = ""
+    """That the home holds more than it may, or takes no more; empty else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +151,7 @@ def _state(facts: Facts, memory: int | None, limit: int, now: float) -> tuple[St
         return State.STOPPING, ""
     if facts.runs:
         return _running(facts, memory, limit, now)
-    return (State.FAILING, facts.failure) if facts.failure else (State.ABSENT, "")
+    return (State.FAILING, facts.failure) if facts.failure else (State.ABSENT, facts.home)
 
 
 def _running(facts: Facts, memory: int | None, limit: int, now: float) -> tuple[State, str]:
@@ -160,7 +162,7 @@ def _running(facts: Facts, memory: int | None, limit: int, now: float) -> tuple[
     if facts.is_prepared:
         return State.PREPARED, ""
     is_idle = facts.seen is not None and now - facts.seen >= IDLE_AFTER
-    return (State.IDLE if is_idle else State.IN), ""
+    return (State.IDLE if is_idle else State.IN), facts.home
 
 
 def _stepped(memory: int | None, limit: int) -> int | None:

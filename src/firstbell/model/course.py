@@ -46,6 +46,8 @@ def _inside_home(path: str) -> str:
     return path
 
 
+LEAST_QUOTA, LEAST_FILES = 16 * 1024**2, 200
+"""What a home may be limited to, in bytes and files: with less nobody could work."""
 LEAST_MEMORY_FOR_WARM_KERNELS = 512 * 1024**2
 """Bytes of a server; with less, what waits would be missed where people work."""
 
@@ -240,6 +242,24 @@ class Homes(Table):
         '"nfs://server/export?options" keeps a folder per person on a file server, mounted by the engine itself.',
         examples=["/srv/homes"],
     )
+    quota: Annotated[Bytes, Field(ge=0)] = Field(
+        0,
+        description="What one home may hold; 0 is no limit. Its person is told at 80 % and at 100 %, staff see it. "
+        "Where the file system has project quotas (XFS or ext4, mounted with prjquota) nothing more fits; elsewhere "
+        "nothing keeps anybody from more.",
+        examples=["2G"],
+    )
+    files: Annotated[int, Field(ge=0)] = Field(
+        0, description="The same in files and folders (inodes); 0 is no limit.", examples=[200_000]
+    )
+
+    @model_validator(mode="after")
+    def _room_to_work(self) -> Homes:
+        if 0 < self.quota < LEAST_QUOTA:
+            raise ValueError(f"quota is below {LEAST_QUOTA // 1024**2}M: Jupyter's own files would fill it")
+        if 0 < self.files < LEAST_FILES:
+            raise ValueError(f"files is below {LEAST_FILES}: Jupyter's own files would fill it")
+        return self
 
     @model_validator(mode="after")
     def _known_store(self) -> Homes:

@@ -19,7 +19,7 @@ def parse_bytes(value: object) -> int:
         return value
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)i?B?", str(value).strip(), re.IGNORECASE)
     if not match:
-        raise ValueError(f'"{value}" is no amount of memory; write for example "512M" or "2G"')
+        raise ValueError(f'"{value}" is no amount of memory or disk; write for example "512M" or "2G"')
     return int(float(match[1]) * _UNITS[match[2].upper()])
 
 

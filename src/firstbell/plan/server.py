@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from firstbell.model import names
 from firstbell.model.container import ContainerSpec, File, Limits, frozen
-from firstbell.model.course import Course, Server
+from firstbell.model.course import Course, Homes, Server
 from firstbell.model.names import Role
 from firstbell.model.network import Network
 from firstbell.model.runtime import (
@@ -162,8 +162,14 @@ def server_settings(inputs: ServerInputs) -> dict[str, Any]:
         "title": inputs.course.shown_title,
         **({"static": dict(inputs.static)} if inputs.static else {}),
         "warm_kernels": warm_kernels(server, inputs.kernel_at_start),
+        **_quota(inputs.course.homes),
         **_lease(inputs),
     }
+
+
+def _quota(homes: Homes) -> dict[str, Any]:
+    told = {"home_size": homes.quota, "home_files": homes.files}
+    return {name: limit for name, limit in told.items() if limit}
 
 
 def _lease(inputs: ServerInputs) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from jupyter_server import serverapp
 from jupyter_server.serverapp import ServerApp
 from tornado import httpserver
 
-from . import events, lean, prompt
+from . import events, home_walk, lean, prompt, rescue
 from .packages import Packages
 from .settings import Told
 from .warm import PAGE_SECONDS, Warm
@@ -63,6 +63,13 @@ class QuickServerApp(ServerApp):  # type: ignore[misc,unused-ignore]
         """Path of the page that the settings put in the place of the interface's own, or an empty string."""
         raise NotImplementedError
 
+    def has_room(self) -> bool:
+        """Whether the home has room for what is deleted, too."""
+        try:
+            return rescue.VARIABLE not in os.environ and not home_walk.disk_of(os.path.expanduser("~")).is_full
+        except OSError:
+            return True
+
     def serving(self, seconds: float) -> None:
         """Called when the server answers, ``seconds`` after its process was started."""
 
@@ -87,6 +94,7 @@ class QuickServerApp(ServerApp):  # type: ignore[misc,unused-ignore]
         if not own and self.packages.python != sys.executable:
             self.kernel_spec_manager_class = _kernel_specs(self.packages.python)
         super().init_configurables()
+        rescue.delete_for_good(self.contents_manager, self.has_room)
 
     def init_event_logger(self) -> None:
         with events.later_in(serverapp):
@@ -123,6 +131,8 @@ class QuickServerApp(ServerApp):  # type: ignore[misc,unused-ignore]
         """What JupyterLab and Notebook read from their page."""
         self.warm.page_shown()
         self._expect_a_notebook()
+        if config.get("delete_to_trash") and not self.has_room():
+            config["delete_to_trash"] = False  # so that Lab asks whether it may delete, not whether it may move
         off = {*config.get("disabledExtensions", ()), _NEWS}
         if "jupyter_lsp" not in self.extension_manager.extensions:
             # Its half in the page would only ask in vain for the half that `lean` leaves out.

@@ -16,6 +16,7 @@ from jupyter_server.base.handlers import APIHandler
 from tornado import web
 
 from . import companion_page, room
+from .home_watch import HomeWatch
 from .hub import Hub, HubTrouble
 from .settings import Settings
 from .used import Watch
@@ -29,8 +30,9 @@ _TASK = re.compile(r"[A-Za-z0-9_-]{1,64}")
 class _Talk(APIHandler):  # type: ignore[misc,unused-ignore]
     _track_activity = False  # a page that only looks uses nothing
 
-    def initialize(self, hub: Hub, settings: Settings, watch: Watch) -> None:
+    def initialize(self, hub: Hub, settings: Settings, watch: Watch, home: HomeWatch | None = None) -> None:
         self.hub = hub
+        self.home = home
         self.told = settings
         self.watch = watch
 
@@ -98,7 +100,8 @@ class News(_Talk):
         except HubTrouble as trouble:
             self.log.debug("firstbell: %s", trouble.message)
             away = True
-        self.answer(200, {**answer, "own": True, "away": away, "memory": memory(answer)})
+        home = self.home.for_owner() if self.home else {}
+        self.answer(200, {**answer, "own": True, "away": away, "memory": memory(answer), "home": home})
 
 
 class Read(_Talk):
@@ -128,6 +131,19 @@ class Idle(_Talk):
         if isinstance(seconds, bool) or not isinstance(seconds, int) or not 0 <= seconds < 2**31:
             raise web.HTTPError(400, "For how long is missing.")
         await self.pass_on("POST", "/companion/idle", {"keep": seconds})
+
+
+class MakeRoom(_Talk):
+    """``firstbell/companion/make-room``: the owner's trash and caches are emptied."""
+
+    @web.authenticated
+    async def post(self) -> None:
+        self.need_owner()
+        if self.home is None:
+            raise web.HTTPError(404)
+        self.note_use()
+        await self.home.make_room()
+        self.answer(200, self.home.for_owner())
 
 
 class HandIn(_Talk):
@@ -184,14 +200,15 @@ def memory(answer: dict[str, Any]) -> dict[str, int]:
     return found
 
 
-def install(app: web.Application, hub: Hub, settings: Settings, watch: Watch) -> None:
+def install(app: web.Application, hub: Hub, settings: Settings, watch: Watch, home: HomeWatch | None = None) -> None:
     """Adds the handlers below the server's prefix."""
     base = re.escape(settings.prefix + "firstbell/companion")
-    told = {"hub": hub, "settings": settings, "watch": watch}
+    told = {"hub": hub, "settings": settings, "watch": watch, "home": home}
     handlers: list[Any] = [
         (base, News, told),
         (base + "/read", Read, told),
         (base + "/idle", Idle, told),
+        (base + "/make-room", MakeRoom, told),
         (base + "/hand-in", HandIn, told),
         (base + r"/[0-9a-f]{32}\.js", Script),
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import random
 import time
@@ -10,6 +11,7 @@ from datetime import datetime, timezone
 from typing import Any, Awaitable, Callable, Mapping
 
 from . import used
+from .home_watch import HomeWatch
 from .hub import Hub, HubTrouble, Refused
 from .settings import Settings
 
@@ -103,7 +105,9 @@ async def keep_reporting(app: Any, hub: Hub, settings: Settings) -> None:
         await asyncio.sleep(settings.activity_interval * random.uniform(0.9, 1.1))
 
 
-async def keep_telling_use(app: Any, hub: Hub, settings: Settings, watch: used.Watch) -> None:
+async def keep_telling_use(
+    app: Any, hub: Hub, settings: Settings, watch: used.Watch, home: HomeWatch | None = None
+) -> None:
     """Tells the hub how long the server has not been used, whenever the hub wants to know, until cancelled.
 
     The hub ends an idle server in answer to such a word, and to no other.
@@ -112,7 +116,10 @@ async def keep_telling_use(app: Any, hub: Hub, settings: Settings, watch: used.W
         pause = settings.activity_interval
         try:
             paths = [path for _, _, path in sorted(await _notebooks(app), reverse=True)]
-            status, answer = await hub.call("POST", "/companion/use", used.word(app, watch, paths).as_json())
+            told = used.word(app, watch, paths).as_json()
+            if home is not None and (of_home := home.for_hub()):
+                told["home"] = of_home
+            status, answer = await hub.call("POST", "/companion/use", told)
             wanted = answer.get("next") if status == 200 else None
             if isinstance(wanted, (int, float)) and wanted > 0:
                 pause = min(pause, max(SHORTEST_PAUSE, wanted))
@@ -121,7 +128,18 @@ async def keep_telling_use(app: Any, hub: Hub, settings: Settings, watch: used.W
             app.log.debug("firstbell: use could not be told, trying again: %s", trouble)
         except Exception:  # an extension's odd activity time, say: the next round is another chance
             app.log.exception("firstbell: use could not be told")
-        await asyncio.sleep(pause * random.uniform(1.0, 1.05))
+        await _until_news(home, pause * random.uniform(1.0, 1.05))
+
+
+async def _until_news(home: HomeWatch | None, seconds: float) -> None:
+    """Or so many seconds."""
+    if home is None:
+        await asyncio.sleep(seconds)
+        return
+    with contextlib.suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(home.news.wait(), seconds)
+        await asyncio.sleep(SHORTEST_PAUSE)
+    home.news.clear()
 
 
 def _aware(moment: datetime) -> datetime:

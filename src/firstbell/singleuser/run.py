@@ -6,12 +6,11 @@ import os
 import signal
 import socket
 import sys
-import tempfile
 import time
 import warnings
 from typing import Any
 
-from . import content, lean, packages, remembered, settings, standby, start_hook
+from . import content, lean, packages, remembered, rescue, settings, standby, start_hook
 from .stops import EX_CANTCREAT, EX_CONFIG, EX_UNAVAILABLE, Stop
 
 
@@ -52,6 +51,7 @@ def _run(began: float) -> int:
     listener = None if by_start else _listen(told.ip, told.port)
     for line in content.deliver(told.project, home).lines():
         print(f"firstbell: {line}", file=sys.stderr)
+    rescue.begin(home)
     ways = _packages(home)
     _environment(told, ways)
     os.chdir(home)
@@ -135,7 +135,7 @@ def _environment(told: settings.Told, ways: packages.Packages) -> None:
     os.environ.update(ways.env)
     if "JUPYTER_RUNTIME_DIR" not in os.environ:
         # Connection files are of this container's processes: no leftovers in the home, no file server in between.
-        os.environ["JUPYTER_RUNTIME_DIR"] = tempfile.mkdtemp(prefix="jupyter-runtime-")
+        os.environ["JUPYTER_RUNTIME_DIR"] = rescue.scratch("jupyter-runtime-")
     for name in ("JUPYTER_TOKEN", "JUPYTER_TOKEN_FILE", "JUPYTERHUB_SERVICE_URL"):
         os.environ.pop(name, None)
 

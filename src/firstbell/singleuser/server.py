@@ -17,6 +17,8 @@ from traitlets.config import Config
 from . import __version__, companion_page, companion_talk, memory_watch, remembered, reports, static_files, used, xsrf
 from .app import QuickServerApp
 from .auth import HubAuthorizer, HubIdentityProvider
+from .home_room import Quota
+from .home_watch import HomeWatch
 from .hub import Hub
 from .login import Login, cookie_secret
 from .packages import Packages
@@ -63,6 +65,8 @@ class HubServerApp(QuickServerApp):
     def init_configurables(self) -> None:
         super().init_configurables()
         self.hub = Hub(self.settings)
+        quota = Quota(self.settings.home_size, self.settings.home_files)
+        self.home = HomeWatch(os.path.expanduser("~"), quota, self.log)
         login = Login(self.settings, self.hub)
         self.provider = cast("Any", self.identity_provider)
         self.provider.bind(login)
@@ -75,7 +79,7 @@ class HubServerApp(QuickServerApp):
         super().init_webapp()
         self.watch = used.Watch()
         used.heed_pages(self.watch, APIHandler)
-        companion_talk.install(self.web_app, self.hub, self.settings, self.watch)
+        companion_talk.install(self.web_app, self.hub, self.settings, self.watch, self.home)
         _secure(self.web_app, self.settings)
         self.web_app.find_handler = _within(  # type: ignore[method-assign]
             self.web_app, self.settings.prefix, self.web_app.settings["default_url"], self._is_stranger
@@ -97,8 +101,12 @@ class HubServerApp(QuickServerApp):
             spawn(reports.announce(self.hub, self.settings, facts, self.log)),
             spawn(reports.keep_reporting(self, self.hub, self.settings)),
             spawn(memory_watch.MemoryWatch(self).keep_looking(self.hub, self.settings)),
-            spawn(reports.keep_telling_use(self, self.hub, self.settings, self.watch)),
+            spawn(self.home.keep_looking()),
+            spawn(reports.keep_telling_use(self, self.hub, self.settings, self.watch, self.home)),
         ]
+
+    def has_room(self) -> bool:
+        return self.home.has_room()
 
     async def _cleanup(self) -> None:
         for task in getattr(self, "reporters", []):

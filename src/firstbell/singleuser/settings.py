@@ -62,6 +62,8 @@ class Settings:
     lease: float = 0.0  #: seconds for which the server goes on without a word of its hub; 0 is for ever
     lease_url: str = ""
     beside_hub: bool = False  #: whether the hub is on the same machine
+    home_size: int = 0  #: bytes that the home may hold; 0 is no limit
+    home_files: int = 0
 
     @property
     def hub_prefix(self) -> str:
@@ -157,6 +159,8 @@ def parse(raw: Any, path: str) -> Settings:
             static=raw["static"] if isinstance(raw.get("static"), dict) else {},
             lease=float(raw.get("lease") or 0),
             beside_hub=raw.get("beside_hub") is True,
+            home_size=int(raw.get("home_size") or 0),
+            home_files=int(raw.get("home_files") or 0),
             **_from_env(env),
             **own,
         )

@@ -35,6 +35,8 @@ class PersonLine:
     """`new`, `invited`, `expired`, `joined`; `prepared` is a seat that a bell made and nobody has."""
     running: bool | None = None
     last_seen: str | None = None
+    home: str = ""
+    """What it held when its server last told, and how full it is where that matters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ def _line(person: Person, row: dict[str, Any] | None) -> PersonLine:
         facts.get("state", ""),
         facts.get("running"),
         facts.get("last_seen"),
+        facts.get("home", ""),
     )
 
 

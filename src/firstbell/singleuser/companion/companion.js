@@ -311,6 +311,58 @@ context.saveState.disconnect(note);
 }
 return good;
 }
+const ALARMS = { near: 'warning', over: 'error', full: 'error', rescue: 'error', again: 'success' };
+class Home {
+constructor(apputils, dialogs, talk, look) {
+this._apputils = apputils;
+this._dialogs = dialogs;
+this._talk = talk;
+this._look = look;
+this._news = {};
+this._level = 'ok';
+this._toast = '';
+}
+show(news) {
+this._news = news ?? {};
+const level = this._news.level ?? this._level;
+if (level === this._level) {
+return;
+}
+this._level = level;
+this._dismiss();
+const alarm = ALARMS[level];
+if (alarm) {
+const actions = level === 'again' ? [] : [{ label: 'What takes the room', callback: () => void this.open() }];
+const options = { autoClose: false, actions };
+const [first] = this._news.words.split('. ');
+this._toast = this._apputils.Notification.emit(first, alarm, options);
+}
+}
+isKnown() {
+return Boolean(this._news.used);
+}
+async open() {
+const { used, parts = [], spare, words } = this._news;
+const list = parts.map(([name, size, files]) => `${name} · ${size}${files > 1 ? ` · ${files} files` : ''}`);
+const texts = [words || `Your home holds ${used}.`, list.join('\n')].filter(Boolean);
+const empty = `Empty trash and caches (${spare})`;
+const pressed = await this._dialogs.ask('Your home', texts, spare ? [empty, 'Close'] : ['Close']);
+if (pressed !== empty) {
+return;
+}
+const { status, answer } = await this._talk.ask('/make-room', {});
+if (status !== 200) {
+this._apputils.Notification.emit(answer.message ?? 'That could not be done.', 'error', { autoClose: false });
+}
+await this._look();
+}
+_dismiss() {
+if (this._toast) {
+this._apputils.Notification.dismiss(this._toast);
+this._toast = '';
+}
+}
+}
 const SIGNS = ['pointerdown', 'keydown', 'wheel', 'touchstart', 'paste'];
 class Idle {
 constructor(app, apputils, dialogs, talk, look) {
@@ -481,21 +533,24 @@ bar?.registerStatusItem('@firstbell/companion:status', { item: this._item, align
 show(news) {
 const memory = news.memory ?? {};
 const due = next(news.assignments, Date.now());
+const home = news.home && !['ok', 'again', undefined].includes(news.home.level) ? news.home : null;
 const parts = [
 memory.used ? `Mem ${sizes(memory)}` : '',
+home ? `Home ${home.used}` : '',
 due ? `${due.name} due in ${left(due.until - Date.now())}` : ''
 ].filter(Boolean);
 this._item.node.textContent = parts.join(' · ');
 this._item.node.title = [
+home ? home.words : '',
 memory.used ? 'Memory that your server and its notebooks use' : '',
 due ? `${due.name} is due ${due.due}` : '',
 news.away ? 'The hub does not answer at the moment: messages and hand-ins have to wait.' : ''
 ].filter(Boolean).join('\n');
-this._warn(memory);
+this._warn(memory, Boolean(home) && home.level !== 'near');
 }
-_warn(memory) {
+_warn(memory, full) {
 const share = memory.limit ? memory.used / memory.limit : 0;
-this._item.node.style.color = share > NEARLY ? 'var(--jp-error-color1)' : '';
+this._item.node.style.color = share > NEARLY || full ? 'var(--jp-error-color1)' : '';
 if (share > NEARLY && !this._warned) {
 const words = `Memory is nearly full: ${sizes(memory)}. A notebook that needs more is ended. ` +
 'Shut down those that you do not need.';
@@ -505,7 +560,9 @@ this._warned = share > NEARLY || (this._warned && share > AGAIN);
 }
 }
 const EVERY = 30_000;
-const COMMANDS = ['firstbell:hand-in', 'firstbell:receipts', 'firstbell:coursework', 'firstbell:keep', 'firstbell:home'];
+const COMMANDS = [
+'firstbell:hand-in', 'firstbell:receipts', 'firstbell:coursework', 'firstbell:keep', 'firstbell:room', 'firstbell:home'
+];
 const SHOWS = 'apputils:display-notifications';
 const NOTHING = { messages: [], assignments: [], links: {}, memory: {} };
 async function start(app) {
@@ -521,6 +578,7 @@ page.browser = await service(app, '@jupyterlab/filebrowser', 'IDefaultFileBrowse
 page.notes = new Notes(apputils, dialogs, talk);
 page.handIn = new HandIn(app, apputils, dialogs, talk, () => page.news, () => void look(page));
 page.idle = new Idle(app, apputils, dialogs, talk, () => look(page));
+page.home = new Home(apputils, dialogs, talk, () => look(page));
 commands(page);
 const bar = await service(app, '@jupyterlab/statusbar', 'IStatusBar');
 page.status = new Status(apputils, widgets, bar, () => void app.commands.execute('firstbell:receipts'));
@@ -543,13 +601,14 @@ if (status !== 200) {
 page.idle.unanswered(question);
 page.news = { ...page.news, away: true };
 } else if (answer.away) {
-page.news = { ...page.news, away: true, memory: answer.memory }; // what was known stays
+page.news = { ...page.news, away: true, memory: answer.memory, home: answer.home }; // what was known stays
 } else {
 page.news = { ...NOTHING, ...Object.fromEntries(Object.entries(answer).filter(([, value]) => value !== null)) };
 page.news.assignments = timed(page.news.assignments, Date.now());
 page.notes.show(page.news.messages);
 page.idle.show(page.news.idle);
 }
+page.home.show(answer.home);
 page.status.show(page.news);
 page.buttons.look();
 page.app.commands.notifyCommandChanged();
@@ -557,7 +616,7 @@ await offer(page);
 }
 function commands(page) {
 const { app } = page;
-const [handIn, receipts, coursework, keep, home] = COMMANDS;
+const [handIn, receipts, coursework, keep, room, home] = COMMANDS;
 const some = () => page.news.assignments.length > 0;
 app.commands.addCommand(handIn, {
 label: () => {
@@ -577,6 +636,11 @@ app.commands.addCommand(keep, {
 label: 'Keep Running Until…',
 isVisible: () => page.idle.canKeep(),
 execute: () => page.idle.keep()
+});
+app.commands.addCommand(room, {
+label: 'What Takes the Room in My Home…',
+isVisible: () => page.home.isKnown(),
+execute: () => page.home.open()
 });
 for (const [command, label, link] of [[coursework, 'Coursework Page', 'coursework'], [home, 'My Page', 'home']]) {
 const url = () => address(page.news.links[link] ?? 'none:', document.location.href);
