@@ -45,9 +45,12 @@ REPOSITORY = "/backup"
 """Where a helper sees a storage that is a directory of the machine."""
 HELPER_SUFFIX = "-backup"
 """End of the names of these containers; what is left of one is nobody's."""
+LIST, SHOW, ROOM = "list", "show", "room"
+"""What `look` does."""
 _SETTINGS = "/opt/firstbell/backup/settings.sh"
 _DATABASES = "/opt/firstbell/backup/databases.py"
 _PUT_BACK = "/opt/firstbell/backup/put_back.py"
+_LOOKING = "/opt/firstbell/backup/looking.py"
 _DRILL = "/drill"
 SCRATCH = "/scratch"
 """Where helpers see the scratch volume."""
@@ -69,6 +72,8 @@ if [ "$1" = restore ]; then
 fi
 exec nice -n 19 ionice -c 3 restic "$@"
 """
+# Somebody waits for it.
+_LOOK = 'set -a; . "$0"; exec nice -n 5 python3 -I "$@"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +87,17 @@ class Helpers:
     """The helpers' host name, by which a lock that a kill left is known as ours: one for each hub."""
     cpu: float = 0.5
     """Cores that a backup may keep busy while people work."""
+    share: float = 0.1
+    """Of what is short, beside the 1 of everybody's server."""
+    mark: str = ""
+    """In the helpers' names: whose they are, where several are at work for one course."""
 
     def ask(self, arguments: Arguments, about: str = "") -> ContainerSpec:
         """A container that sees the storage and nothing of anybody's."""
         verb = arguments[0]
         rights = (_STORE,) if self.storage.directory else ()
         return ContainerSpec(
-            name=f"{names.container(self.course.name, Role.HELPER, about)}-{verb}{HELPER_SUFFIX}",
+            name=self._name(about, verb),
             image=self.image,
             command=("sh", "-c", _RUN, _SETTINGS, *arguments),
             labels=frozen(names.labels(self.course.name, Role.HELPER)),
@@ -97,7 +106,7 @@ class Helpers:
             mounts=self._storage_mounts,
             files=(File(_SETTINGS, self._settings.encode(), 0o400),),
             network=self._network,
-            limits=Limits(memory=GIB, cpu=self.cpu, pids=128, log_bytes=MIB),
+            limits=Limits(memory=GIB, cpu=self.cpu, pids=128, log_bytes=MIB, share=self.share),
             capabilities=rights,
         )
 
@@ -171,7 +180,17 @@ class Helpers:
     def drill(self, snapshot: str, about: Subject) -> ContainerSpec:
         """A container that restores a snapshot onto its own disk and compares every byte; what it has goes with it."""
         spec = self._reading(restic.drill(snapshot, _DRILL), about)
-        return replace(spec, name=f"{spec.name.removesuffix(HELPER_SUFFIX)}-drill{HELPER_SUFFIX}", capabilities=_WRITE)
+        return replace(spec, name=self._name(_about(about), "drill"), capabilities=_WRITE)
+
+    def look(self, verb: str, snapshot: str, subject: Subject, *words: str) -> ContainerSpec:
+        """A container that looks into somebody's snapshot; see `looking.py`. It sees no home, and writes nothing."""
+        program = (files("firstbell.backup") / "looking.py").read_bytes()
+        spec = self._reading((verb, snapshot), subject)
+        return replace(
+            spec,
+            command=("sh", "-c", _LOOK, _SETTINGS, _LOOKING, verb, snapshot, self.place_of(subject), *words),
+            files=(*spec.files, File(_LOOKING, program)),
+        )
 
     def databases(self, verb: str, subject: Subject) -> ContainerSpec:
         """A container that copies, removes or puts back the copies of the databases of a subject; see `databases.py`.
@@ -181,16 +200,19 @@ class Helpers:
         mount = self._mount(subject)
         program = (files("firstbell.backup") / "databases.py").read_bytes()
         return ContainerSpec(
-            name=f"{names.container(self.course.name, Role.HELPER, _about(subject))}-{verb}{HELPER_SUFFIX}",
+            name=self._name(_about(subject), verb),
             image=self.image,
             command=("python3", "-I", _DATABASES, verb, mount.target),
             labels=frozen(names.labels(self.course.name, Role.HELPER)),
             user="0:0",
             mounts=(mount,),
             files=(File(_DATABASES, program),),
-            limits=Limits(memory=GIB, cpu=self.cpu, pids=32, log_bytes=MIB),
+            limits=Limits(memory=GIB, cpu=self.cpu, pids=32, log_bytes=MIB, share=self.share),
             capabilities=_OWN,
         )
+
+    def _name(self, about: str, verb: str) -> str:
+        return f"{names.container(self.course.name, Role.HELPER, about)}-{verb}{self.mark}{HELPER_SUFFIX}"
 
     def _reading(self, arguments: Arguments, subject: Subject) -> ContainerSpec:
         spec = self.ask(arguments, _about(subject))

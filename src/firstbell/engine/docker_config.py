@@ -74,6 +74,8 @@ def _limits(limits: Limits) -> dict[str, Any]:
         bounds["NanoCpus"] = int(limits.cpu * 1e9)
     if limits.pids:
         bounds["PidsLimit"] = limits.pids
+    if limits.share != 1:
+        bounds |= {"CpuShares": max(2, int(1024 * limits.share)), "BlkioWeight": max(10, int(500 * limits.share))}
     return bounds
 
 

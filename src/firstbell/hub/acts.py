@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from firstbell.hub.record import Record
-from firstbell.hub.record_chain import RESULT, STAFF
+from firstbell.hub.record_chain import RESTORE, RESULT, STAFF
 from firstbell.hub.record_file import FILE as FILE  # noqa: PLC0414 - for those who know acts alone
 from firstbell.hub.record_write import New
 from firstbell.sqlite import transaction
@@ -75,6 +75,10 @@ class ActsBook:
     def result(self, act: int, result: str = "done") -> None:
         """How it ended; the first word stands."""
         self._record.add(New(RESULT, words=result, of=act))
+
+    def restored(self, user: str, words: str) -> int:
+        """Somebody is about to have files of their own brought back; its number, for its result."""
+        return self._record.add(New(RESTORE, "own files", user, user, words))[0]
 
     @contextmanager
     def noted(self, who: str, what: str, whom: Iterable[str], words: str = "") -> Iterator[None]:

@@ -35,6 +35,8 @@ from firstbell.hub.coursework_openings import Openings
 from firstbell.hub.coursework_own_page import own_handlers
 from firstbell.hub.coursework_page import coursework_handlers
 from firstbell.hub.coursework_staff import BOARDS, boards_of
+from firstbell.hub.earlier import earlier_files
+from firstbell.hub.earlier_page import earlier_handlers
 from firstbell.hub.figures import Figures, count_servers
 from firstbell.hub.figures_access import FIGURES, FiguresPage, forget_old_tokens
 from firstbell.hub.figures_ask import PATH as FIGURES_PATH
@@ -170,6 +172,7 @@ class FirstbellHub(JupyterHub):
             *wall_handlers(),
             *coursework_handlers(),
             *own_handlers(),
+            *earlier_handlers(),
             *companion_handlers(owners),
             *idle_handlers(owners),
             *memory_handlers(owners),
@@ -248,6 +251,8 @@ class FirstbellHub(JupyterHub):
             self.context.acts.close()
             if self.context.coursework:
                 self.context.coursework.close()
+            if self.context.earlier:
+                self.context.earlier.close()
             if boards := self.tornado_settings.get(BOARDS):
                 boards.close()
 
@@ -293,6 +298,7 @@ class FirstbellHub(JupyterHub):
             cluster=cluster,
             coursework=counter,
             openings=Openings(counter, course.coursework.folder) if counter and course.coursework else None,
+            earlier=earlier_files(course, runtime.vault_image, engine, self._places.state),
         )
 
     async def _warm_up(self, context: HubContext) -> None:

@@ -112,6 +112,8 @@ class Look(CompanionHandler):
             "memory": {"limit": context.course.server.memory},
             "idle": self.settings[IDLE].stands(user),
         }
+        if context.earlier:
+            answer["links"]["earlier"] = f"{hub}files/earlier"
         if context.coursework:
             answer["links"]["coursework"] = f"{hub}coursework/mine"
             answer["assignments"] = await self.ask(lambda opened: _assignments(opened, user, time.time()))

@@ -11,6 +11,7 @@ from firstbell.hub.bell_book import BellBook
 from firstbell.hub.cluster import Cluster
 from firstbell.hub.coursework_counter import Counter
 from firstbell.hub.coursework_openings import Openings
+from firstbell.hub.earlier import EarlierFiles
 from firstbell.hub.home_uses import HomeUses
 from firstbell.hub.homes import Store
 from firstbell.hub.machine import Machine
@@ -69,3 +70,5 @@ class HubContext:
     """None in a course without coursework."""
     openings: Openings | None = None
     """None where `coursework` is."""
+    earlier: EarlierFiles | None = None
+    """None in a course without backups."""

@@ -56,6 +56,7 @@ def template_vars(course: Course) -> dict[str, Any]:
         "login_kind": login if login in {"seminar", "roster"} else "external",
         "has_staff": bool(course.access.staff),
         "has_coursework": course.coursework is not None,
+        "has_backups": course.backup is not None,
         "assets": {path.name: f"firstbell/static/{path.name}?v={_hash(path)}" for path in sorted(STATIC.iterdir())},
         "now": lambda _user: datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     }

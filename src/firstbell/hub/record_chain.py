@@ -17,6 +17,7 @@ BEGINNING = bytes(32)
 
 STAFF, RESULT, LOGIN, LOGOUT, START, END = "staff", "result", "login", "logout", "start", "end"
 EXPORT = "export"
+RESTORE = "restore"
 BEGUN, RETIRED, ERASED, LOST = "begun", "retired", "erased", "lost"
 """Kinds of entries: what staff did, how it ended, what people did, what servers did, who was
 given all that is kept of somebody, and what befell the record."""

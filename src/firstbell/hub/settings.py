@@ -25,6 +25,8 @@ _HOUR = 3600
 _DAYS_LOGGED_IN = 30
 DESK_SERVICE = "desk"
 """The hub's service (`desk.py`) that carries coursework to homes and back; it may ask nothing of the hub."""
+VAULT_SERVICE = "backups"
+"""The hub's service (`vault.py`) that keeps the course's backups; it may ask nothing of the hub either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +159,9 @@ def _services(course: Course, kept: Kept) -> Config:
     if course.coursework:
         desk = [sys.executable, "-m", "firstbell.hub.desk"]
         services.append({"name": DESK_SERVICE, "command": desk, "environment": dict(kept.service_environment)})
+    if course.backup:
+        vault = [sys.executable, "-m", "firstbell.hub.vault"]
+        services.append({"name": VAULT_SERVICE, "command": vault, "environment": dict(kept.service_environment)})
     if is_offered(course):
         services.append(service_of(course, kept.cookie_secret))
     config.JupyterHub.services, config.JupyterHub.load_roles = services, roles

@@ -77,6 +77,8 @@ class Limits:
     pids: int = 512
     log_bytes: int = 10 * MIB
     """Bytes of a log file, of which two are kept."""
+    share: float = field(default=1.0, repr=False)
+    """Of cores and disks where they are short, beside the 1 of every other container."""
 
 
 class Restart(StrEnum):
