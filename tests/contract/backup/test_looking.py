@@ -20,7 +20,7 @@ from tests.support.jail import Jail, needs_jail
 from tests.support.restic import PASSWORD
 
 pytestmark = needs_jail
-COURSE = Course(name="demo", server={"image": "x"})  # type: ignore[arg-type]
+COURSE = Course(name="demo", server={"image": "x"})
 ADA, BOB = Subject(Kind.HOME, "ada"), Subject(Kind.HOME, "bob")
 STRANGE = "ä *[x]?\\ \n$(id) '\".txt"
 
