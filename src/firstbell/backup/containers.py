@@ -130,7 +130,7 @@ class Helpers:
     def scratch(self, user: str) -> VolumeSpec:
         """The volume onto which files of somebody's are brought back before they are put into their home."""
         labels = names.labels(self.course.name, Role.HELPER)
-        return VolumeSpec(f"{names.container(self.course.name, Role.HELPER, user)}{HELPER_SUFFIX}", frozen(labels))
+        return VolumeSpec(self._name(user, "scratch"), frozen(labels))
 
     def restore_apart(self, snapshot: str, subject: Subject, paths: tuple[str, ...] = ()) -> ContainerSpec:
         """A container that writes a snapshot, or some paths of it, onto the scratch volume; it sees no home."""
@@ -150,7 +150,7 @@ class Helpers:
         waits = self.hand_out(user)
         return replace(
             waits,
-            name=waits.name.replace("-hand-out", "-put-back"),
+            name=self._name(user, "put-back"),
             command=("python3", "-I", _PUT_BACK, json.dumps(told)),
             mounts=(home, replace(waits.mounts[0], read_only=False)),
             files=(File(_PUT_BACK, program),),
@@ -160,7 +160,7 @@ class Helpers:
     def hand_out(self, user: str) -> ContainerSpec:
         """A container that waits, with the scratch volume read-only, until what is there has been taken elsewhere."""
         return ContainerSpec(
-            name=f"{names.container(self.course.name, Role.HELPER, user)}-hand-out{HELPER_SUFFIX}",
+            name=self._name(user, "hand-out"),
             image=self.image,
             command=("sleep", "86400"),
             labels=frozen(names.labels(self.course.name, Role.HELPER)),
@@ -213,6 +213,12 @@ class Helpers:
 
     def _name(self, about: str, verb: str) -> str:
         return f"{names.container(self.course.name, Role.HELPER, about)}-{verb}{self.mark}{HELPER_SUFFIX}"
+
+    def read_state(self, path: str) -> ContainerSpec:
+        """A container that prints a file of the hub's state."""
+        mount = replace(self._mount(Subject(Kind.STATE)), read_only=True)
+        waits = self.hand_out("")
+        return replace(waits, name=self._name("", "read"), command=("cat", path), mounts=(mount,), capabilities=_READ)
 
     def _reading(self, arguments: Arguments, subject: Subject) -> ContainerSpec:
         spec = self.ask(arguments, _about(subject))

@@ -13,9 +13,9 @@ import typer
 from firstbell.backup.backups import table_of, words_of
 from firstbell.backup.orders import What
 from firstbell.backup.standing import Standing, runs_of
-from firstbell.cli.common import HERE, CourseArgument, DryRunOption, JsonOption, engine_of, load
+from firstbell.cli.common import HERE, CourseArgument, DryRunOption, JsonOption, engine_of
 from firstbell.cli.show import Terminal, plural, size
-from firstbell.cli.show_backups import Progressing, ago, lines_of, moment
+from firstbell.cli.show_backups import Progressing, ago, lines_of, load_with_backups, moment
 from firstbell.config.roster import normalise_username
 from firstbell.errors import UnhealthyError
 from firstbell.model.backup import Snapshot
@@ -33,8 +33,7 @@ app = typer.Typer(
 @app.command()
 def now(course: CourseArgument = HERE, dry_run: DryRunOption = False, json: JsonOption = False) -> None:
     """Make a backup of everything now; the running hub does it, and goes on with it if this command is ended."""
-    terminal, read = Terminal(json=json), load(course, complete=True)
-    table_of(read)
+    terminal, read = Terminal(json=json), load_with_backups(course)
     if dry_run:
         _say_plan(terminal, read, asyncio.run(_plan(terminal, read)))
         return
@@ -64,7 +63,7 @@ def list_(
     json: JsonOption = False,
 ) -> None:
     """Show the runs of which something is kept, or the backups of one person's home."""
-    terminal, read = Terminal(json=json), load(course, complete=True)
+    terminal, read = Terminal(json=json), load_with_backups(course)
     snapshots, zone = asyncio.run(_snapshots(terminal, read)), ZoneInfo(read.time_zone)
     if user:
         _list_user(terminal, snapshots, normalise_username(user), zone)
@@ -108,7 +107,7 @@ def _list_user(terminal: Terminal, snapshots: tuple[Snapshot, ...], user: str, z
 @app.command()
 def check(course: CourseArgument = HERE, json: JsonOption = False) -> None:
     """Read every byte in the storage and compare it: whatever has changed there is found."""
-    terminal, read = Terminal(json=json), load(course, complete=True)
+    terminal, read = Terminal(json=json), load_with_backups(course)
     done = asyncio.run(_order(terminal, read, What.CHECK))
     if json:
         terminal.data(dict(done.result))
@@ -119,7 +118,7 @@ def check(course: CourseArgument = HERE, json: JsonOption = False) -> None:
 @app.command()
 def status(course: CourseArgument = HERE, json: JsonOption = False) -> None:
     """Show how old the last good backup is, who is without one, and what was done last. Exit code 7 if it is late."""
-    terminal, read = Terminal(json=json), load(course, complete=True)
+    terminal, read = Terminal(json=json), load_with_backups(course)
     stands, stored, told = asyncio.run(_status(terminal, read))
     if json:
         terminal.data(_plain(stands) | {"stored": stored, "orders": told})

@@ -11,11 +11,11 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from firstbell.backup.backups import RestoreWish, clean_path, table_of
+from firstbell.backup.backups import RestoreWish, clean_path
 from firstbell.backup.orders import What
-from firstbell.cli.common import DryRunOption, JsonOption, engine_of, load, names_and_course
+from firstbell.cli.common import DryRunOption, JsonOption, engine_of, names_and_course
 from firstbell.cli.show import Terminal, plural, size
-from firstbell.cli.show_backups import Progressing, moment
+from firstbell.cli.show_backups import Progressing, load_with_backups, moment
 from firstbell.config.roster import normalise_username
 from firstbell.coursework.times import parse_past
 from firstbell.model.backup import Kind, Snapshot
@@ -43,8 +43,7 @@ def restore(  # noqa: PLR0917 - typer makes parameters of them
     users, where = names_and_course(words or [], course, one="" if everything else "a user, or --all")
     if everything and (users or path or to):
         raise typer.BadParameter("--all goes without USER, --path and --to")
-    terminal, read = Terminal(json=json), load(where, complete=True)
-    table_of(read)
+    terminal, read = Terminal(json=json), load_with_backups(where)
     moment_wished = _until(at, read)
     if everything:
         _restore_all(terminal, read, moment_wished, dry_run=dry_run)

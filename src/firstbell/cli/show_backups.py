@@ -5,15 +5,19 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, Self
 from zoneinfo import ZoneInfo
 
 from rich.status import Status
 
-from firstbell.backup.backups import words_of
+from firstbell.backup.backups import table_of, words_of
 from firstbell.backup.standing import Standing
+from firstbell.cli.common import load
 from firstbell.cli.show import Terminal, plural, size
+from firstbell.errors import CourseFileError
 from firstbell.model.backup_table import BackupTable
+from firstbell.model.course import Course
 from firstbell.model.image import Progress
 
 _EVERY = 10.0
@@ -51,6 +55,26 @@ class Progressing:
         elif time.monotonic() - self._told >= _EVERY:
             self._told = time.monotonic()
             self._terminal.note(text)
+
+
+def load_with_backups(path: Path) -> Course:
+    """The course, for what works with its backups: on an empty machine there may be nothing of it but this file.
+
+    Raises CourseFileError where there is no [backup], or a secret of it is not there.
+    """
+    course = load(path)
+    table = table_of(course)
+    for key, secret in (("password", table.password), *((f"environment.{n}", s) for n, s in table.environment.items())):
+        if not secret.reveal():
+            kind, _, name = secret.source.partition(":")
+            raise CourseFileError(
+                f"the environment variable {name} is not set"
+                if kind == "env"
+                else f"the file {name} is missing or empty",
+                where=f"[backup] {key}",
+                next_step=f"export {name}=…" if kind == "env" else "Put the secret, and nothing else, into that file.",
+            )
+    return course
 
 
 def moment(at: float, zone: ZoneInfo) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from firstbell.backup.backups import Backups, Tell, table_of
@@ -53,7 +54,10 @@ async def backups_of(
     async def ask() -> Known:
         return await known(engine, course)
 
-    yield Backups(course, engine, image, Homes(course, engine, image, ask), cpu=cpu)
+    backups = Backups(course, engine, image, Homes(course, engine, image, ask), cpu=cpu)
+    # The hub's service, and other commands, may be at work at the same time.
+    backups.helpers = replace(backups.helpers, mark=f"-{secrets.token_hex(3)}")
+    yield backups
 
 
 async def ensure_image(engine: Engine, course: Course, report: Report = ignore) -> str:

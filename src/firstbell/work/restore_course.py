@@ -17,6 +17,7 @@ from firstbell.model.container import VolumeSpec, frozen
 from firstbell.model.course import Course
 from firstbell.model.names import Role
 from firstbell.model.observed import Observed
+from firstbell.model.runtime import ROSTER_FILE
 from firstbell.work.backups import backups_of
 from firstbell.work.lock import course_lock
 
@@ -63,6 +64,7 @@ async def restore_course(
             await engine.ensure_volume(marker)
             await _bring_back(engine, backups, (*chosen.snapshots, *chosen.earlier), tell)
             await engine.remove_volume(marker.name)
+            await _roster_back(engine, backups)
     everything = (*chosen.snapshots, *chosen.earlier)
     return RestoredCourse(
         run=chosen.run,
@@ -111,6 +113,17 @@ async def _bring_back(engine: Engine, backups: Backups, snapshots: tuple[Snapsho
     async with asyncio.TaskGroup() as group:
         for snapshot in snapshots:
             group.create_task(bring(snapshot))
+
+
+async def _roster_back(engine: Engine, backups: Backups) -> None:
+    """The roster that the hub had, where the course's own is missing."""
+    access = backups.course.access
+    if access.login != "roster" or access.roster.exists():
+        return
+    result = await engine.run(backups.helpers.read_state(ROSTER_FILE))
+    if result.exit_code == 0 and result.stdout:
+        access.roster.parent.mkdir(parents=True, exist_ok=True)
+        access.roster.write_bytes(result.stdout)
 
 
 async def _must_be_empty(backups: Backups, observed: Observed) -> None:
