@@ -223,7 +223,7 @@ def test_a_killed_backup_goes_on(story: Story) -> None:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        wait_for(lambda more=more: len(list((story.store / "snapshots").iterdir())) >= begun + more)
+        wait_for(lambda more=more: len(list((story.store / "snapshots").iterdir())) >= begun + more, 120)
         command.kill()
         command.wait()
     runs = {row["run"] for row in json.loads(story.cli("backup", "list", "--json").stdout)}
