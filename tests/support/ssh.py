@@ -64,6 +64,7 @@ def ssh_server(folder: Path, address: str = "127.0.0.1", inside: Inside = as_it_
         f"HostKey {folder}/host_key",
         f"AuthorizedKeysFile {folder}/authorized_keys",
         *("PidFile none", "StrictModes no", "UsePAM no", "PasswordAuthentication no", "LogLevel ERROR"),
+        "Subsystem sftp internal-sftp",
     ]
     (folder / "sshd_config").write_text("\n".join(options) + "\n")
     client = f"-o UserKnownHostsFile={folder}/known_hosts -o StrictHostKeyChecking=yes -o IdentitiesOnly=yes"

@@ -76,6 +76,21 @@ exec nice -n 19 ionice -c 3 restic "$@"
 _LOOK = 'set -a; . "$0"; exec nice -n 5 python3 -I "$@"'
 
 
+_SSH = "/root/.ssh"
+_SSH_NAME = "backups"
+_SSH_CONFIG = f"""\
+Host *
+BatchMode yes
+IdentityFile {_SSH}/key
+IdentitiesOnly yes
+HostKeyAlias {_SSH_NAME}
+UserKnownHostsFile {_SSH}/known_hosts
+StrictHostKeyChecking yes
+ConnectTimeout 20
+ServerAliveInterval 15
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Helpers:
     """What all helpers of a course have in common."""
@@ -104,7 +119,7 @@ class Helpers:
             user="0:0",
             hostname=self.machine,
             mounts=self._storage_mounts,
-            files=(File(_SETTINGS, self._settings.encode(), 0o400),),
+            files=(File(_SETTINGS, self._settings.encode(), 0o400), *self._ssh_files),
             network=self._network,
             limits=Limits(memory=GIB, cpu=self.cpu, pids=128, log_bytes=MIB, share=self.share),
             capabilities=rights,
@@ -214,6 +229,14 @@ class Helpers:
     def _name(self, about: str, verb: str) -> str:
         return f"{names.container(self.course.name, Role.HELPER, about)}-{verb}{self.mark}{HELPER_SUFFIX}"
 
+    def clear(self, subject: Subject) -> ContainerSpec:
+        """A container that empties what a restore was cut short in."""
+        mount = self._mount(subject)
+        command = ("find", mount.target, "-xdev", "-mindepth", "1", "-delete")
+        rights = ("DAC_OVERRIDE", "FOWNER")
+        name = self._name(_about(subject), "clear")
+        return replace(self.hand_out(""), name=name, command=command, mounts=(mount,), capabilities=rights)
+
     def read_state(self, path: str) -> ContainerSpec:
         """A container that prints a file of the hub's state."""
         mount = replace(self._mount(Subject(Kind.STATE)), read_only=True)
@@ -249,6 +272,19 @@ class Helpers:
     def _storage_mounts(self) -> tuple[Mount, ...]:
         directory = self.storage.directory
         return (Mount(MountKind.BIND, directory, REPOSITORY),) if directory else ()
+
+    @property
+    def _ssh_files(self) -> tuple[File, ...]:
+        """What ssh is told, for SFTP: it asks nobody anything, and speaks with that one server alone."""
+        storage = self.storage
+        if storage.ssh_key is None:
+            return ()
+        files = {
+            "key": storage.ssh_key.reveal(),
+            "known_hosts": f"{_SSH_NAME} {storage.host_key}",
+            "config": _SSH_CONFIG,
+        }
+        return tuple(File(f"{_SSH}/{name}", f"{text.rstrip()}\n".encode(), 0o400) for name, text in files.items())
 
     @property
     def _settings(self) -> str:

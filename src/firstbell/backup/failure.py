@@ -81,7 +81,7 @@ _CODES = {10: Trouble.NO_REPOSITORY, 11: Trouble.LOCKED, 12: Trouble.WRONG_PASSW
 
 _NO_ANSWER = (
     r"connection refused|no such host|i/o timeout|no route to host|network is unreachable|connection reset|x509:"
-    r"|TLS handshake|unable to start the sftp session|context deadline exceeded|broken pipe"
+    r"|TLS handshake|context deadline exceeded|broken pipe"
 )
 _NOT_SOUND = (
     r"repository contains errors|ciphertext verification failed|invalid data returned|is damaged|Unmarshal"
@@ -93,7 +93,9 @@ _SIGNS = (
     (Trouble.WRONG_PASSWORD, r"wrong password or no key found"),
     (Trouble.LOCKED, r"repository is already locked"),
     (Trouble.ALREADY_THERE, r"config file already exists"),
+    (Trouble.FORBIDDEN, r"Permission denied \(publickey|host key verification failed"),
     (Trouble.NETWORK, _NO_ANSWER),
+    (Trouble.NETWORK, r"unable to start the sftp session"),
     (Trouble.FORBIDDEN, r"permission denied|access denied|forbidden|unauthorized|InvalidAccessKeyId"),
     (Trouble.DAMAGED, _NOT_SOUND),
     # After a storage that does not answer restic asks the same.

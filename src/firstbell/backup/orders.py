@@ -92,11 +92,15 @@ class Orders:
             db.executescript(_TABLES)
 
     def add(self, kind: What, wish: Mapping[str, Any] | None = None, by: str = "") -> Order:
-        """Order it. What is to be done for the whole course is not ordered twice: the open one is given."""
+        """Order it. What is to be done for the whole course is not ordered twice: the open one is given.
+
+        But one that is under way for somebody else has passed homes already, as they were before this was asked.
+        """
         with self._open() as db:
             db.execute("BEGIN IMMEDIATE")
             open_one = db.execute(
-                "SELECT id FROM orders WHERE kind = ? AND state IN ('due', 'doing') ORDER BY id", (kind,)
+                "SELECT id FROM orders WHERE kind = ? AND (state = 'due' OR state = 'doing' AND ? IN ('', by)) ORDER BY id",
+                (kind, by),
             ).fetchone()
             if open_one and kind is not What.RESTORE:
                 return self._find(db, open_one[0])

@@ -48,6 +48,10 @@ class Storage:
     password: Secret
     environment: Mapping[str, Secret] = field(default_factory=dict)
     """What restic is told beside: the keys of an S3 storage, the login of a REST server."""
+    ssh_key: Secret | None = None
+    """The private key by which an SFTP server lets us in."""
+    host_key: str = ""
+    """The public key by which we know that server."""
 
     @property
     def directory(self) -> str:
@@ -69,7 +73,8 @@ class Storage:
     @property
     def secrets(self) -> tuple[str, ...]:
         """All that no message may show, the longest first."""
-        words = [secret.reveal() for secret in (self.password, *self.environment.values())]
+        keys = (self.ssh_key,) if self.ssh_key else ()
+        words = [secret.reveal() for secret in (self.password, *keys, *self.environment.values())]
         return tuple(sorted({w for word in words for w in (word, quote(word, safe="")) if w}, key=len, reverse=True))
 
 

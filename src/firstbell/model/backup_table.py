@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from firstbell.model.backup import Keep, Storage, parse_place
 from firstbell.model.fields import Seconds, SecretValue, Table
@@ -15,6 +15,7 @@ _PERIODS = Annotated[int, Field(ge=0, le=10_000)]
 
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_HOST_KEY = re.compile(r"(ssh|ecdsa)-[a-z0-9@.-]+ [A-Za-z0-9+/=]+( .*)?")
 _OURS = frozenset({"RESTIC_REPOSITORY", "RESTIC_PASSWORD", "RESTIC_CACHE_DIR", "RESTIC_PROGRESS_FPS"})
 
 
@@ -73,12 +74,33 @@ class BackupTable(Table):
         "AWS_SECRET_ACCESS_KEY of an S3 storage, RESTIC_REST_USERNAME and RESTIC_REST_PASSWORD of a REST server.",
         examples=[{"AWS_ACCESS_KEY_ID": "env:AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY": "env:AWS_SECRET_ACCESS_KEY"}],
     )
+    ssh_key: SecretValue | None = Field(
+        None,
+        description="With sftp: the private key that lets in, without a passphrase, as file:PATH or env:NAME.",
+        examples=["file:backup_key"],
+    )
+    host_key: str = Field(
+        "",
+        description="With sftp: the server's own public key, by which it is known: ssh-keyscan -t ed25519 HOST",
+        examples=["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKDxExampleExampleExampleExampleExampleExampl"],
+    )
     keep: KeepTable = Field(
         KeepTable(),
         description="How many hours, days, weeks and months keep their last good backup; the last one of all stays.",
     )
 
+    @model_validator(mode="after")
+    def _keys_go_with_sftp(self) -> BackupTable:
+        is_sftp = self.to.startswith("sftp:")
+        if is_sftp and not (self.ssh_key and _HOST_KEY.fullmatch(self.host_key)):
+            raise ValueError(
+                'sftp needs two keys, who comes and who is there: ssh_key = "file:PATH", host_key = "ssh-ed25519 AAAA…"'
+            )
+        if not is_sftp and (self.ssh_key or self.host_key):
+            raise ValueError('ssh_key and host_key go with to = "sftp:…"')
+        return self
+
     @property
     def storage(self) -> Storage:
         """As restic is told."""
-        return Storage(self.to, self.password, self.environment)
+        return Storage(self.to, self.password, self.environment, self.ssh_key, self.host_key)

@@ -58,11 +58,12 @@ async def restore_course(
         async with backups_of(engine, course, report, cpu=cores) as backups:
             observed = await engine.observe(course.name)
             marker = _volume(course, Role.RESTORING)
-            if observed.volume(marker.name) is None:
+            is_again = observed.volume(marker.name) is not None
+            if not is_again:
                 await _must_be_empty(backups, observed)
             chosen = await _chosen(backups, at)
             await engine.ensure_volume(marker)
-            await _bring_back(engine, backups, (*chosen.snapshots, *chosen.earlier), tell)
+            await _bring_back(engine, backups, (*chosen.snapshots, *chosen.earlier), tell, is_again=is_again)
             await engine.remove_volume(marker.name)
             await _roster_back(engine, backups)
     everything = (*chosen.snapshots, *chosen.earlier)
@@ -92,8 +93,10 @@ async def _chosen(backups: Backups, at: float | None) -> WholeCourse:
     return found
 
 
-async def _bring_back(engine: Engine, backups: Backups, snapshots: tuple[Snapshot, ...], tell: Tell) -> None:
-    """Two at a time: each waits for the disk and for its key."""
+async def _bring_back(
+    engine: Engine, backups: Backups, snapshots: tuple[Snapshot, ...], tell: Tell, *, is_again: bool
+) -> None:
+    """Two at a time: each waits for the disk and for its key. What one that was cut short has left goes first."""
     keeper, course = await backups.keeper(), backups.course
     places, done = asyncio.Semaphore(_AT_ONCE), 0
     roles = {Kind.STATE: Role.STATE, Kind.COURSEWORK: Role.COURSEWORK}
@@ -107,6 +110,8 @@ async def _bring_back(engine: Engine, backups: Backups, snapshots: tuple[Snapsho
                 await backups.homes.make(subject.user, await backups.homes.ids(subject.user))
             else:
                 await engine.ensure_volume(_volume(course, roles[subject.kind]))
+            if is_again:
+                await engine.run(backups.helpers.clear(subject))
             await keeper.restore(snapshot)
             done += 1
 

@@ -35,6 +35,11 @@ def test_restores_go_before_all_else(tmp_path: Path) -> None:
     order = [taken.id for _ in range(4) if (taken := book.take())]
     assert order == [one.id, two.id, first.id, check.id]
     assert book.add(What.BACKUP).id == first.id
+    # Homes that are passed already would not be as they are now.
+    asked = book.add(What.BACKUP, by="ada")
+    assert asked.id != first.id
+    assert book.take() == book.find(asked.id)
+    assert book.add(What.BACKUP, by="ada").id == asked.id
 
 
 def test_what_a_killed_service_did_is_due_again(tmp_path: Path) -> None:

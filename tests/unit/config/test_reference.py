@@ -79,6 +79,9 @@ def test_every_example_is_accepted(tmp_path: Path, key: shape.Key):
     text = text.replace("#[coursework]", "[coursework]")
     if key.table == ("backup",):
         text = re.sub(r"^#(?=\[backup\]|to = |password = )", "", text, flags=re.MULTILINE)
+    if key.name in {"ssh_key", "host_key"}:
+        text = re.sub(r"^#(?=ssh_key|host_key)", "", text, flags=re.MULTILINE)
+        text = text.replace('to = "/srv/backup"', 'to = "sftp:user@host:/path"')
     head, _, rest = text.partition(f"[{key.table[0]}]") if key.table else ("", "", text)
     rest = re.sub(rf"^#({key.name} = )", r"\1", rest, count=1, flags=re.MULTILINE)
     (tmp_path / "firstbell.toml").write_text(head + (f"[{key.table[0]}]" if key.table else "") + rest)

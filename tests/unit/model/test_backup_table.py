@@ -58,6 +58,8 @@ def test_secrets_go_apart_and_are_named_in_a_bundle(folder: Path) -> None:
     [
         ('password = "plain"\nto = "/b"', "must not stand in the course file"),
         ('password = "env:WORD"\nto = "backups"', "no place for backups"),
+        ('password = "env:WORD"\nto = "sftp:a@host:/b"', "sftp needs two keys"),
+        ('password = "env:WORD"\nto = "/b"\nssh_key = "env:WORD"', "go with to"),
         ('password = "env:WORD"', "to"),
         ('to = "/b"', "password"),
         ('to = "/b"\npassword = "env:MISSING"', "MISSING is not set"),
