@@ -64,7 +64,7 @@ _WORDS = {
     ),
     Trouble.NETWORK: (
         "the storage of the backups does not answer",
-        "Look at [backup] to and at the network; the next backup goes on where this one was cut.",
+        "Look at [backup] to, its keys, and at the network; the next backup goes on where this one was cut.",
     ),
     Trouble.DAMAGED: (
         "the backups are damaged",

@@ -99,7 +99,8 @@ class Orders:
         with self._open() as db:
             db.execute("BEGIN IMMEDIATE")
             open_one = db.execute(
-                "SELECT id FROM orders WHERE kind = ? AND (state = 'due' OR state = 'doing' AND ? IN ('', by)) ORDER BY id",
+                "SELECT id FROM orders "
+                "WHERE kind = ? AND (state = 'due' OR state = 'doing' AND ? IN ('', by)) ORDER BY id",
                 (kind, by),
             ).fetchone()
             if open_one and kind is not What.RESTORE:
