@@ -5,6 +5,7 @@ import { Dialogs } from './dialogs.js';
 import { HandIn } from './handin.js';
 import { Home } from './home.js';
 import { Idle } from './idle.js';
+import { heedKernels } from './kernels.js';
 import { Notes } from './notes.js';
 import { service, shared } from './shared.js';
 import { Status } from './status.js';
@@ -36,6 +37,7 @@ export async function start(app) {
   const bar = await service(app, '@jupyterlab/statusbar', 'IStatusBar');
   page.status = new Status(apputils, widgets, bar, () => void app.commands.execute('firstbell:receipts'));
   page.buttons = new Buttons(app, ui, () => page.news, name => void page.handIn.run(name));
+  await heedKernels(app, () => void look(page).catch(error => console.warn('Firstbell:', error)));
   await keepLooking(page);
 }
 

@@ -28,6 +28,19 @@ async def test_start_runs_the_container(lab: Lab) -> None:
     assert (await lab.engine.state(spec.name)) == state
 
 
+async def test_a_limit_is_raised_while_it_runs(lab: Lab) -> None:
+    """The same container may use more at once, or the engine says that it cannot; of none there is nothing to raise."""
+    spec = lab.spec(limits=Limits(memory=64 * 1024**2))
+    first = await lab.engine.start(spec)
+    assert await lab.engine.limit(spec.name, 96 * 1024**2) is not lab.is_swarm
+    again = await lab.engine.state(spec.name)
+    assert (again.id, again.phase) == (first.id, Phase.RUNNING)
+    if lab.is_docker:
+        limits = await docker("inspect", "-f", "{{.HostConfig.Memory}} {{.HostConfig.MemorySwap}}", spec.name)
+        assert limits.split() == ["100663296"] * 2
+    assert not await lab.engine.limit("firstbell-nobody", 96 * 1024**2)
+
+
 async def test_start_again_leaves_it_alone(lab: Lab) -> None:
     """Starting what already runs as specified changes nothing and does nothing."""
     first = await lab.engine.start(lab.spec())

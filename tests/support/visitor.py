@@ -161,16 +161,32 @@ class Visitor:
 
     async def api(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
         """Call the user's own server's API as Lab does."""
+        return await self.ask(method, f"api/{path}", body)
+
+    async def ask(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
+        """Ask the user's own server for a path as a page of it does."""
         prefix = f"user/{self.user}/"
         headers = {"X-XSRFToken": self.cookie("_xsrf", prefix), "Referer": urljoin(self.url, prefix + "lab")}
-        async with self.session.request(
-            method, urljoin(self.url, f"{prefix}api/{path}"), json=body, headers=headers
-        ) as answer:
+        async with self.session.request(method, urljoin(self.url, prefix + path), json=body, headers=headers) as answer:
             text = await answer.text()
             try:
                 return answer.status, json.loads(text) if text else None
             except ValueError:
                 return answer.status, text
+
+    async def news(self) -> dict[str, Any]:
+        """What the companion in Lab is told."""
+        status, told = await self.ask("GET", "firstbell/companion")
+        assert status == 200, (status, told)
+        return dict(told)
+
+    async def terminal(self, command: str) -> aiohttp.ClientWebSocketResponse:
+        """Open a terminal and type a command into it."""
+        _, made = await self.api("POST", "terminals")
+        address = urljoin(self.url, f"user/{self.user}/terminals/websocket/{made['name']}").replace("http", "ws", 1)
+        socket = await self.session.ws_connect(address, headers={"Origin": _origin(self.url)}, max_msg_size=0)
+        await socket.send_json(["stdin", f"{command}\r"])
+        return socket
 
     async def kernel(self) -> str:
         """Start a kernel."""

@@ -25,18 +25,21 @@ from firstbell.cli.common import (
     names_and_course,
     write_new,
 )
+from firstbell.cli.people_limit import limit
 from firstbell.cli.show import Terminal, plural
 from firstbell.config.roster import email_problem, normalise_username, username_problem
 from firstbell.coursework.times import parse_past
 from firstbell.errors import CourseFileError
 from firstbell.model.course import Course
 from firstbell.model.roster import Person, PersonRole, Roster
+from firstbell.plan.memory_room import size_words
 from firstbell.work import people as work
 from firstbell.work.cards import cards_page
 from firstbell.work.people import Invitation
 from firstbell.work.roster_file import add_people, import_people, need_roster, read_roster, remove_people
 
 app = typer.Typer(help="Who may enter: the roster, invitations, cards to print.", no_args_is_help=True)
+app.command()(limit)
 
 Names = Annotated[list[str] | None, typer.Argument(metavar="[USERNAME]... [COURSE]", help="Nobody named means all.")]
 SomeNames = Annotated[list[str], typer.Argument(metavar="USERNAME... [COURSE]", help="User names, then the course.")]
@@ -48,22 +51,25 @@ CourseOption = Annotated[
 @app.command("list")
 def list_(course: CourseArgument = HERE, json: JsonOption = False) -> None:
     """Show everybody, and how far they have come."""
-    terminal = Terminal(json=json)
-    lines, why = asyncio.run(_list(load(course)))
+    read, terminal = load(course), Terminal(json=json)
+    lines, why = asyncio.run(_list(read))
     if json:
         terminal.data({"hub": why or "running", "people": [asdict(line) for line in lines]})
         return
-    words = {True: "running", False: "", None: ""}
-    terminal.table(
-        ("username", "name", "e-mail", "role", "section", "state", "server", "home", "last seen"),
-        [
-            (p.username, p.name, p.email, p.role, p.section, p.state, words[p.running], p.home, _moment(p.last_seen))
-            for p in lines
-        ],
-    )
+    columns = ("username", "name", "e-mail", "role", "section", "state", "server", "home", "last seen", "memory")
+    rows = [_row(line, ZoneInfo(read.time_zone)) for line in lines]
+    shown = None if any(row[-1] for row in rows) else -1
+    terminal.table(columns[:shown], [row[:shown] for row in rows])
     terminal.say(plural(len(lines), "person", "people"), style="dim")
     if why:
         terminal.note(f"Only the roster: {why}, so invitations and servers are not known.", style="yellow")
+
+
+def _row(line: work.PersonLine, zone: ZoneInfo) -> tuple[str, ...]:
+    """As a line of the table; the last cell is more memory than everybody has."""
+    more = f"{size_words(line.memory or 0)} until {local(line.memory_until, zone)}" if line.memory_until else ""
+    server, seen = "running" if line.running else "", _moment(line.last_seen)
+    return line.username, line.name, line.email, line.role, line.section, line.state, server, line.home, seen, more
 
 
 async def _list(course: Course) -> tuple[tuple[work.PersonLine, ...], str]:

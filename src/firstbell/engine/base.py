@@ -75,6 +75,13 @@ class Engine(Protocol):
         """SIGTERM, SIGKILL after `grace` seconds, remove. Nothing to do if there is none."""
         ...
 
+    async def limit(self, name: str, memory: int) -> bool:
+        """Let a container that runs use so many bytes from now on; False where the engine cannot, or there is none.
+
+        Raises StartFailed with what the daemon has against it.
+        """
+        ...
+
     async def state(self, name: str) -> ContainerState:
         """How the container is; phase MISSING if there is none. Raises EngineUnavailable, never guesses."""
         ...

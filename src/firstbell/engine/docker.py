@@ -99,6 +99,9 @@ class DockerEngine:
     async def stop(self, name: str, grace: int = 10) -> None:
         await docker_containers.stop(self._api, name, grace)
 
+    async def limit(self, name: str, memory: int) -> bool:
+        return await docker_containers.limit(self._api, name, memory)
+
     async def state(self, name: str) -> ContainerState:
         return await docker_containers.state(self._api, name)
 

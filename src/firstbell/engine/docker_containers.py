@@ -208,6 +208,17 @@ async def stop(api: Api, name: str, grace: int) -> None:
     await remove(api, name)
 
 
+async def limit(api: Api, name: str, memory: int) -> bool:
+    """See Engine.limit."""
+    try:
+        await api.json("POST", f"containers/{name}/update", body={"Memory": memory, "MemorySwap": memory})
+    except Answer as answer:
+        if is_missing(answer):
+            return False
+        raise StartFailed(f"{name} cannot have that limit: {answer.message}", where=name) from answer
+    return True
+
+
 async def remove(api: Api, name: str) -> None:
     """Kill and remove, with the anonymous volumes its image asked for; returns when it is gone."""
 

@@ -346,6 +346,14 @@ class Containers(Nodes):
             if at == len(container.lines):
                 await news.wait()
 
+    async def limit(self, name: str, memory: int) -> bool:
+        await self._enter("limit", name)
+        found = self._containers.get(name)
+        if found is None:
+            return False
+        found.spec = replace(found.spec, limits=replace(found.spec.limits, memory=memory))
+        return True
+
     async def usage(self, names: Iterable[str]) -> tuple[Usage, ...]:
         await self._enter("usage")
         return tuple(

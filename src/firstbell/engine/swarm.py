@@ -235,6 +235,10 @@ class SwarmEngine:
                 async for line in lines:
                     yield line
 
+    async def limit(self, name: str, memory: int) -> bool:  # noqa: ARG002 - the contract's
+        """A task keeps its limits: a changed service would be a new task, and an end of what runs."""
+        return False
+
     async def usage(self, names: Iterable[str]) -> tuple[Usage, ...]:
         return await swarm_usage.usage(self._cluster, frozenset(names))
 

@@ -49,6 +49,7 @@ from firstbell.hub.hub_tables import database_of, is_postgresql, refuse_unreacha
 from firstbell.hub.idle import IDLE, IdleCare, uses_of
 from firstbell.hub.idle_page import idle_handlers
 from firstbell.hub.lease_page import lease_handlers
+from firstbell.hub.limit_page import LimitPage
 from firstbell.hub.machine import Machine
 from firstbell.hub.memory_page import memory_handlers
 from firstbell.hub.no_options import PlainServerHandler
@@ -170,6 +171,7 @@ class FirstbellHub(JupyterHub):
             *waiting_handlers(),
             *notes_handlers(),
             *wall_handlers(),
+            (r"/people/limit", LimitPage),
             *coursework_handlers(),
             *own_handlers(),
             *earlier_handlers(),

@@ -12,6 +12,7 @@ from firstbell.hub.cluster import Cluster
 from firstbell.hub.coursework_counter import Counter
 from firstbell.hub.coursework_openings import Openings
 from firstbell.hub.earlier import EarlierFiles
+from firstbell.hub.fulls import Fulls
 from firstbell.hub.home_uses import HomeUses
 from firstbell.hub.homes import Store
 from firstbell.hub.machine import Machine
@@ -61,6 +62,8 @@ class HubContext:
     standbys: Standbys = field(default_factory=Standbys)
     uses: Uses = field(default_factory=lambda: Uses(lambda _: NEVER))
     """When each server that runs was last used."""
+    fulls: Fulls = field(default_factory=Fulls)
+    """Whose memory was full of late."""
     start_log: StartLog = field(default_factory=StartLog)
     usage: Usage = field(default_factory=Usage)
     """Logins, starts and ends, for the record."""

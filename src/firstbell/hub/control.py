@@ -18,8 +18,9 @@ from firstbell.hub.control_io import HubFiles, control_arguments, print_answer
 _PEOPLE = ("list", "invite", "reset", "forget-home", "stop", "active", "acts")
 _RECORD = ("activity", "activity-check", "activity-plot")
 _HOMES = ("home-nodes", "home-hold", "home-switch", "home-release")
+_LIMITS = ("limit", "limit-clear")
 _REHEARSAL = ("rehearse-open", "rehearse-close", "rehearse-state", "rehearse-end")
-_VERBS = (*_PEOPLE, *_RECORD, *_HOMES, *_REHEARSAL, "figures")
+_VERBS = (*_PEOPLE, *_RECORD, *_HOMES, *_LIMITS, *_REHEARSAL, "figures")
 
 
 def answer(hub: HubFiles, verb: str, words: Sequence[str]) -> Any:
@@ -40,6 +41,10 @@ def answer(hub: HubFiles, verb: str, words: Sequence[str]) -> Any:
         from firstbell.hub import record_control
 
         return record_control.answer(hub, verb, words)
+    if verb in _LIMITS:
+        from firstbell.hub import limit_control
+
+        return limit_control.answer(hub, verb, words)
     from firstbell.hub import people_control
 
     return people_control.answer(hub, verb, words)

@@ -44,6 +44,7 @@ class MemoryHandler(CompanionHandler):
         now = time.monotonic()
         if now - self._heard.get(self.user, float("-inf")) >= PAUSE:
             self._heard[self.user] = now
+            self.firstbell.fulls.note(self.user)
             tell_of_hub(self.firstbell, self.user, words)
             self.firstbell.usage.note(New(LIMIT, "memory", whom=self.user, words=sizes))
         self.set_status(204)

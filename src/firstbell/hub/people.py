@@ -71,7 +71,7 @@ class Invitation:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Something `firstbell.hub.control` asks the running hub to do: `end-sessions` or `stop`."""
+    """Something `firstbell.hub.control` asks the running hub to do: `end-sessions`, `stop` or `limit`."""
 
     id: int
     verb: str
@@ -325,6 +325,12 @@ class PeopleStore:
     def keep(self, name: str, value: str) -> None:
         """Remember a text across restarts."""
         self._db.execute("INSERT OR REPLACE INTO kept VALUES (?, ?)", (name, value))
+
+    def change(self, name: str, changed: Callable[[str | None], str]) -> None:
+        """Remember another text in place of one, while nobody else does."""
+        with self._writing() as db:
+            row = db.execute("SELECT value FROM kept WHERE name = ?", (name,)).fetchone()
+            db.execute("INSERT OR REPLACE INTO kept VALUES (?, ?)", (name, changed(row[0] if row else None)))
 
     def keep_unless(self, name: str, value: str, holds: Callable[[str], bool]) -> str:
         """Remember a text, unless one is remembered that `holds`; the one that is from now on."""

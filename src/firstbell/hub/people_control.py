@@ -2,7 +2,7 @@
 
 | verb | arguments | answer |
 |---|---|---|
-| `list` | | name, role, `state` (`new`, `invited`, `expired`, `joined`, `prepared`), `home`, `running`, `last_seen` |
+| `list` | | name, role, `state` (`new`, `invited`, `expired`, `joined`, `prepared`), `home`, `memory`, … |
 | `invite` | user names | new personal links: `username`, `name`, `email`, `link`, `expires` |
 | `reset` | user names | the same, and password and sessions are void at once |
 | `forget-home` | a user name | that their home was deleted on purpose: the next start makes a new one |
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from firstbell.errors import CourseFileError, StartFailed
-from firstbell.hub import acts, bell_tables
+from firstbell.hub import acts, bell_tables, limits
 from firstbell.hub.acts import ActsBook
 from firstbell.hub.control_io import HubFiles
 from firstbell.hub.home_uses import FILE as HOME_USES
@@ -31,6 +31,7 @@ from firstbell.hub.roster_file import RosterFile
 from firstbell.model import runtime
 from firstbell.model.roster import Person, PersonRole
 from firstbell.plan.home_quota import Fullness, HomeUse, home_stand
+from firstbell.plan.memory_limit import Grant
 
 _ORDER_DEADLINE = 50.0
 
@@ -99,7 +100,7 @@ def list_people(hub: HubFiles) -> list[dict[str, Any]]:
         for person in people_of(hub)
     ]
     listed = {row["username"] for row in rows}
-    prepared = _prepared(hub)
+    prepared, more = _prepared(hub), limits.grants(hub.store)
     others = [
         {
             "username": name,
@@ -114,7 +115,11 @@ def list_people(hub: HubFiles) -> list[dict[str, Any]]:
         for name, facts in sorted(seen.items())
         if name not in listed and hub.course.access.login != "roster"
     ]
-    return rows + others
+    return [row | _more_memory(more.get(row["username"])) for row in rows + others]
+
+
+def _more_memory(grant: Grant | None) -> dict[str, Any]:
+    return {"memory": grant.memory, "memory_until": _stamp(grant.until)} if grant else {}
 
 
 def _home(hub: HubFiles, use: HomeUse | None) -> str:
@@ -161,7 +166,7 @@ def reset(hub: HubFiles, usernames: Sequence[str]) -> list[dict[str, Any]]:
     for person in people:
         hub.store.forget(person.username)
     # Before there are links: whoever uses theirs at once must not be put out by an order that comes late.
-    _have_done(hub, "end-sessions", [person.username for person in people])
+    have_done(hub, "end-sessions", [person.username for person in people])
     return [_invitation(hub, person) for person in people]
 
 
@@ -195,11 +200,11 @@ def forget_home(hub: HubFiles, usernames: Sequence[str]) -> dict[str, Any]:
 
 def stop(hub: HubFiles, usernames: Sequence[str]) -> dict[str, Any]:
     """Stop the servers of these users and wait until they are. Raises StartFailed if the hub does not get to it."""
-    _have_done(hub, "stop", usernames)
+    have_done(hub, "stop", usernames)
     return {"stopped": list(usernames)}
 
 
-def _have_done(hub: HubFiles, verb: str, usernames: Sequence[str]) -> None:
+def have_done(hub: HubFiles, verb: str, usernames: Sequence[str]) -> None:
     """Order it of the running hub and wait until it is done for all of them."""
     import asyncio
 

@@ -10,7 +10,7 @@ from jupyterhub import orm, roles
 from jupyterhub.utils import maybe_future
 
 from firstbell.coursework.rights import is_hub_admin
-from firstbell.hub import rehearsal
+from firstbell.hub import limit_care, limits, rehearsal
 from firstbell.hub.acts import COMMAND_LINE
 from firstbell.hub.endings import Ending
 from firstbell.hub.people import Order, PeopleStore
@@ -64,6 +64,8 @@ class PeopleWatch:
                 end_sessions(user)
             elif order.verb == "stop":
                 await stop_servers(self._app, user, Ending("stopped", COMMAND_LINE))
+            elif order.verb == limits.ORDER:
+                await limit_care.apply(self._app.context, user)
         self._store.done(order)
 
     async def _agree(self, roster: Roster) -> None:

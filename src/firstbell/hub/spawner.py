@@ -15,7 +15,7 @@ from jupyterhub.utils import url_path_join
 from tornado.web import HTTPError
 
 from firstbell.errors import EngineUnavailable
-from firstbell.hub import starting, tokens
+from firstbell.hub import limits, starting, tokens
 from firstbell.hub.asked import asked
 from firstbell.hub.causes import NO_ROOM, Cause
 from firstbell.hub.cluster import server_port
@@ -58,6 +58,8 @@ class FirstbellSpawner(Spawner):
     """The running server's token, by its number in the database. Saved: the token itself is not."""
     node = ""
     """The node of a cluster on which the server runs. Saved."""
+    memory = 0
+    """Bytes that the running server may use; 0 is what everybody's may. Saved."""
     is_given_up = False
     """Whether the server counts as ended, though its node does not say so: its lease is over."""
     ending: Ending | None = None
@@ -120,6 +122,7 @@ class FirstbellSpawner(Spawner):
         self._is_up = bool(self._started)
         self.token_id = state.get("token", 0)
         self.node = state.get("node", "")
+        self.memory = state.get("memory", 0)
 
     def get_state(self) -> dict[str, Any]:
         """What a later hub needs."""
@@ -127,12 +130,14 @@ class FirstbellSpawner(Spawner):
         if not self._started:
             return state
         known = {"containers": list(self._started), "token": self.token_id}
-        return state | known | ({"node": self.node} if self.node else {})
+        more = {"memory": self.memory, "node": self.node}
+        return state | known | {name: value for name, value in more.items() if value}
 
     def clear_state(self) -> None:
         """Nothing runs any more."""
         super().clear_state()
         self._started, self.token_id, self.node, self.is_given_up = (), 0, "", False
+        self.memory = 0
 
     def options_from_query(self, query_data: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - JupyterHub's signature
         """A link may carry anything; none of it changes the server."""
@@ -172,6 +177,8 @@ class FirstbellSpawner(Spawner):
         context.notebooks.forget(user)
         self.ending = None
         context.uses.forget(user)
+        context.fulls.forget(user)
+        self.memory = self.mem_limit = limits.memory_of(context.store, context.course, user)
         self._stages, times = Stages(user, context.queue), Times()
         origin = asked(self.handler, self.user)
         wanted = Wanted(
@@ -182,6 +189,7 @@ class FirstbellSpawner(Spawner):
             hub_version=hub_version,
             lane=origin.lane,
             kernel_at_start=bell is not None and bell.kernels,
+            memory=self.memory,
         )
         try:
             with context.presence.waits(user) if origin.clicked else contextlib.nullcontext():

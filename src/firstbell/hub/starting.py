@@ -54,6 +54,8 @@ class Wanted:
     lane: Lane = Lane.PERSON
     kernel_at_start: bool = False
     """Whether a kernel is made ready as soon as the server runs, as before a bell."""
+    memory: int = 0
+    """Bytes that the server may use; 0 is the course's."""
 
 
 @dataclass(slots=True)
@@ -99,7 +101,7 @@ async def start_server(context: HubContext, wanted: Wanted, stages: Stages, time
     Raises GivenUp where its person left before its turn had come; nothing was made then.
     """
     containers = container_names(context.course, wanted.user)
-    start = context.starts.begin(wanted.user, containers, wanted.token)
+    start = context.starts.begin(wanted.user, containers, wanted.token, wanted.memory)
     try:
         await _home_is_near(context, wanted.user)
         await _only_writer(context, wanted.user, stages)
@@ -175,6 +177,7 @@ async def _start(context: HubContext, wanted: Wanted, start: Start, stages: Stag
             sidecar=context.parts.sidecar,
             static=context.parts.static(),
             kernel_at_start=wanted.kernel_at_start,
+            memory=wanted.memory,
             beside_hub=bool(context.cluster and context.cluster.nodes.own == start.node),
         )
     )
@@ -222,7 +225,7 @@ def _have_room(context: HubContext, start: Start) -> None:
         if not start.node:
             raise ServerFailed(causes.of_no_place(context.cluster.room.refusal(start.user)))
         return
-    memory, limit = context.machine.memory(), context.course.server.memory
+    memory, limit = context.machine.memory(), start.memory or context.course.server.memory
     others = len(context.starts) - context.queue.waiting - 1
     if room_for_more(memory, limit, coming=max(0, others)) == 0:
         raise ServerFailed(causes.of_full_memory(full_words(memory, limit, context.machine.running())))
@@ -314,12 +317,13 @@ async def _still_alive(context: HubContext, start: Start) -> None:
         except (EngineUnavailable, TimeoutError):
             return  # says nothing about the server
         if state.phase not in _ALIVE:
-            raise ServerFailed(await cause_of_end(context, start.user, state))
+            raise ServerFailed(await cause_of_end(context, start.user, state, start.memory))
 
 
-async def cause_of_end(context: HubContext, user: str, state: ContainerState) -> Cause:
-    """Why that container of the user's server ended, with its last words."""
+async def cause_of_end(context: HubContext, user: str, state: ContainerState, memory: int) -> Cause:
+    """Why that container of the user's server ended, with its last words; `memory` is what it might use, in bytes."""
     words, server = await last_words(context, state.name), context.course.server
+    memory = memory or server.memory
     if state.name == app_name(context.course, user):
-        return causes.of_app_end(state, words, server.memory)
-    return causes.of_end(state, words, SIDECAR_LIMITS.memory if server.port else server.memory)
+        return causes.of_app_end(state, words, memory)
+    return causes.of_end(state, words, SIDECAR_LIMITS.memory if server.port else memory)

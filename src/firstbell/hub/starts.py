@@ -19,6 +19,8 @@ class Start:
     stirred: asyncio.Event = field(default_factory=asyncio.Event)
     node: str = ""
     """The node of a cluster on which it is made, as soon as that is decided."""
+    memory: int = 0
+    """Bytes that it may use; 0 is what everybody's may."""
 
 
 class Starts:
@@ -27,9 +29,9 @@ class Starts:
     def __init__(self) -> None:
         self._by_user: dict[str, Start] = {}
 
-    def begin(self, user: str, containers: tuple[str, ...], token: str) -> Start:
+    def begin(self, user: str, containers: tuple[str, ...], token: str, memory: int = 0) -> Start:
         """Register a start; `token` is the server's own, which proves that a report is its."""
-        start = Start(user, containers, token, asyncio.get_running_loop().create_future())
+        start = Start(user, containers, token, asyncio.get_running_loop().create_future(), memory=memory)
         self._by_user[user] = start
         return start
 

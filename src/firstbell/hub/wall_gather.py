@@ -74,8 +74,10 @@ class Gatherer:
                 "runs": True,
                 "is_prepared": is_prepared,
                 "memory": memory,
+                "limit": spawner.memory,
                 "away": away,
                 "notebook": notebook,
+                "times_full": self._context.fulls.count(name),
             }
         return {"failure": failure_words(spawner)}
 

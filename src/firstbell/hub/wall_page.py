@@ -15,6 +15,7 @@ from firstbell.hub.acts import LONGEST_MESSAGE
 from firstbell.hub.bell_arrival import ArrivingAuthorize
 from firstbell.hub.context import HubContext
 from firstbell.hub.deeds import OPEN, RESTART, START, STOP, TOLD, WORDS, Deeds
+from firstbell.hub.limit_care import offered
 from firstbell.hub.live_page import LivePage
 from firstbell.hub.open_as_staff import has_just_opened, let_in, note_entry, tell_of_opening
 from firstbell.hub.pages import Route, template_vars
@@ -124,9 +125,8 @@ class PersonPage(WallPage):
         measured = self._measured(user.spawner.containers[-1])
         use = self.firstbell.home_uses.of(user.name)
         home = home_stand(use, self.course.homes) if use else None
-        await self.show(
-            "person.html", row=row, acts=acts, words=WORDS, longest=LONGEST_MESSAGE, measured=measured, my_home=home
-        )
+        names: dict[str, Any] = {"words": WORDS, "longest": LONGEST_MESSAGE, "more": offered(self.firstbell, user.name)}
+        await self.show("person.html", row=row, acts=acts, measured=measured, my_home=home, **names)
 
     def _measured(self, container: str) -> str:
         """When its memory was, in words; empty where it was not."""

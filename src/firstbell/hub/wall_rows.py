@@ -63,12 +63,16 @@ class Facts:
     """When they last did something, in Unix seconds."""
     memory: int | None = None
     """Bytes their server used when last measured."""
+    limit: int = 0
+    """Bytes it may use; 0 is what everybody's may."""
     away: str = ""
     """The node of their server, if that does not answer."""
     notebook: str = ""
     """The path of the notebook that they used last."""
     home: str = ""
     """That the home holds more than it may, or takes no more; empty else."""
+    times_full: int = 0
+    """How often in the last hour something of theirs was ended for want of memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +121,8 @@ class Row:
 
 
 def row_of(facts: Facts, limit: int, now: float) -> Row:
-    """The person's row; `limit` is the memory that a server may use, in bytes, `now` in Unix seconds."""
+    """The person's row; `limit` is the memory that everybody's server may use, in bytes, `now` in Unix seconds."""
+    limit = facts.limit or limit
     memory = _stepped(facts.memory, limit) if facts.runs else None
     state, words = _state(facts, memory, limit, now)
     seen = int(facts.seen // 60 * 60) if facts.seen is not None else None
@@ -162,7 +167,12 @@ def _running(facts: Facts, memory: int | None, limit: int, now: float) -> tuple[
     if facts.is_prepared:
         return State.PREPARED, ""
     is_idle = facts.seen is not None and now - facts.seen >= IDLE_AFTER
-    return (State.IDLE if is_idle else State.IN), facts.home
+    return (State.IDLE if is_idle else State.IN), "; ".join(filter(None, (_full_words(facts.times_full), facts.home)))
+
+
+def _full_words(times: int) -> str:
+    often = f"{times} times " if times > 1 else ""
+    return f"its memory was full {often}in the last hour, and a program was ended" if times else ""
 
 
 def _stepped(memory: int | None, limit: int) -> int | None:

@@ -75,7 +75,7 @@ class ContainerWatch:
         self._context.starts.stir(event.name)
         spawner = self._known().get(event.name)
         if event.action == "oom":
-            limit = self._context.course.server.memory // 1024**2
+            limit = ((spawner and spawner.memory) or self._context.course.server.memory) // 1024**2
             LOG.warning("The kernel ended a process in %s: its server may use %s MiB", event.name, limit)
         if spawner is not None and spawner.ready and event.action != "oom":
             await self._settle(spawner, await self._context.engine.state(event.name))
@@ -114,7 +114,7 @@ class ContainerWatch:
         if cluster and cluster.nodes.is_just_back(spawner.node, _BLAMED):
             cause, status = causes.of_returned_node(spawner.node), status or 1
         else:
-            cause = await starting.cause_of_end(self._context, spawner.user.name, now)
+            cause = await starting.cause_of_end(self._context, spawner.user.name, now, spawner.memory)
         LOG.warning("The server of %s ended: %s", spawner.user.name, cause.text)
         ends_by(spawner, of_cause(cause))
         if status:
@@ -248,7 +248,7 @@ async def _adopt(app: Any, spawner: Any, observed: Observed | None) -> None:
         return
     why = "ended while no hub was there" if spawner.was_started else "was starting when the hub ended"
     LOG.warning("The server of %s %s; it is cleared away", user.name, why)
-    ends_by(spawner, unseen(ended_one(states), spawner.context.course.server.memory))
+    ends_by(spawner, unseen(ended_one(states), spawner.memory or spawner.context.course.server.memory))
     try:
         await user.stop(spawner.name)
     except Exception:

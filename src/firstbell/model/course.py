@@ -48,6 +48,8 @@ def _inside_home(path: str) -> str:
 
 LEAST_QUOTA, LEAST_FILES = 16 * 1024**2, 200
 """What a home may be limited to, in bytes and files: with less nobody could work."""
+_LARGEST = 4
+"""Times the memory that everybody has, which one person may be given where the course says nothing of it."""
 LEAST_MEMORY_FOR_WARM_KERNELS = 512 * 1024**2
 """Bytes of a server; with less, what waits would be missed where people work."""
 
@@ -165,6 +167,12 @@ class Server(Table):
     memory: Annotated[Bytes, Field(ge=128 * 1024**2)] = Field(
         1024**3, description="Memory of one server; more is refused.", examples=["1G"]
     )
+    memory_most: Annotated[Bytes, Field(ge=0)] = Field(
+        0,
+        description="The most memory that one person's server may be given for a time (firstbell people limit); 0 is "
+        "four times memory.",
+        examples=["8G"],
+    )
     cpu: Annotated[float, Field(gt=0, le=1024)] = Field(
         2.0, description="Cores that one server may keep busy.", examples=[2.0]
     )
@@ -222,9 +230,16 @@ class Server(Table):
             raise ValueError("kernels are built into a project's image; with image = they must be in it already")
         if self.command and not self.port:
             raise ValueError("command goes with port: the port that the program listens on")
+        if 0 < self.memory_most < self.memory:
+            raise ValueError("memory_most is less than memory, which everybody has; leave it out, or make it more")
         if self.prefix == "keep" and not self.port:
             raise ValueError("prefix goes with port: the port that the program listens on")
         return self
+
+    @property
+    def largest(self) -> int:
+        """Bytes that one person's server may be given."""
+        return self.memory_most or _LARGEST * self.memory
 
     @property
     def keeps_kernel_warm(self) -> bool:

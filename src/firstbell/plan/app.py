@@ -83,7 +83,7 @@ def app_spec(inputs: ServerInputs) -> ContainerSpec:
             *owned_home(course, who.uid, who.gid),
         ),
         network=network_of(container_name(course, who.user)),
-        limits=Limits(memory=course.server.memory, cpu=course.server.cpu, pids=course.server.pids),
+        limits=Limits(memory=inputs.limit, cpu=course.server.cpu, pids=course.server.pids),
         stop_grace=_STOP_GRACE,
     )
 

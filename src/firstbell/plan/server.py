@@ -69,6 +69,13 @@ class ServerInputs:
     """Whether the waiting kernel is made as soon as the server runs, as before a bell, not once its page is shown."""
     beside_hub: bool = False
     """Whether it runs on the hub's own node of a cluster."""
+    memory: int = 0
+    """Bytes that this person's may use; 0 is what everybody's may."""
+
+    @property
+    def limit(self) -> int:
+        """Bytes that it may use."""
+        return self.memory or self.course.server.memory
 
 
 def container_name(course: Course, user: str) -> str:
@@ -103,7 +110,7 @@ def server_spec(inputs: ServerInputs) -> ContainerSpec:
         files=_files(inputs, accounts),
         network=inputs.runtime.network,
         joins_late=True,
-        limits=Limits(memory=course.server.memory, cpu=course.server.cpu, pids=course.server.pids),
+        limits=Limits(memory=inputs.limit, cpu=course.server.cpu, pids=course.server.pids),
         stop_grace=_STOP_GRACE,
     )
 

@@ -186,7 +186,7 @@ setattr(Script.get, "__allow_unauthenticated", True)
 
 
 def memory(answer: dict[str, Any]) -> dict[str, int]:
-    """Bytes used and allowed, as far as hub (whose limit counts) and kernel say it; empty where neither does."""
+    """Bytes used and allowed, as far as kernel and, where it knows no limit, hub say it; empty where neither does."""
     found: dict[str, int] = {}
     try:
         used, limit = room.used()
@@ -196,7 +196,7 @@ def memory(answer: dict[str, Any]) -> dict[str, int]:
     said = answer.get("memory")
     told = said.get("limit") if isinstance(said, dict) else None
     if isinstance(told, int) and told > 0:
-        found["limit"] = told
+        found.setdefault("limit", told)
     return found
 
 

@@ -21,6 +21,8 @@ FIRST_TO_GO = 500
 """Added to what the system reckons when it has to choose (man 5 proc, oom_score_adj): far above the server's own 0."""
 LONGEST_NAME = 80
 _PRESSURE = "memory.pressure"
+_DEAD = frozenset("ZX")
+"""States of /proc/PID/stat of what has ended and was not collected yet (man 5 proc)."""
 _COUNTS = ("memory.events", "memory/memory.oom_control")
 """Where version 2 and version 1 count what the system has ended."""
 
@@ -32,6 +34,7 @@ class MemoryWatch:
         self._app, self._cgroup, self._proc = app, cgroup, proc
         self._guard = Guard()
         self._marked: set[int] = set()
+        self._kernels: dict[int, str] = {}
         self._killed = killed_by_system(cgroup)
 
     async def keep_looking(self, hub: Hub, settings: Settings) -> None:
@@ -62,12 +65,13 @@ class MemoryWatch:
     async def look(self, use: Use) -> dict[str, Any] | None:
         """What is to be told, if something was ended, by us or by the system."""
         kernels, shells = _kernels(self._app), _shells(self._app)
+        before, self._kernels = self._kernels, kernels
         self._mark({*kernels, *shells})
         killed = killed_by_system(self._cgroup)
         if killed > self._killed:
             self._killed = killed
             self._guard.ended(time.monotonic())
-            return _told("", "", use)
+            return await self._by_system(before, use.limit)
         if not self._guard.has_to_end(use, time.monotonic()):
             return None
         found = memory.hungriest({**kernels, **dict.fromkeys(shells, "")}, processes(self._proc), use.limit)
@@ -81,6 +85,13 @@ class MemoryWatch:
         end(found, spared=root in shells and len(found.pids) > 1)
         self._guard.ended(time.monotonic())
         return _told("notebook" if root in kernels else "terminal", path, use)
+
+    async def _by_system(self, before: dict[int, str], limit: int) -> dict[str, Any]:
+        """What to tell of an end that the system made: all of the limit was in use then, whatever is by now."""
+        alive = {one.pid for one in processes(self._proc) if one.state not in _DEAD}
+        gone = [kernel_id for pid, kernel_id in before.items() if pid not in alive]
+        path = await _path(self._app, gone[0]) if len(gone) == 1 else ""
+        return _told("notebook" if path else "", path, Use(limit, limit))
 
     def _mark(self, roots: set[int]) -> None:
         self._marked &= roots

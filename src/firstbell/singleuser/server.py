@@ -14,7 +14,18 @@ from tornado import web
 from tornado.httputil import HTTPServerRequest
 from traitlets.config import Config
 
-from . import __version__, companion_page, companion_talk, memory_watch, remembered, reports, static_files, used, xsrf
+from . import (
+    __version__,
+    companion_page,
+    companion_talk,
+    memory_watch,
+    remembered,
+    reports,
+    restarts,
+    static_files,
+    used,
+    xsrf,
+)
 from .app import QuickServerApp
 from .auth import HubAuthorizer, HubIdentityProvider
 from .home_room import Quota
@@ -79,6 +90,7 @@ class HubServerApp(QuickServerApp):
         super().init_webapp()
         self.watch = used.Watch()
         used.heed_pages(self.watch, APIHandler)
+        restarts.heed(self.kernel_manager, self.log)
         companion_talk.install(self.web_app, self.hub, self.settings, self.watch, self.home)
         _secure(self.web_app, self.settings)
         self.web_app.find_handler = _within(  # type: ignore[method-assign]

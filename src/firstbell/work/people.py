@@ -37,6 +37,10 @@ class PersonLine:
     last_seen: str | None = None
     home: str = ""
     """What it held when its server last told, and how full it is where that matters."""
+    memory: int | None = None
+    """Bytes that their server may use, where they were given more than everybody has,"""
+    memory_until: str | None = None
+    """and until when."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,8 @@ def _line(person: Person, row: dict[str, Any] | None) -> PersonLine:
         facts.get("running"),
         facts.get("last_seen"),
         facts.get("home", ""),
+        facts.get("memory"),
+        facts.get("memory_until"),
     )
 
 

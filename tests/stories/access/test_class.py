@@ -5,21 +5,20 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 
 import aiohttp
 import pytest
 
 from firstbell.engine.waiting import until
 from tests.stories.conftest import stop_server
+from tests.support.class_visit import PASSWORD, invited
 from tests.support.course import RunningCourse, docker, running, write_course
 from tests.support.visitor import Visitor
 
 NAMES = ("a-b", "a--b", "a_b", "a.b", "zoë", "zoe", "anna@example.org", "x" * 100)
 """Names that a careless mapping to container and volume names would throw together."""
 HANDED = "ångström@example.org"
-PASSWORD = "four unrelated plain words"
 ROSTER = "username,name,email,role,section\n" + "".join(
     f"{name},,,student,\n" for name in (*NAMES, "victim", "leaver", HANDED)
 )
@@ -32,16 +31,6 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCourse]:
     (folder / "roster.csv").write_text(ROSTER)
     with running(folder, "test-class", access='login = "roster"', server='memory = "512M"\nidle = 0') as up:
         yield up
-
-
-@asynccontextmanager
-async def invited(course: RunningCourse, username: str) -> AsyncIterator[Visitor]:
-    """Somebody who follows their personal link and sets a password."""
-    link = json.loads(course.cli("people", "invite", username, "--json").stdout)[0]["link"]
-    async with Visitor(course.url) as visitor:
-        page = await visitor.open(link)
-        await visitor.submit(page, password=PASSWORD, again=PASSWORD)
-        yield visitor
 
 
 async def test_awkward_names_never_share_anything(course):

@@ -109,6 +109,30 @@ async def test_a_busy_kernel_is_activity(hub: Any) -> None:
     await eventually(moved)
 
 
+async def test_a_kernel_that_was_killed_is_busy_no_more(hub: Any) -> None:
+    """In its first seconds, in the middle of a cell, its page closed: it comes back as one with nothing to do.
+
+    What it does then is seen: with the other ports that it has by now, too.
+    """
+    ada = await asyncio.to_thread(hub.with_server, "ada")
+    port, kernel = hub.server_json("ada")["port"], ada.api("POST", "api/kernels", json={}).json()["id"]
+    cookie = {"Cookie": ada.cookie_header("/user/ada/api/kernels"), "Origin": f"http://127.0.0.1:{port}"}
+    socket = await run_cell(port, kernel, "import os, time; print('at work', flush=True); time.sleep(1); os.abort()",
+                            **cookie)  # fmt: skip
+    assert ada.api("GET", f"api/kernels/{kernel}").status_code == 200
+    socket.close()
+
+    def state() -> str:
+        return str(ada.api("GET", f"api/kernels/{kernel}").json()["execution_state"])
+
+    await eventually(lambda: state() == "busy")
+    await eventually(lambda: state() in {"starting", "idle"})
+    socket = await run_cell(port, kernel, "import time; time.sleep(600)", **cookie)
+    await eventually(lambda: state() == "busy")
+    socket.close()
+    assert ada.api("DELETE", f"api/kernels/{kernel}").status_code == 204
+
+
 async def test_hub_restarted_servers_live_on(hub: Any) -> None:
     """Over a hub restart the server runs on, says 503 rather than "who are you", and takes the same login after."""
     ada = await asyncio.to_thread(hub.with_server, "ada")

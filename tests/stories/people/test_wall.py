@@ -82,6 +82,29 @@ def followed(browser: Browser) -> Iterator[list[tuple[float, dict[str, Any]]]]:
         yield heard
 
 
+async def test_more_memory_for_one_person(hub: ClassHub) -> None:
+    """Staff give it to whom they look after, at once; it is recorded and told; bounds and numbers hold; taken back."""
+    alan, grace = hub.browser("alan"), hub.browser("grace")
+    started(hub, grace, "ada")
+    assert 'option value="2147483648">2.0 GiB' in alan.get("/hub/people/of/ada").text
+
+    def limit(browser: Browser, **fields: str) -> int:
+        return hub.post(browser, "/hub/people/limit", **fields).status_code
+
+    assert limit(alan, user="ada", memory=str(2 * 1024**3), hours="4") == 303
+    assert "may use 2.0 GiB until" in alan.get("/hub/people/of/ada").text
+    [act] = [one for one in acts(hub) if one.what == "limit"]
+    assert (act.who, act.whom, act.result) == ("alan", "ada", "done: at once")
+    assert "Alan Turing: Your Jupyter may use 2.0 GiB" in hub.browser("ada").get("/hub/home").text
+    assert limit(alan, user="bob", memory="0") == 404
+    assert limit(hub.browser("amy"), user="ada", memory="0") == 403
+    for nonsense in ({"memory": "x"}, {"memory": str(99 * 1024**3), "hours": "4"}, {"memory": str(2 * 1024**3)}):
+        assert limit(grace, user="ada", **nonsense) == 400
+    assert limit(grace, user="ada", memory="0") == 303
+    assert "may use 2.0 GiB" not in grace.get("/hub/people/of/ada").text
+    assert next(one.result for one in acts(hub) if one.what == "limit").endswith("keeps what it has until it ends")
+
+
 async def test_who_sees_whom(hub: ClassHub) -> None:
     """Owner and instructor see everybody; an assistant of a section its students; nobody else any page of it."""
     everybody = {"owner", "grace", "alan", "ada", "amy", "bob"}

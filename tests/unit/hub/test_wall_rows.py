@@ -46,6 +46,11 @@ def row(**facts: Any) -> Row:
         ({"runs": True, "seen": NOW - 5}, State.IN, ""),
         ({"runs": True, "seen": NOW - IDLE_AFTER}, State.IDLE, ""),
         ({"runs": True}, State.IN, ""),
+        ({"runs": True, "times_full": 1}, State.IN, "its memory was full in the last hour, and a program was ended"),
+        (
+            {"runs": True, "times_full": 2, "seen": NOW - IDLE_AFTER},
+            State.IDLE, "its memory was full 2 times in the last hour, and a program was ended",
+        ),
         ({"runs": True, "is_prepared": True}, State.PREPARED, ""),
         ({"runs": True, "memory": 980 * MIB}, State.STUCK, "the memory is all but full"),
         ({"runs": True, "away": "node2"}, State.STUCK, "the machine node2 does not answer"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 import types
@@ -146,8 +147,24 @@ async def test_what_the_system_has_ended_is_told_once(tmp_path: Path) -> None:
     watch = MemoryWatch(app([]), group)
     assert await watch.look(watch.use()) is None
     control_group(tmp_path, 100 * MIB, 200 * MIB, killed=4)
-    assert await watch.look(watch.use()) == {"what": "", "name": "", "used": 100 * MIB, "limit": 200 * MIB}
+    assert await watch.look(watch.use()) == {"what": "", "name": "", "used": 200 * MIB, "limit": 200 * MIB}
     assert await watch.look(watch.use()) is None
+
+
+async def test_the_notebook_that_the_system_has_ended_is_named(
+    tmp_path: Path, kernels: list[subprocess.Popen[bytes]]
+) -> None:
+    """By its kernel that is there no more; of two at once, or of a kernel's child, nobody can say which it was."""
+    group = control_group(tmp_path, 100 * MIB, 200 * MIB)
+    watch = MemoryWatch(app(kernels), group)
+    assert await watch.look(watch.use()) is None
+    control_group(tmp_path, 100 * MIB, 200 * MIB, killed=1)
+    unnamed = {"what": "", "name": "", "used": 200 * MIB, "limit": 200 * MIB}
+    assert await watch.look(watch.use()) == unnamed
+    kernels[1].kill()
+    await asyncio.to_thread(os.waitid, os.P_PID, kernels[1].pid, os.WEXITED | os.WNOWAIT)
+    control_group(tmp_path, 100 * MIB, 200 * MIB, killed=2)
+    assert await watch.look(watch.use()) == unnamed | {"what": "notebook", "name": "week1/k1.ipynb"}
 
 
 async def test_without_a_limit_nobody_looks(tmp_path: Path) -> None:

@@ -453,6 +453,18 @@ this._toast = '';
 }
 }
 }
+const AFTER = [2_000, 6_000];
+const ENDED = ['autorestarting', 'dead'];
+async function heedKernels(app, look) {
+const tracker = await service(app, '@jupyterlab/notebook', 'INotebookTracker');
+const heed = panel => panel.sessionContext.statusChanged.connect((_, status) => {
+if (ENDED.includes(status)) {
+AFTER.forEach(wait => setTimeout(look, wait));
+}
+});
+tracker?.forEach(heed);
+tracker?.widgetAdded.connect((_, panel) => heed(panel));
+}
 const SHORT = 110;
 class Notes {
 constructor(apputils, dialogs, talk) {
@@ -583,6 +595,7 @@ commands(page);
 const bar = await service(app, '@jupyterlab/statusbar', 'IStatusBar');
 page.status = new Status(apputils, widgets, bar, () => void app.commands.execute('firstbell:receipts'));
 page.buttons = new Buttons(app, ui, () => page.news, name => void page.handIn.run(name));
+await heedKernels(app, () => void look(page).catch(error => console.warn('Firstbell:', error)));
 await keepLooking(page);
 }
 async function keepLooking(page) {
