@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from firstbell.cli import person
 from firstbell.cli.cells import harmless, local, one_line
 from firstbell.cli.common import (
     HERE,
@@ -220,6 +221,10 @@ def acts(
         ],
     )
     terminal.note(f"{plural(len(found), 'act')}; times are those of {read.time_zone}.")
+
+
+app.command()(person.export)
+app.command()(person.erase)
 
 
 def _invitations(course: Course, given: Sequence[str]) -> tuple[Invitation, ...]:

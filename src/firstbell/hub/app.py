@@ -48,6 +48,7 @@ from firstbell.hub.homes import Store
 from firstbell.hub.hub_tables import database_of, is_postgresql, refuse_unreachable
 from firstbell.hub.idle import IDLE, IdleCare, uses_of
 from firstbell.hub.idle_page import idle_handlers
+from firstbell.hub.last_seen import lenient
 from firstbell.hub.lease_page import lease_handlers
 from firstbell.hub.limit_page import LimitPage
 from firstbell.hub.machine import Machine
@@ -182,7 +183,7 @@ class FirstbellHub(JupyterHub):
             (f"/{FIGURES_PATH}", FiguresPage),
             *self._cluster_handlers(),
         ]
-        self.handlers = recorded(self.add_url_prefix(self.hub_prefix, ours) + self.handlers)
+        self.handlers = lenient(recorded(self.add_url_prefix(self.hub_prefix, ours) + self.handlers))
 
     def _cluster_handlers(self) -> list[Any]:
         if self.context is None or self.context.cluster is None:

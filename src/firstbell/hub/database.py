@@ -19,3 +19,4 @@ class HubConnection(sqlite3.Connection):
         super().__init__(*arguments, **options)
         self.execute("PRAGMA journal_mode = WAL")
         self.execute("PRAGMA synchronous = NORMAL")
+        self.execute("PRAGMA secure_delete = ON")  # whoever is erased is in no free page either

@@ -71,7 +71,7 @@ class Invitation:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Something `firstbell.hub.control` asks the running hub to do: `end-sessions`, `stop` or `limit`."""
+    """Something `firstbell.hub.control` asks the running hub to do: `end-sessions`, `stop`, `limit` or `remove`."""
 
     id: int
     verb: str
@@ -104,6 +104,7 @@ class PeopleStore:
     def _open(self) -> sqlite3.Connection:
         db = sqlite3.connect(self.path, timeout=5, isolation_level=None)
         db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA secure_delete = ON")  # whoever is erased is in no free page either
         [(verdict,)] = db.execute("PRAGMA quick_check(1)").fetchall()
         if verdict != "ok":
             raise sqlite3.DatabaseError(verdict)

@@ -18,6 +18,7 @@ from tornado import web
 
 from firstbell.coursework.rights import Duty
 from firstbell.hub import record_chain
+from firstbell.hub.memory_page import LIMIT
 from firstbell.hub.pages import Route
 from firstbell.hub.record import Line, Record, Sought
 from firstbell.hub.record_file import FILE
@@ -35,6 +36,7 @@ KINDS = {
     record_chain.LOGOUT: "logouts",
     record_chain.START: "starts of servers",
     record_chain.END: "ends of servers",
+    LIMIT: "limits that were met",
     record_chain.EXPORT: "exports of a person",
     record_chain.ERASED: "erasures of a person",
     record_chain.RETIRED: "what had its time",

@@ -66,6 +66,9 @@ class PeopleWatch:
                 await stop_servers(self._app, user, Ending("stopped", COMMAND_LINE))
             elif order.verb == limits.ORDER:
                 await limit_care.apply(self._app.context, user)
+            elif order.verb == "remove":
+                self._store.forget(order.username)
+                await remove_user(self._app, user)
         self._store.done(order)
 
     async def _agree(self, roster: Roster) -> None:

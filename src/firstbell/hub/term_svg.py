@@ -17,6 +17,8 @@ from firstbell.model.axis import round_steps
 WIDTH, HEIGHT = 640, 250
 _LEFT, _RIGHT, _TOP, _BOTTOM = 48, 14, 40, 30
 _MOST_LABELS = 9
+_LABEL = 40
+"""As wide as a day's name is, about."""
 _STYLE = (
     ".plot{font:12px system-ui,sans-serif}.plot text{fill:#1d2529}.plot .grid{stroke:#d9d5cb}.plot .ground{fill:#fff}"
     ".plot .name{font-weight:600}.plot .bar,.plot .box{fill:#0f5f68}.plot .box{fill-opacity:.35}"
@@ -77,7 +79,8 @@ class Frame:
         for at, label in self._labels():
             x, y = self.x(at), HEIGHT - _BOTTOM
             parts.append(f'<line class="grid" x1="{x}" x2="{x}" y1="{y}" y2="{y + 5}"/>')
-            parts.append(f'<text x="{x}" y="{y + 19}" text-anchor="middle">{label}</text>')
+            anchor = "middle" if x < WIDTH - _RIGHT - _LABEL / 2 else "end"
+            parts.append(f'<text x="{x}" y="{y + 19}" text-anchor="{anchor}">{label}</text>')
         return "".join(parts)
 
     def _labels(self) -> list[tuple[float, str]]:
