@@ -18,11 +18,15 @@ LENGTHS = {4: "for 4 hours", 24: "for a day", 7 * 24: "for a week"}
 
 
 async def apply(context: HubContext, user: Any) -> str:
-    """What became of it, in words; remembered, too, for a command that waits. `user` is JupyterHub's."""
+    """What became of it, in words. `user` is JupyterHub's."""
     words = await _applied(context, user)
     LOG.info("The memory of %s: %s", user.name, words)
-    limits.note_outcome(context.store, user.name, words)
     return words
+
+
+async def apply_ordered(context: HubContext, user: Any) -> None:
+    """The same, for a command that waits for it."""
+    limits.note_outcome(context.store, user.name, await apply(context, user))
 
 
 async def _applied(context: HubContext, user: Any) -> str:

@@ -46,7 +46,7 @@ def _changed(hub: HubFiles, user: str, grant: Grant | None) -> str:
         with book.noted(acts.COMMAND_LINE, limits.ORDER, [user], shown):
             limits.give(hub.store, user, grant)
             have_done(hub, limits.ORDER, [user])
-        outcome = limits.outcome(hub.store, user) or NEXT_START
+        outcome = limits.take_outcome(hub.store, user) or NEXT_START
         book.tell("", [user], told(shown, outcome))
         return outcome
     finally:

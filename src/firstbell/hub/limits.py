@@ -6,6 +6,7 @@ keeps what it has until it ends.
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:  # with it comes pydantic, which a question about people can d
 KEPT = "memory limits"
 ORDER = "limit"
 """What the running hub is asked to do after a change."""
-_OUTCOME = "memory limit outcome:"
+_OUTCOMES = "memory limit outcomes"
 
 
 def grants(store: PeopleStore) -> dict[str, Grant]:
@@ -54,15 +55,22 @@ def give(store: PeopleStore, user: str, grant: Grant | None) -> None:
         known.pop(user, None)
         return memory_limit.written(known | ({user: grant} if grant else {}))
 
-    store.keep(_OUTCOME + user, "")
+    take_outcome(store, user)
     store.change(KEPT, changed)
 
 
 def note_outcome(store: PeopleStore, user: str, words: str) -> None:
     """What became of the last change, for a command that waits."""
-    store.keep(_OUTCOME + user, words)
+    store.change(_OUTCOMES, lambda text: json.dumps({**json.loads(text or "{}"), user: words}))
 
 
-def outcome(store: PeopleStore, user: str) -> str:
-    """The same; empty where the hub has not come to it, or knows nobody of that name yet."""
-    return store.kept(_OUTCOME + user) or ""
+def take_outcome(store: PeopleStore, user: str) -> str:
+    """The same, once; empty where the hub has not come to it, or knows nobody of that name yet."""
+    known: dict[str, str] = json.loads(store.kept(_OUTCOMES) or "{}")
+    if words := known.get(user, ""):
+        store.change(_OUTCOMES, lambda text: json.dumps(_without(json.loads(text or "{}"), user)))
+    return words
+
+
+def _without(known: dict[str, str], user: str) -> dict[str, str]:
+    return {name: words for name, words in known.items() if name != user}

@@ -65,7 +65,7 @@ class PeopleWatch:
             elif order.verb == "stop":
                 await stop_servers(self._app, user, Ending("stopped", COMMAND_LINE))
             elif order.verb == limits.ORDER:
-                await limit_care.apply(self._app.context, user)
+                await limit_care.apply_ordered(self._app.context, user)
             elif order.verb == "remove":
                 self._store.forget(order.username)
                 await remove_user(self._app, user)

@@ -92,7 +92,7 @@ def ruleset(course: str, gateway: str, egress: Egress, way_out: WayOut, only_por
 
     From the bridge, this machine answers on the hub's port of the gateway alone, and where a mirror is on it; other
     servers and other bridges never; private and link-local addresses by `egress`. A table of its own, before Docker's
-    chains, so that nobody else's rules are touched. Established traffic passes: the hub, the proxy and the culler open
+    chains, so that nobody else's rules are touched. Established traffic passes: the hub and the proxy open
     connections inwards, from this machine itself. A neighbour that sets a route to the bridge by way of this machine
     reaches neither servers nor the hub's port: whether Docker's own rules stop it depends on who began forwarding.
     With `only_port` this machine itself reaches no other port of a server: a web application's own port has no login.

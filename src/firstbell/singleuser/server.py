@@ -62,7 +62,7 @@ _LOCKED: dict[str, Any] = {
     "answer_yes": True,
     "trust_xheaders": True,
     "autoreload": False,
-    "shutdown_no_activity_timeout": 0,  # the hub's culler decides
+    "shutdown_no_activity_timeout": 0,  # the hub decides (plan/idle.py)
     "identity_provider_class": HubIdentityProvider,
     "authorizer_class": HubAuthorizer,
 }
