@@ -23,9 +23,10 @@ from typing import Any
 from firstbell.coursework.layout import Layout
 from firstbell.coursework.person import erase_work, work_of
 from firstbell.errors import CourseFileError, StartFailed
-from firstbell.hub import people_control
+from firstbell.hub import limits, people_control
 from firstbell.hub.acts import COMMAND_LINE
 from firstbell.hub.control_io import HubFiles, control_arguments, print_answer
+from firstbell.hub.kept_until import KeptUntil
 from firstbell.hub.record import Record
 from firstbell.hub.record_chain import EXPORT, RESULT
 from firstbell.hub.record_file import FILE
@@ -119,6 +120,8 @@ class PersonControl:
         store.forget(user)
         store.remove_seats([user], before=store.last_seat())
         store.forget_home(user)
+        limits.give(store, user, None)
+        KeptUntil(store).note(user, 0)
         time.sleep(_SETTLES)
         with self._record() as record:
             erased = erase(record, user, COMMAND_LINE, also)

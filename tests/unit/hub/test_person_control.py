@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ import pytest
 
 from firstbell.config.wire import runtime_to_wire, to_wire
 from firstbell.errors import CourseFileError
-from firstbell.hub import person_control
+from firstbell.hub import limits, person_control
 from firstbell.hub.acts import FILE, ActsBook
 from firstbell.hub.control_io import HubFiles
+from firstbell.hub.kept_until import NAME, KeptUntil
 from firstbell.hub.people import open_store
 from firstbell.hub.person_control import PersonControl
 from firstbell.hub.record import Record
@@ -22,6 +24,7 @@ from firstbell.hub.record_check import check
 from firstbell.hub.record_write import New
 from firstbell.model.course import Course
 from firstbell.model.runtime import Runtime
+from firstbell.plan.memory_limit import Grant
 
 
 @pytest.fixture(autouse=True)
@@ -83,6 +86,8 @@ def test_who_is_still_of_the_course_is_not_erased(control: PersonControl) -> Non
 def test_an_erasure_takes_everything_and_leaves_a_whole_record(control: PersonControl, tmp_path: Path) -> None:
     """Their password, home's entry, messages and names, also those in words; nobody else's. Twice is as once."""
     (tmp_path / "roster.csv").write_text("username,name\nbob,Bob\n")
+    limits.give(open_store(tmp_path), "ada", Grant(2**31, time.time() + 60))
+    KeptUntil(open_store(tmp_path)).note("ada", 60)
     told = control.answer("erase", ["ada", "Ada Lovelace"])
     assert told["record"] == {"entries": 1, "words": 1, "messages": 1}
     assert control.answer("erase", ["ada", "Ada Lovelace"])["record"] == {"entries": 0, "words": 0, "messages": 0}
@@ -90,6 +95,7 @@ def test_an_erasure_takes_everything_and_leaves_a_whole_record(control: PersonCo
     assert found[0][:2] == ("erased", "command line")
     assert ("login", "bob", "bob", "") in found and ("login", "person 1", "person 1", "") in found
     store = open_store(tmp_path)
+    assert "ada" not in f"{store.kept(limits.KEPT)} {store.kept(NAME)}"
     assert not store.has_home("ada") and store.password_hash("ada") is None and set(store.invitations()) == {"bob"}
     for path in tmp_path.glob("*.sqlite"):
         with closing(sqlite3.connect(path)) as db:
