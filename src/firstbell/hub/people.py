@@ -7,6 +7,7 @@ codes need the key beside the file as well.
 
 from __future__ import annotations
 
+import json
 import secrets
 import shutil
 import sqlite3
@@ -15,6 +16,7 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from firstbell.errors import FirstbellError
 from firstbell.hub import codes
@@ -342,10 +344,28 @@ class PeopleStore:
             db.execute("INSERT OR REPLACE INTO kept VALUES (?, ?)", (name, value))
         return value
 
+    def forget_kept(self, username: str) -> None:
+        """Drop what is remembered of somebody: texts whose name ends with theirs, and their part of tables."""
+        with self._writing() as db:
+            for name, value in db.execute("SELECT name, value FROM kept").fetchall():
+                if name.endswith(f":{username}"):
+                    db.execute("DELETE FROM kept WHERE name = ?", (name,))
+                elif (table := _table(value)) is not None and table.pop(username, None) is not None:
+                    db.execute("UPDATE kept SET value = ? WHERE name = ?", (json.dumps(table), name))
+
     def kept(self, name: str) -> str | None:
         """A text remembered under that name."""
         row = self._db.execute("SELECT value FROM kept WHERE name = ?", (name,)).fetchone()
         return str(row[0]) if row else None
+
+
+def _table(text: str) -> dict[str, Any] | None:
+    """What somebody remembered as a table in JSON."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _to_second_version(db: sqlite3.Connection) -> None:

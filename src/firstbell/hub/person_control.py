@@ -23,10 +23,9 @@ from typing import Any
 from firstbell.coursework.layout import Layout
 from firstbell.coursework.person import erase_work, work_of
 from firstbell.errors import CourseFileError, StartFailed
-from firstbell.hub import limits, people_control
+from firstbell.hub import people_control
 from firstbell.hub.acts import COMMAND_LINE
 from firstbell.hub.control_io import HubFiles, control_arguments, print_answer
-from firstbell.hub.kept_until import KeptUntil
 from firstbell.hub.record import Record
 from firstbell.hub.record_chain import EXPORT, RESULT
 from firstbell.hub.record_file import FILE
@@ -73,10 +72,11 @@ class PersonControl:
             messages = len(_messages(record, user))
         work = work_of(self._layout, user).counts if self._layout else {}
         listed = access.login == "roster" and any(p.username == user for p in people_control.people_of(hub))
+        is_named = user in access.staff or (not isinstance(access.allow, str) and user in access.allow)
         found = {
             "account": row,
-            "is_staff": user in access.staff,
-            "is_listed": listed and user not in access.staff,
+            "is_named": is_named,
+            "is_listed": listed and not is_named,
             "has_home": hub.store.has_home(user),
             "entries": entries,
             "messages": messages,
@@ -109,8 +109,8 @@ class PersonControl:
     def erase(self, user: str, also: Sequence[str]) -> dict[str, Any]:
         """Coursework, password, seat, home's entry, and last the name in the record."""
         before = self.count(user)
-        if before["is_staff"] or before["is_listed"]:
-            where = "staff of the course" if before["is_staff"] else "on the roster"
+        if before["is_named"] or before["is_listed"]:
+            where = "named in the course file" if before["is_named"] else "on the roster"
             raise CourseFileError(f"{user} is {where}", next_step=f"firstbell people erase {user}")
         if (before["account"] or {}).get("running"):
             raise StartFailed(f"the server of {user} runs", next_step=f"firstbell people erase {user}")
@@ -120,8 +120,7 @@ class PersonControl:
         store.forget(user)
         store.remove_seats([user], before=store.last_seat())
         store.forget_home(user)
-        limits.give(store, user, None)
-        KeptUntil(store).note(user, 0)
+        store.forget_kept(user)
         time.sleep(_SETTLES)
         with self._record() as record:
             erased = erase(record, user, COMMAND_LINE, also)

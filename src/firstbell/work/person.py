@@ -69,15 +69,15 @@ class Kept:
 
 
 async def count(engine: Engine, course: Course, user: str) -> Kept:
-    """How much is kept. Raises CourseFileError where nothing is, or for staff of the course file."""
+    """How much is kept. Raises CourseFileError where nothing is, or for whom the course file names."""
     told = await control(engine, course, "count", user, program=PROGRAM)
     home = told["has_home"] or await has_home(engine, course_place(course, user))
     if not (told["is_known"] or home):
         raise _nobody(user)
-    if told["is_staff"]:
+    if told["is_named"]:
         raise CourseFileError(
-            f"{user} is staff of the course",
-            where="[access] staff",
+            f"{user} is named in the course file",
+            where="[access] staff or allow",
             next_step="Take the name out of the course file, then: firstbell up",
         )
     row = told["account"] or {}

@@ -121,7 +121,7 @@ def read_export(target: Path, school: School) -> None:
         assert [grade["auto_score"] for grade in work["grades"] if grade["cell"] == "test_square"] == [3.0]
         assert json.loads(opened.read("account.json"))["email"] == "ada@example.org"
         record = json.loads(opened.read("record.json"))
-        assert {"login", "start", "staff", "export"} <= {line["kind"] for line in record}
+        assert {"login", "start", "export"} <= {line["kind"] for line in record}
         assert {"bob"}.isdisjoint({line["whom"] for line in record})
         with tarfile.open(fileobj=io.BytesIO(opened.read("home.tar"))) as home:
             assert any(name.endswith(f"{FOLDER}/ps1/ps1.ipynb") for name in home.getnames())

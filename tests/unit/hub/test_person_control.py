@@ -45,6 +45,9 @@ def control(tmp_path: Path) -> PersonControl:
     store.record_home("ada")
     store.set_password_hash("ada", "hash-of-ada")
     store.invite("bob")
+    store.keep("some table", '{"ada": 5, "bob": 6}')
+    store.keep("moving-home:ada", "x")
+    store.keep("moving-home:ida", "y")
     with closing(Record(tmp_path / FILE)) as record:
         record.add(New(LOGIN, "roster", "ada", "ada"), New(LOGIN, "roster", "bob", "bob"))
     book = ActsBook(tmp_path / FILE)
@@ -97,6 +100,8 @@ def test_an_erasure_takes_everything_and_leaves_a_whole_record(control: PersonCo
     store = open_store(tmp_path)
     assert "ada" not in f"{store.kept(limits.KEPT)} {store.kept(NAME)}"
     assert not store.has_home("ada") and store.password_hash("ada") is None and set(store.invitations()) == {"bob"}
+    assert store.kept("some table") == '{"bob": 6}'
+    assert (store.kept("moving-home:ada"), store.kept("moving-home:ida")) == (None, "y")
     for path in tmp_path.glob("*.sqlite"):
         with closing(sqlite3.connect(path)) as db:
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
