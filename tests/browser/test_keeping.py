@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Locator, Page, expect
 
 from tests.browser.door import choose_password, invitation
 from tests.browser.look import findings, look
@@ -21,6 +21,8 @@ grace,Grace,,instructor,
 """
 IDLE = '[[idle]]\nwho = "staff"\nidle = 0'
 HUNGRY = "x = []\nwhile True: x.append(bytearray(16 * 2**20))"
+SOON = 150_000
+"""Milliseconds: idle time, the page's next question, and a busy machine."""
 NOTICE = "Nobody seems to use your Jupyter. It ends in 1 min; your files are kept."
 
 
@@ -32,6 +34,11 @@ def keeping(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCourse]
     server = 'open = "start.ipynb"\nmemory = "512M"\nidle = "90s"\nidle_notice = "45s"\nkeep_most = "12h"'
     with running(folder, "test-browser-keeping", access='login = "roster"', server=server, rest=IDLE) as course:
         yield course
+
+
+def toast(page: Page, words: str) -> Locator:
+    """A notification in Lab."""
+    return page.locator(".Toastify__toast", has_text=words)
 
 
 async def picture(page: Page, name: str) -> None:
@@ -47,7 +54,7 @@ async def test_a_full_memory_is_explained_in_lab(browser, keeping):
         lab = await person.in_lab()
         await lab.kernel_idle()
         await lab.new_cell(HUNGRY)
-        told = person.page.locator(".jp-toastContainer, .Toastify").get_by_text("memory was full")
+        told = toast(person.page, "memory was full")
         await expect(told).to_contain_text("512 MB of 512 MB. Your notebook start.ipynb was ended and began anew")
         await picture(person.page, "memory-full-lab")
         await lab.accept()  # Lab itself says that a kernel seems to have died
@@ -63,8 +70,7 @@ async def test_a_full_memory_is_explained_in_lab(browser, keeping):
         await staff.page.get_by_role("button", name="Give more memory").click()
         await expect(staff.page.get_by_text("may use 1.0 GiB until").first).to_be_visible()
         await look(staff.page, "memory-given")
-        more = person.page.locator(".jp-toastContainer, .Toastify").get_by_text("Your Jupyter may use 1.0 GiB")
-        await expect(more).to_be_visible()
+        await expect(toast(person.page, "Your Jupyter may use 1.0 GiB")).to_be_visible()
 
 
 async def test_the_notice_is_answered_in_lab_and_on_the_hubs_page(browser, keeping):
@@ -74,18 +80,18 @@ async def test_the_notice_is_answered_in_lab_and_on_the_hubs_page(browser, keepi
         lab = await person.in_lab()
         await lab.kernel_idle()
         page = person.page
-        toasts = page.locator(".jp-toastContainer, .Toastify")
-        await expect(toasts.get_by_text(NOTICE)).to_be_visible()
+        notice = toast(page, NOTICE)
+        await expect(notice).to_be_visible(timeout=SOON)
         await picture(page, "idle-notice-lab")
         assert not [one for one in await findings(page) if "toast" in one.lower() or "firstbell" in one.lower()]
-        await toasts.get_by_role("button", name="Still here").click()
-        await expect(toasts.get_by_text(NOTICE)).to_be_hidden()
-        await expect(toasts.get_by_text(NOTICE)).to_be_visible()
-        await toasts.get_by_role("button", name="Keep until…").click()
+        await notice.get_by_role("button", name="Still here").click()
+        await expect(notice).to_be_hidden()
+        await expect(notice).to_be_visible(timeout=SOON)
+        await notice.get_by_role("button", name="Keep until…").click()
         await expect(page.get_by_text("Your Jupyter goes on, used or not, until:")).to_be_visible()
         await picture(page, "idle-keep-lab")
         await lab.accept()
-        await expect(toasts.get_by_text(NOTICE)).to_be_hidden()
+        await expect(notice).to_be_hidden()
         other = await person.context.new_page()
         await other.goto(f"{keeping.url}/hub/idle")
         await expect(other.get_by_text("It is kept until")).to_be_visible()
@@ -95,7 +101,7 @@ async def test_the_notice_is_answered_in_lab_and_on_the_hubs_page(browser, keepi
         await look(other, "idle-page")
         await other.goto("about:blank")
         ended = re.compile("not running|unavailable", re.IGNORECASE)
-        await expect(page.locator(".jp-Dialog").get_by_text(ended).first).to_be_visible()
+        await expect(page.locator(".jp-Dialog").get_by_text(ended).first).to_be_visible(timeout=SOON)
         await picture(page, "idle-ended-lab")
         await other.goto(f"{keeping.url}/hub/home")
         await expect(other.get_by_text("as nobody had used it for 2 min")).to_be_visible()

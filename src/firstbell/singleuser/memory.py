@@ -20,6 +20,8 @@ TIGHT, STALLED = 0.95, 20.0
 """Of the limit in use, with so many hundredths of the last seconds in which all waited for memory: it is full, too."""
 NEAR = 0.80
 """Of the limit: from there on it is looked at often."""
+SHORT = 0.875
+"""Of the limit: from there on nothing that only waits is kept (as `warm.is_short` has it)."""
 CALM_PAUSE, NEAR_PAUSE = 2.0, 0.25
 """Seconds between two looks."""
 LOOKS = 2
@@ -37,6 +39,11 @@ class Use:
     used: int
     limit: int
     stalled: float = 0.0
+
+    @property
+    def is_short(self) -> bool:
+        """Whether what only waits has to go."""
+        return bool(self.limit) and self.used >= SHORT * self.limit
 
     @property
     def is_full(self) -> bool:

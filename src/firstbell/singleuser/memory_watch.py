@@ -64,6 +64,8 @@ class MemoryWatch:
 
     async def look(self, use: Use) -> dict[str, Any] | None:
         """What is to be told, if something was ended, by us or by the system."""
+        if use.is_short:
+            self._app.warm.give_up()
         kernels, shells = _kernels(self._app), _shells(self._app)
         before, self._kernels = self._kernels, kernels
         self._mark({*kernels, *shells})

@@ -62,6 +62,10 @@ class Warm:
             self._timer.cancel()
         self._drop()
 
+    def give_up(self) -> None:
+        """Ends what waits at once: somebody's work needs the memory."""
+        self._drop()
+
     def _install(self) -> bool:
         """Takes the place of jupyter_client's function; False where this server's kernels do not start through it."""
         try:

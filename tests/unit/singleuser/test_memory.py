@@ -85,8 +85,9 @@ def kernels() -> Iterator[list[subprocess.Popen[bytes]]]:
         one.stdout.close()
 
 
-def app(kernels: list[subprocess.Popen[bytes]]) -> Any:
-    """A server with these as its kernels, k0 and on."""
+def app(kernels: list[subprocess.Popen[bytes]], given_up: list[bool] | None = None) -> Any:
+    """A server with these as its kernels, k0 and on; how often the one that waits was given up."""
+    given_up = given_up if given_up is not None else []
     found = {
         f"k{n}": types.SimpleNamespace(provisioner=types.SimpleNamespace(pid=one.pid)) for n, one in enumerate(kernels)
     }
@@ -100,6 +101,7 @@ def app(kernels: list[subprocess.Popen[bytes]]) -> Any:
         kernel_manager=manager,
         web_app=types.SimpleNamespace(settings={}),
         session_manager=types.SimpleNamespace(list_sessions=sessions),
+        warm=types.SimpleNamespace(give_up=lambda: given_up.append(True)),
         log=log,
     )
 
@@ -139,6 +141,15 @@ async def test_the_hungriest_of_real_processes_ends_and_the_hub_is_told(
 
 def _any(**of: Any) -> Any:
     return types.SimpleNamespace(**of)
+
+
+async def test_a_kernel_that_only_waits_goes_before_anybodys_work(tmp_path: Path) -> None:
+    """As soon as an eighth is left, rather than at its own next look."""
+    given_up: list[bool] = []
+    watch = MemoryWatch(app([], given_up), control_group(tmp_path, 170 * MIB, 200 * MIB))
+    assert await watch.look(watch.use()) is None and not given_up
+    control_group(tmp_path, 176 * MIB, 200 * MIB)
+    assert await watch.look(watch.use()) is None and given_up
 
 
 async def test_what_the_system_has_ended_is_told_once(tmp_path: Path) -> None:
