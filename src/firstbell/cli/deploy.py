@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import asdict
 from typing import Annotated
 
@@ -27,6 +28,8 @@ from firstbell.errors import CourseFileError, StartFailed
 from firstbell.model.course import Course
 from firstbell.model.observed import Phase
 from firstbell.model.steps import RemoveVolume, Step
+from firstbell.plan.backup_report import backup_findings
+from firstbell.plan.doctor_facts import Level
 from firstbell.work import deploy as work
 from firstbell.work.cluster import as_cluster, ensure_swarm
 from firstbell.work.leave_docker import leave_docker
@@ -191,8 +194,13 @@ def _show_status(terminal: Terminal, now: Status) -> None:
     terminal.say(f"Memory {size(now.memory_used)} of {size(now.machine_memory)}, {now.machine_cpus} cores")
     for line in figure_lines(now.figures) if now.figures else ():
         terminal.say(line)
+    for finding in backup_findings(now.figures.backup, time.time()) if now.figures and now.figures.backup else ():
+        terminal.say(finding.what[:1].upper() + finding.what[1:], style=_STYLES.get(finding.level, ""))
     for bell in now.bells:
         terminal.say(bell_line(bell), style="" if bell.can_be_met else "yellow")
+
+
+_STYLES = {Level.PROBLEM: "bold red", Level.WARNING: "yellow"}
 
 
 def _node_row(node: NodeStatus) -> tuple[str | Text, ...]:

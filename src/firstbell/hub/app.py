@@ -156,7 +156,12 @@ class FirstbellHub(JupyterHub):
         self.tornado_settings[TERMS] = Terms(self._places.state, ZoneInfo(self.context.course.time_zone))
         self.tornado_settings[IDLE] = IdleCare(self, self.context)
         self.tornado_settings["template_vars"] = self.template_vars | {"is_staff": is_staff(self.context)}
-        self.tornado_settings[FIGURES] = Figures(self.context, REGISTRY, lambda: count_servers(self.users))
+        self.tornado_settings[FIGURES] = Figures(
+            self.context,
+            REGISTRY,
+            lambda: count_servers(self.users),
+            self.context.earlier.report if self.context.earlier else lambda: None,
+        )
 
     def init_handlers(self) -> None:
         """Ours come first: JupyterHub takes the first that matches."""

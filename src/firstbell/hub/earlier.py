@@ -32,9 +32,9 @@ from firstbell.hub.earlier_shown import LONGEST
 from firstbell.hub.people import open_store
 from firstbell.hub.vault_book import Earlier, VaultBook
 from firstbell.model.backup import Kind, Storage, Subject
+from firstbell.model.backup_report import BackupReport
 from firstbell.model.course import Course
 from firstbell.model.observed import RunResult
-from firstbell.plan.backup_report import BackupReport
 
 LOG = logging.getLogger("firstbell.backups")
 Answer = TypeVar("Answer")

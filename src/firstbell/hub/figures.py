@@ -19,6 +19,7 @@ from firstbell.hub.context import HubContext
 from firstbell.hub.node_figures import node_lines
 from firstbell.hub.start_log import STAGES, Ended
 from firstbell.hub.start_queue import Lane
+from firstbell.model.backup_report import BackupReport
 from firstbell.plan.memory_room import reserve, room_for_more
 from firstbell.plan.placement import fits_on_all
 
@@ -30,6 +31,13 @@ RECENT = 15 * 60.0
 Servers = Callable[[], dict[str, int]]
 """How many servers there are, by state: running, starting, stopping."""
 
+Backups = Callable[[], BackupReport | None]
+"""How the backups are; None where there are none, or nobody knows yet."""
+
+
+def _no_backups() -> BackupReport | None:
+    return None
+
 
 class Figures(Collector):
     """One per hub process; registers itself."""
@@ -39,9 +47,11 @@ class Figures(Collector):
         context: HubContext,
         registry: CollectorRegistry,
         servers: Servers,
+        backups: Backups = _no_backups,
     ) -> None:
         self._context = context
         self._servers = servers
+        self._backups = backups
         self._starts = Counter(
             "firstbell_starts", "Starts of servers that have ended.", ["lane", "outcome", "cause"], registry=registry
         )
@@ -60,14 +70,17 @@ class Figures(Collector):
         yield from self._of_queue()
         yield from self._of_memory()
         yield _by("firstbell_servers", "Servers by state.", "state", self._servers())
+        if report := self._backups():
+            yield from _of_backups(report)
         seats = self._warm_seats()
         if seats is not None:
             yield GaugeMetricFamily("firstbell_warm_seats", "Servers started beforehand that nobody has taken.", seats)
 
     def snapshot(self) -> dict[str, Any]:
         """The same for `firstbell status`, with the starts of the last minutes. Bytes, seconds; None is unknown."""
-        context, memory = self._context, self._context.machine.memory()
+        context, memory, report = self._context, self._context.machine.memory(), self._backups()
         return {
+            "backup": report.plain() if report else None,
             "queue": {lane.name.lower(): context.queue.waiting_in(lane) for lane in Lane},
             "slots": context.queue.slots,
             "estimate": round(context.queue.estimate_for_next(), 1),
@@ -137,6 +150,30 @@ class Figures(Collector):
         self._starts.labels(ended.lane.name.lower(), ended.outcome.value, ended.cause).inc()
         for stage, seconds in zip(STAGES, ended.stages, strict=False):
             self._stages.labels(stage).observe(seconds)
+
+
+def _of_backups(report: BackupReport) -> Iterator[Metric]:
+    if report.good:
+        yield GaugeMetricFamily(
+            "firstbell_backup_last_good_timestamp_seconds", "When the last good backup was over.", report.good
+        )
+    yield GaugeMetricFamily(
+        "firstbell_backup_failing", "1 where the last backup does not have everything.", int(bool(report.failure))
+    )
+    yield GaugeMetricFamily(
+        "firstbell_backup_lacking", "Homes and volumes without a good backup of late.", len(report.lacking)
+    )
+    yield GaugeMetricFamily("firstbell_backup_stored_bytes", "Bytes in the backups' storage.", report.stored)
+    yield GaugeMetricFamily("firstbell_backup_added_bytes", "Bytes that the last backup has brought.", report.added)
+    if report.drilled:
+        yield GaugeMetricFamily(
+            "firstbell_backup_last_drill_timestamp_seconds",
+            "When a home was last restored elsewhere.",
+            report.drilled,
+        )
+        yield GaugeMetricFamily(
+            "firstbell_backup_drill_failing", "1 where it did not come back.", int(bool(report.drill_failure))
+        )
 
 
 def _by(name: str, words: str, label: str, values: dict[str, int]) -> GaugeMetricFamily:

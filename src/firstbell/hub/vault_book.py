@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from firstbell.model.backup import Kind, Snapshot, Subject
-from firstbell.plan.backup_report import BackupReport
+from firstbell.model.backup_report import BackupReport
 from firstbell.sqlite import transaction
 
 FILE = "snapshots.sqlite"

@@ -17,7 +17,7 @@ from firstbell.hub.acts import ActsBook
 from firstbell.hub.vault_book import VaultBook
 from firstbell.hub.vault_pace import Pace
 from firstbell.model.backup import Kind, Subject
-from firstbell.plan.backup_report import BackupReport
+from firstbell.model.backup_report import BackupReport
 
 LOG = logging.getLogger("firstbell.backups")
 

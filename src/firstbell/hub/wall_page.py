@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
@@ -24,6 +25,8 @@ from firstbell.hub.wall import Wall
 from firstbell.hub.wall_gather import Gatherer
 from firstbell.hub.wall_rows import Row, State, count_states, in_order, matches
 from firstbell.model.roster import Person
+from firstbell.plan.backup_report import backup_findings
+from firstbell.plan.doctor_facts import Level
 from firstbell.plan.home_quota import home_stand
 
 WALL = "firstbell_wall"
@@ -100,7 +103,15 @@ class PeoplePage(WallPage):
             mark=self.wall.mark,
             rights=rights,
             longest=LONGEST_MESSAGE,
+            backups=self._backups(),
         )
+
+    def _backups(self) -> list[dict[str, str]]:
+        """How they are: what is late or failing, else one line that says that all is well."""
+        report = self.firstbell.earlier.report() if self.firstbell.earlier else None
+        found = tuple(backup_findings(report, time.time())) if report else ()
+        loud = [one for one in found if one.level not in {Level.OK, Level.NOTE}] or found[:1]
+        return [{"level": one.level.value, "words": f"{one.what[:1].upper()}{one.what[1:]}."} for one in loud]
 
 
 class PeopleLive(LivePage, WallPage):

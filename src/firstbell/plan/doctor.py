@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from firstbell.model.course import Course
 from firstbell.model.names import LABEL_COURSE, Role
 from firstbell.model.observed import Observed, Phase
+from firstbell.plan.backup_report import backup_findings
 from firstbell.plan.doctor_course import course_findings
 from firstbell.plan.doctor_facts import (
     CLOCK_BROKEN,
@@ -37,6 +38,8 @@ def findings(
     looks: list[Iterator[Finding]] = [_engine(facts), _disks(facts), _swap(facts), _clock(facts)]
     if course is not None:
         looks.append(course_findings(course, facts, observed))
+    if facts.backup is not None:
+        looks.append(backup_findings(facts.backup, facts.now.timestamp()))
     if cluster is not None:
         looks.append(cluster_findings(cluster, course))
     if observed is not None:

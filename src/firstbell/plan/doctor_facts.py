@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from firstbell.model.backup_report import BackupReport
 from firstbell.model.container import GIB
 from firstbell.model.observed import EngineFacts
 
@@ -91,6 +92,8 @@ class MachineFacts:
     reaches: tuple[Reach, ...] = ()
     has_base: bool = False
     has_image: bool = False
+    backup: BackupReport | None = None
+    """As the running hub tells it; None where it has none, or does not run."""
     locks: tuple[tuple[str, str], ...] = ()
     """(course, process) of commands at work."""
     now: datetime = datetime(2000, 1, 1, tzinfo=UTC)

@@ -32,6 +32,7 @@ from firstbell.plan.doctor_course import is_local
 from firstbell.plan.doctor_facts import Disk, Finding, MachineFacts, Reach
 from firstbell.work.certificate import judge
 from firstbell.work.cluster import refuse_no_manager
+from firstbell.work.hub_figures import hub_figures
 from firstbell.work.lock import lock_folder
 from firstbell.work.node_look import look_at_all
 
@@ -51,12 +52,14 @@ async def examine(engine: Engine, course: Course | None) -> tuple[Finding, ...]:
     except FirstbellError as error:
         refusal = error
     machine = await _gather(course, facts, observed)
+    told = await hub_figures(engine, course) if course and course.backup and observed else None
     has_base, has_image = await _images(engine, course, facts)
     machine = replace(
         machine,
         engine=facts.together if facts and not refusal else None,
         engine_refusal=refusal.what if refusal else "",
         engine_remedy=_remedy(engine, refusal) if refusal else "",
+        backup=told.backup if told else None,
         has_base=has_base,
         has_image=has_image,
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 from firstbell.engine.base import Engine
 from firstbell.errors import EngineUnavailable, StartFailed
+from firstbell.model.backup_report import BackupReport
 from firstbell.model.course import Course
 from firstbell.work.people import control
 
@@ -44,6 +45,8 @@ class HubFigures:
     """queue, home, engine, boot and total, of those that are ready; None where there are none."""
     hindrances: Mapping[str, str]
     """By node of a cluster: why it takes no server at present, as an end of a sentence that begins with its name."""
+    backup: BackupReport | None = None
+    """None where the course has no backups, or its keeper has not looked yet."""
 
 
 async def hub_figures(engine: Engine, course: Course) -> HubFigures | None:
@@ -66,6 +69,7 @@ def _read(told: dict[str, Any]) -> HubFigures:
         minutes=recent["minutes"],
         starts=recent["starts"],
         causes=recent["causes"],
+        backup=BackupReport.read(told["backup"]) if told.get("backup") else None,
         stages={name: StageTimes(**times) if times else None for name, times in recent["stages"].items()},
         hindrances={node["name"]: node["why_none"] for node in told.get("nodes", ()) if node["why_none"]},
     )

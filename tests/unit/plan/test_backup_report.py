@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from firstbell.plan.backup_report import BackupReport, ago, backup_findings, size, worst
+from firstbell.model.backup_report import BackupReport
+from firstbell.plan.backup_report import ago, backup_findings, size, worst
 from firstbell.plan.doctor_facts import Level
 
 NOW = 1_000_000_000.0
