@@ -11,6 +11,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, expect
 
 from firstbell.engine.waiting import until
+from firstbell.model.runtime import HOME_DIR
 from tests.browser.door import choose_password, invitation
 from tests.browser.look import look
 from tests.browser.window import Window, window
@@ -40,7 +41,7 @@ NOTEBOOK = {
 HOSTILE = "<img src=x onerror=\"document.title='taken'\">\u202efdp.exe"
 FILL = """\
 import json, pathlib, sys
-home = pathlib.Path.home()
+home = pathlib.Path.cwd()
 week = home / "week1"
 (week / "deep").mkdir(parents=True)
 (week / "squares.ipynb").write_text(sys.argv[1])
@@ -54,7 +55,7 @@ for n in range(450):
 """
 CHANGE = """\
 import pathlib, shutil
-week = pathlib.Path.home() / "week1"
+week = pathlib.Path("week1")
 (week / "squares.ipynb").write_text("today's")
 shutil.rmtree(week / "deep")
 """
@@ -92,7 +93,7 @@ async def ada(browser: Browser, course: RunningCourse) -> AsyncIterator[Window]:
 
 def in_home(course: RunningCourse, program: str, *words: str) -> str:
     """Run it in the student's server."""
-    return docker("exec", course.server_of("ada")["Name"].strip("/"), "python3", "-c", program, *words)
+    return docker("exec", "-w", HOME_DIR, course.server_of("ada")["Name"].strip("/"), "python3", "-c", program, *words)
 
 
 def command(course: RunningCourse, *words: str) -> Any:

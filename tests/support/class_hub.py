@@ -56,10 +56,11 @@ async def class_hub(
 ) -> AsyncIterator[ClassHub]:
     """A hub with that roster (lines below HEADER) on loopback network 127.NET.0.0/24; gone at the end.
 
-    `coursework`, `server` and `idle` among the wishes are the course file's tables; the rest is `wishes.json`.
+    `coursework`, `backup`, `server` and `idle` among the wishes are tables of the course; the rest is `wishes.json`.
     """
     access = {"login": "roster", "capacity": 1000, "staff": staff}
     server = {"image": IMAGE, "timeout": 60} | wishes.pop("server", {})
+    backup = wishes.pop("backup", None)
     coursework, idle = wishes.pop("coursework", None), wishes.pop("idle", ())
     course = Course(
         name="class",
@@ -69,6 +70,7 @@ async def class_hub(
         server=server,
         coursework=coursework,
         idle=idle,
+        backup=backup,
     )
     (folder / "state").mkdir(parents=True, exist_ok=True)
     (folder / "state" / "roster.csv").write_text(HEADER + people)

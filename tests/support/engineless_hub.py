@@ -4,7 +4,7 @@ Run as a program it is that hub; imported it is how tests start one. `wishes.jso
 runs: `seconds` that a server takes to report, whether they `hang`, the `memory` that they use, in bytes by user. Read
 at its start: `left`, for presence.LEFT, `patience`, for start_queue.PATIENCE, `measure`, for machine.MEASURE_EVERY.
 What the machine has is in the folder's `meminfo`. Of coursework there is the book; nobody is at the desk but whom a
-test puts there.
+test puts there, nor is there a keeper of backups; what looks into them see is in `looks.json`.
 """
 
 from __future__ import annotations
@@ -123,9 +123,10 @@ def main(folder: Path) -> None:
     from firstbell.engine.fake import FakeEngine
     from firstbell.hub import app, machine, presence, start_queue
     from firstbell.hub.context import HubContext
+    from firstbell.hub.earlier import earlier_files
     from firstbell.hub.machine import Machine
     from firstbell.hub.server_parts import ServerParts
-    from firstbell.hub.settings import DESK_SERVICE
+    from firstbell.hub.settings import DESK_SERVICE, VAULT_SERVICE
     from firstbell.hub.watch import running_containers
     from firstbell.model.container import NetworkSpec
     from firstbell.model.observed import ImageState
@@ -165,10 +166,14 @@ def main(folder: Path) -> None:
             meminfo, limit = folder / "meminfo", course.server.memory
             measured = Machine(engine, course.name, lambda: running_containers(self.users), meminfo, limit=limit)
             parts = ServerParts(engine, IMAGE, None)
-            return replace(context, engine=engine, parts=parts, machine=measured)
+            engine.programs["sh"] = lambda process: _look(process, folder)
+            earlier = earlier_files(course, IMAGE, engine, folder / "state")
+            return replace(context, engine=engine, parts=parts, machine=measured, earlier=earlier)
 
         def init_services(self) -> None:
-            self.services = [service for service in self.services if service["name"] != DESK_SERVICE]
+            self.services = [
+                service for service in self.services if service["name"] not in {DESK_SERVICE, VAULT_SERVICE}
+            ]
             super().init_services()
 
         def init_proxy(self) -> None:
@@ -193,6 +198,17 @@ async def _serve(hub: Any, engine: Any, process: Any, wishes: Any, folder: Path)
     finally:
         server.close()  # also of a server that is killed while it hangs: its address is given to the next
     return 0
+
+
+async def _look(process: Any, folder: Path) -> int:
+    """A look into a backup, as `looks.json` has it: by verb, snapshot, place of the home and path."""
+    looks = json.loads((folder / "looks.json").read_text())
+    with (folder / "looked.jsonl").open("a") as told:
+        told.write(json.dumps(process.argv[5:]) + "\n")
+    verb, snapshot, place, path = process.argv[5:9]
+    answer = looks.get(verb, {}).get(snapshot, {}).get(f"{place}/{path}", {"error": "missing"})
+    process.say(json.dumps(answer))
+    return 3 if "error" in answer else 0
 
 
 async def _may_report(wishes: Any) -> bool:

@@ -14,7 +14,10 @@ Staff see their own, too, and nobody else's: `firstbell restore` is their way, w
 
 from __future__ import annotations
 
+import logging
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import groupby
 from typing import Any
 from urllib.parse import urlencode
@@ -30,6 +33,8 @@ from firstbell.hub.earlier_shown import from_token, name_shown, preview, to_toke
 from firstbell.hub.pages import Route, SmallForm
 from firstbell.hub.vault_book import Earlier
 from firstbell.plan.backup_report import size
+
+LOG = logging.getLogger("firstbell.backups")
 
 _KINDS = {"symlink": "a link", "fifo": "a pipe", "socket": "a socket", "dev": "a device", "chardev": "a device"}
 _TRY_AGAIN = "The backups cannot be read at present. Please try again in a minute."
@@ -59,7 +64,8 @@ class EarlierPage(SmallForm):
 
     def one(self, identity: str) -> Earlier:
         """A backup of theirs. Raises HTTPError 404, of others' too."""
-        found = self.files.snapshot(self.own_name, identity)
+        with told():
+            found = self.files.snapshot(self.own_name, identity)
         if found is None:
             raise web.HTTPError(404, "There is no such backup of your files any more.")
         return found
@@ -78,26 +84,19 @@ class EarlierPage(SmallForm):
         top = [("Your files", self.url("at", of.id))] if path else []
         return top + [(name_shown(way.rpartition("/")[2]), self.url("at", of.id, p=to_token(way))) for way in ways]
 
-    def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """What the storage or the engine says goes into the log; people are told to try again."""
-        error = kwargs.get("exc_info", (None, None, None))[1]
-        if isinstance(error, NotThere):
-            kwargs["exc_info"] = _as_http(404, words_of(error))
-        elif isinstance(error, CourseBusy):
-            kwargs["exc_info"] = _as_http(409, words_of(error))
-        elif isinstance(error, (FirstbellError, sqlite3.Error, OSError)):
-            self.log.warning("Earlier files cannot be read: %s", error)
-            kwargs["exc_info"] = _as_http(503, _TRY_AGAIN)
-        else:
-            return super().write_error(status_code, **kwargs)  # type: ignore[no-any-return]
-        wanted = kwargs["exc_info"][1]
-        self.set_status(wanted.status_code)
-        return super().write_error(wanted.status_code, **kwargs)  # type: ignore[no-any-return]
 
-
-def _as_http(status: int, words: str) -> tuple[Any, Any, Any]:
-    error = web.HTTPError(status, words.replace("%", "%%"))
-    return web.HTTPError, error, None
+@contextmanager
+def told() -> Iterator[None]:
+    """What cannot be read or ordered is said with a status; what storage and engine say of it is in the log alone."""
+    try:
+        yield
+    except NotThere as error:
+        raise web.HTTPError(404, words_of(error)) from error
+    except CourseBusy as error:
+        raise web.HTTPError(409, words_of(error)) from error
+    except (FirstbellError, sqlite3.Error, OSError) as error:
+        LOG.warning("Earlier files cannot be read: %s", error)
+        raise web.HTTPError(503, _TRY_AGAIN) from error
 
 
 class DatesPage(EarlierPage):
@@ -107,12 +106,13 @@ class DatesPage(EarlierPage):
     async def get(self) -> None:
         """By day, the latest first."""
         user = self.own_name
-        found = [(self.moment(one.at).split(), one) for one in self.files.dates(user)]
+        with told():
+            dates, puttings = self.files.dates(user), self.files.puttings(user)
+        found = [(self.moment(one.at).split(), one) for one in dates]
         days = [
             (day, [(clock, self.url("at", one.id), one.is_whole) for (_, clock), one in group])
             for day, group in groupby(found, key=lambda item: item[0][0])
         ]
-        puttings = self.files.puttings(user)
         await self.show(
             "earlier.html",
             days=days,
@@ -129,14 +129,15 @@ class FolderPage(EarlierPage):
     async def get(self, identity: str) -> None:
         """A page of what is in it."""
         of, path, begin = self.one(identity), self.path(), self._begin()
-        found = await self.files.folder(self.own_name, of, path, begin)
+        with told():
+            found = await self.files.folder(self.own_name, of, path, begin)
         rows = [self._row(of, path, piece) for piece in found.pieces]
         token, following = to_token(path), begin + PAGE
         await self.show(
             "earlier_folder.html",
             when=self.moment(of.at),
             of=of,
-            name=name_shown(path.rpartition("/")[2]),
+            title=name_shown(path.rpartition("/")[2]),
             token=token,
             steps=self.steps(of, path),
             rows=rows,
@@ -175,13 +176,14 @@ class FilePage(EarlierPage):
     async def get(self, identity: str) -> None:
         """Text and notebooks as text, whatever is in them."""
         of, path = self.one(identity), self.path()
-        shown = await self.files.shown(self.own_name, of, path)
+        with told():
+            shown = await self.files.shown(self.own_name, of, path)
         name = path.rpartition("/")[2]
         seen = preview(name, shown.data, shown.piece.size) if shown.data is not None else None
         await self.show(
             "earlier_file.html",
             when=self.moment(of.at),
-            name=name_shown(name),
+            title=name_shown(name),
             token=to_token(path),
             size=size(shown.piece.size),
             seen=seen,
@@ -200,7 +202,8 @@ class BackPage(EarlierPage):
         of, path = self.one(identity), self.path()
         if not path:
             raise web.HTTPError(400, "Choose a folder or a file to put back.")
-        self.files.put_back(self.own_name, of, path)
+        with told():
+            self.files.put_back(self.own_name, of, path)
         self.redirect(self.url(), status=303)
 
 
