@@ -14,7 +14,8 @@ import { address, timed } from './words.js';
 
 const EVERY = 30_000;
 const COMMANDS = [
-  'firstbell:hand-in', 'firstbell:receipts', 'firstbell:coursework', 'firstbell:keep', 'firstbell:room', 'firstbell:home'
+  'firstbell:hand-in', 'firstbell:receipts', 'firstbell:coursework', 'firstbell:keep', 'firstbell:room', 'firstbell:earlier',
+  'firstbell:home'
 ];
 const SHOWS = 'apputils:display-notifications';
 const NOTHING = { messages: [], assignments: [], links: {}, memory: {} };
@@ -75,7 +76,7 @@ async function look(page) {
 
 function commands(page) {
   const { app } = page;
-  const [handIn, receipts, coursework, keep, room, home] = COMMANDS;
+  const [handIn, receipts, coursework, keep, room, earlier, home] = COMMANDS;
   const some = () => page.news.assignments.length > 0;
   app.commands.addCommand(handIn, {
     label: () => {
@@ -101,7 +102,11 @@ function commands(page) {
     isVisible: () => page.home.isKnown(),
     execute: () => page.home.open()
   });
-  for (const [command, label, link] of [[coursework, 'Coursework Page', 'coursework'], [home, 'My Page', 'home']]) {
+  for (const [command, label, link] of [
+    [coursework, 'Coursework Page', 'coursework'],
+    [earlier, 'My Files, Earlier', 'earlier'],
+    [home, 'My Page', 'home']
+  ]) {
     const url = () => address(page.news.links[link] ?? 'none:', document.location.href);
     app.commands.addCommand(command, {
       label,

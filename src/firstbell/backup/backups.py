@@ -14,7 +14,8 @@ from time import time
 from zoneinfo import ZoneInfo
 
 from firstbell.backup import restic
-from firstbell.backup.containers import SCRATCH, Helpers
+from firstbell.backup.containers import ROOM, SCRATCH, Helpers
+from firstbell.backup.earlier import NoRoom, NotThere, room_of
 from firstbell.backup.failure import BackupFailed, Trouble
 from firstbell.backup.homes import Homes
 from firstbell.backup.keeper import Keeper, Outcome
@@ -179,7 +180,8 @@ class Backups:
         return len(await keeper.snapshots())
 
     async def drill(self, snapshot: Snapshot) -> int:
-        """Restore a snapshot where it is nobody's and compare every byte; how many files. Raises BackupFailed."""
+        """Restore one where it is nobody's and compare every byte; how many files. Raises BackupFailed, NoRoom."""
+        await self._see_room(await self.homes.engine_of(Subject(Kind.STATE)), snapshot)
         return await (await self.keeper()).drill(snapshot)
 
     async def stored_bytes(self) -> int:
@@ -217,6 +219,7 @@ class Backups:
         """Put files as they were into their home, beside what is there. Raises BackupFailed, HomeMissing."""
         snapshot = await self.find(wish)
         engine = await self._home(wish.user)
+        await self._see_room(engine, snapshot, wish.path)
         async with self._apart(engine, snapshot, wish.path):
             ids = await self.homes.ids(wish.user)
             told = {"path": wish.path, "label": self.label(snapshot)}
@@ -267,6 +270,13 @@ class Backups:
             yield
         finally:
             await engine.remove_volume(volume.name)
+
+    async def _see_room(self, engine: Engine, snapshot: Snapshot, path: str = "") -> None:
+        """Raises NoRoom before a disk is filled that everybody needs."""
+        spec = self.helpers.look(ROOM, snapshot.id, snapshot.subject, path)
+        with contextlib.suppress(NotThere):  # whoever restores it says so
+            if not room_of(await engine.run(spec, deadline=_LONG), self.table.storage).is_enough:
+                raise NoRoom(snapshot.subject.user)
 
     async def _home(self, user: str) -> Engine:
         """The daemon of the home, which is made where it is gone."""

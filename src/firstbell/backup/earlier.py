@@ -27,6 +27,17 @@ class NotThere(FirstbellError):
         super().__init__(_WORDS.get(word, "it could not be read"))
 
 
+class NoRoom(FirstbellError):
+    """More would be brought back than the machine's disk has room for, twice and with something left."""
+
+    def __init__(self, user: str) -> None:
+        super().__init__(
+            "the machine's disk has no room for so much",
+            where=f"the home of {user}",
+            next_step="Ask for less of it (firstbell restore --path), or make room: firstbell doctor",
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Piece:
     """A file, folder, link or anything else of an earlier home."""

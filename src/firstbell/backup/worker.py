@@ -8,11 +8,15 @@ from dataclasses import asdict
 from typing import Any
 
 from firstbell.backup.backups import Backups, Made, RestoreWish, Tell
+from firstbell.backup.earlier import NoRoom
 from firstbell.backup.failure import BackupFailed, Trouble
 from firstbell.backup.orders import Order, Orders, State, What
 from firstbell.backup.schedule import drill_choice
 from firstbell.errors import EngineUnavailable, FirstbellError
-from firstbell.model.backup import Kind
+from firstbell.model.backup import Kind, Snapshot
+
+_TRIES = 5
+"""Homes that a drill chooses from anew where one is too large for the disk."""
 
 
 async def do(backups: Backups, kind: What, wish: Mapping[str, Any], tell: Tell) -> tuple[str, dict[str, Any]]:
@@ -90,12 +94,20 @@ def words_of_run(made: Made) -> str:
 
 
 async def _drill(backups: Backups, tell: Tell) -> tuple[str, dict[str, Any]]:
-    snapshots = await backups.snapshots()
-    chosen = drill_choice(snapshots, backups.course.name, random.SystemRandom().randrange)
-    if chosen is None:
-        raise BackupFailed(Trouble.NO_SNAPSHOT, "a home")
-    tell(0, 1, f"restoring the home of {chosen.subject.user} where it is nobody's")
-    count = await backups.drill(chosen)
+    for left in reversed(range(_TRIES)):
+        chosen = drill_choice(await backups.snapshots(), backups.course.name, random.SystemRandom().randrange)
+        if chosen is None:
+            raise BackupFailed(Trouble.NO_SNAPSHOT, "a home")
+        tell(0, 1, f"restoring the home of {chosen.subject.user} where it is nobody's")
+        try:
+            return _drilled(chosen, await backups.drill(chosen))
+        except NoRoom:
+            if not left:
+                raise
+    raise AssertionError("the last try has raised or returned")
+
+
+def _drilled(chosen: Snapshot, count: int) -> tuple[str, dict[str, Any]]:
     told = {"user": chosen.subject.user, "snapshot": chosen.id, "time": chosen.time, "files": count}
     return f"the home of {chosen.subject.user}: {_files(count)} compared, every byte right", told
 

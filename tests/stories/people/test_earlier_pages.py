@@ -136,7 +136,7 @@ async def test_a_token_is_nobody_who_looks(school: ClassHub) -> None:
 
 
 def xsrf(browser: Any) -> str:
-    return next(c.value for c in browser.cookies.jar if c.name == "_xsrf" and c.path == "/hub/")
+    return str(next(c.value for c in browser.cookies.jar if c.name == "_xsrf" and c.path == "/hub/"))
 
 
 async def test_hostile_names_and_contents_are_text(school: ClassHub) -> None:
