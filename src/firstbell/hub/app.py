@@ -63,6 +63,7 @@ from firstbell.hub.places import Places
 from firstbell.hub.ready import READY_PATH, ReadyHandler
 from firstbell.hub.record_page import TERMS, Terms, record_handlers
 from firstbell.hub.recorded import recorded
+from firstbell.hub.recovery import Recovery
 from firstbell.hub.rehearsal import RehearsalWatch, test_person
 from firstbell.hub.room import Room, active_names
 from firstbell.hub.roster_file import RosterFile
@@ -104,6 +105,7 @@ class FirstbellHub(JupyterHub):
         """Read the course, then as JupyterHub."""
         self._places = Places.of(os.environ)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._recovery = Recovery()
         course = from_wire(self._places.course.read_bytes(), self._places.secrets.read_bytes())
         runtime = runtime_from_wire(self._places.runtime.read_bytes())
         try:
@@ -206,7 +208,7 @@ class FirstbellHub(JupyterHub):
         assert self.context is not None
         if self.context.cluster:
             await self.context.cluster.nodes.look_safely()
-        return await adopt(self, self.context)
+        return await adopt(self, self.context, self._recovery)
 
     async def start(self) -> None:
         """As JupyterHub, then the tasks beside it."""
@@ -215,7 +217,7 @@ class FirstbellHub(JupyterHub):
         assert context is not None
         if context.cluster and context.cluster.leases:
             context.cluster.leases.begin()
-        watch = ContainerWatch(self, context)
+        watch = ContainerWatch(self, context, self._recovery)
         routes = RouteWatch(self)
         self._beside(routes.run())
         self._beside(watch.listen())

@@ -139,6 +139,12 @@ class FirstbellSpawner(Spawner):
         self._started, self.token_id, self.node, self.is_given_up = (), 0, "", False
         self.memory = 0
 
+    def found(self, token: str, node: str) -> None:
+        """Its containers run, with that token, on that node: started by a hub that had another database."""
+        self.api_token, self.node = token, node
+        self._started, self.token_id = self.containers, tokens.token_id(self.user, token)
+        self._is_up = True
+
     def options_from_query(self, query_data: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - JupyterHub's signature
         """A link may carry anything; none of it changes the server."""
         return {}

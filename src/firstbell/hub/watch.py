@@ -13,6 +13,7 @@ from firstbell.errors import EngineUnavailable, FirstbellError
 from firstbell.hub import causes, starting, tokens
 from firstbell.hub.context import HubContext
 from firstbell.hub.endings import ends_by, of_cause, unseen
+from firstbell.hub.recovery import Recovery
 from firstbell.hub.spawner import as_spawn_exception, ended_one, exit_status, url_of
 from firstbell.hub.standby_care import forget_old
 from firstbell.model.names import Role
@@ -36,9 +37,10 @@ _ENDS = {"die", "destroy", "oom"}
 class ContainerWatch:
     """The tasks beside the hub that look at its servers' containers."""
 
-    def __init__(self, app: Any, context: HubContext) -> None:
+    def __init__(self, app: Any, context: HubContext, recovery: Recovery) -> None:
         self._app = app
         self._context = context
+        self._recovery = recovery
 
     async def listen(self) -> None:
         """Follow the engine's events until cancelled; look at everything whenever some may have been missed."""
@@ -87,6 +89,8 @@ class ContainerWatch:
         cluster = self._context.cluster
         if cluster and cluster.homes:
             cluster.homes.learn(observed)
+        for spawner in await self._recovery.once(self._app, self._context, observed):
+            await _adopt(self._app, spawner, observed)
         known = self._known()
         for name, spawner in known.items():
             if spawner.ready:
@@ -176,7 +180,7 @@ def failed(error: Exception) -> asyncio.Future[None]:
     return future
 
 
-async def adopt(app: Any, context: HubContext) -> int:
+async def adopt(app: Any, context: HubContext, recovery: Recovery) -> int:
     """At the hub's start: find the servers of the hub before it; returns how many there were to find.
 
     Replaces JupyterHub's way of asking each one over HTTP and stopping those that do not answer in time: a server
@@ -185,6 +189,8 @@ async def adopt(app: Any, context: HubContext) -> int:
     spawners = _spawners_with_a_server(app)
     await forget_old(context)
     observed = await _observed(context)
+    if observed is not None:
+        spawners += await recovery.once(app, context, observed)
     await asyncio.gather(*(_adopt(app, spawner, observed) for spawner in spawners))
     _forget_cut_starts(app)
     if observed is not None:
