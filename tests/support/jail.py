@@ -42,6 +42,8 @@ class Jail:
         self.volumes.mkdir(parents=True)
         self._roots = folder / "roots"
         self.ran: list[ContainerSpec] = []
+        self.killed: type[BaseException] = KeyboardInterrupt
+        """What is raised where a helper is killed."""
         self.kill_after: dict[str, float] = {}
         """Seconds after which a helper with that verb is killed, once."""
 
@@ -85,7 +87,7 @@ class Jail:
         except TimeoutError:
             process.send_signal(signal.SIGKILL)
             await process.wait()
-            raise KeyboardInterrupt from None
+            raise self.killed from None
         return RunResult(process.returncode or 0, out, err)
 
     def _source(self, spec: ContainerSpec, mount: Mount) -> Path:

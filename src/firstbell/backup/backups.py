@@ -6,6 +6,7 @@ The hub's service and the commands hold one; it knows an engine and a course, an
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict, dataclass, replace
@@ -14,7 +15,7 @@ from time import time
 from zoneinfo import ZoneInfo
 
 from firstbell.backup import restic
-from firstbell.backup.containers import ROOM, SCRATCH, Helpers
+from firstbell.backup.containers import HELPER_SUFFIX, ROOM, SCRATCH, Helpers
 from firstbell.backup.earlier import NoRoom, NotThere, room_of
 from firstbell.backup.failure import BackupFailed, Trouble
 from firstbell.backup.homes import Homes
@@ -26,7 +27,8 @@ from firstbell.model import names
 from firstbell.model.backup import Entry, Kind, Snapshot, Subject
 from firstbell.model.backup_table import BackupTable
 from firstbell.model.course import Course
-from firstbell.model.observed import RunResult
+from firstbell.model.names import Role
+from firstbell.model.observed import Phase, RunResult
 
 Tell = Callable[[int, int, str], None]
 """Done, all, and what is at work."""
@@ -136,7 +138,14 @@ class Backups:
     async def keeper(self) -> Keeper:
         """Whoever speaks with the storage, where the hub's state is."""
         engine = await self.homes.engine_of(Subject(Kind.STATE))
-        return Keeper(self.helpers, engine, self.homes.engine_of, self._clock)
+        state = (await self._engine.observe(self.course.name)).volume(names.volume(self.course.name, Role.STATE))
+        life = hashlib.sha256(state.created_at.encode()).hexdigest()[:8] if state else "new"
+        self.helpers = replace(self.helpers, machine=f"{names.PREFIX}-{self.course.name}.{life}")
+        return Keeper(self.helpers, engine, self.homes.engine_of, self._clock, self._nobody_at_work)
+
+    async def _nobody_at_work(self) -> bool:
+        helpers = (await self._engine.observe(self.course.name)).of_role(Role.HELPER)
+        return not any(one.name.endswith(HELPER_SUFFIX) and one.phase is not Phase.EXITED for one in helpers)
 
     async def snapshots(self, *, may_be_none: bool = False) -> tuple[Snapshot, ...]:
         """Those of the course, the oldest first. Raises BackupFailed, unless `may_be_none` where no storage is."""
@@ -286,7 +295,7 @@ class Backups:
         return await self.homes.engine_of(subject)
 
     async def _ask(self, arguments: restic.Arguments) -> RunResult:
-        return await (await self.homes.engine_of(Subject(Kind.STATE))).run(self.helpers.ask(arguments), deadline=_LONG)
+        return await (await self.keeper()).ask(arguments)
 
 
 def words_of(subject: Subject) -> str:

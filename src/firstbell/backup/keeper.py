@@ -75,16 +75,19 @@ class Keeper:
         engine: Engine,
         engine_of: EngineOf | None = None,
         clock: Callable[[], float] = time,
+        nobody_at_work: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
+        """`nobody_at_work`: whether the engine shows no helper of the course's backups, when a lock is in the way."""
         self._helpers = helpers
         self._engine = engine
         self._engine_of = engine_of
         self._clock = clock
+        self._nobody_at_work = nobody_at_work
         self._storage = helpers.storage
 
     async def snapshots(self) -> tuple[Snapshot, ...]:
         """Of all courses in the storage, the oldest first. Raises BackupFailed."""
-        return restic.snapshots(await self._ask(restic.SNAPSHOTS), self._storage)
+        return restic.snapshots(await self.ask(restic.SNAPSHOTS), self._storage)
 
     async def prepare(self) -> bool:
         """Make the storage if there is none; whether it was made. Raises BackupFailed, as for a wrong password."""
@@ -130,9 +133,9 @@ class Keeper:
 
     async def check(self) -> None:
         """Read and compare every byte in the storage. Raises BackupFailed with what is wrong."""
-        restic.checked(await self._ask(restic.CHECK), self._storage)
-        for key in restic.ids(await self._ask(restic.LIST_KEYS), self._storage):
-            restic.check_key(key, await self._ask(restic.cat_key(key)), self._storage)
+        restic.checked(await self.ask(restic.CHECK), self._storage)
+        for key in restic.ids(await self.ask(restic.LIST_KEYS), self._storage):
+            restic.check_key(key, await self.ask(restic.cat_key(key)), self._storage)
 
     async def restore(self, snapshot: Snapshot, paths: tuple[str, ...] = ()) -> None:
         """Write a snapshot, or paths of it, into what it is of: a home, or a volume of the hub that nobody uses.
@@ -210,16 +213,17 @@ class Keeper:
             unmarked.clear()
 
     async def _done(self, arguments: Arguments) -> RunResult:
-        return restic.done(await self._ask(arguments), self._storage)
+        return restic.done(await self.ask(arguments), self._storage)
 
-    async def _ask(self, arguments: Arguments) -> RunResult:
+    async def ask(self, arguments: Arguments) -> RunResult:
         """What restic answers. Locks that a kill of ours left do not count: even to look is locked by some of them."""
         result = await self._restic(arguments)
         if result.exit_code == 0 or trouble_of(result) is not Trouble.LOCKED:
             return result
         names = restic.ids(await self._restic(restic.LIST_LOCKS), self._storage)
         locks = [restic.lock(name, await self._restic(restic.cat_lock(name)), self._storage) for name in names]
-        if locks and not are_left_over(locks, self._helpers.machine, self._clock()):
+        alone = await self._nobody_at_work() if self._nobody_at_work else False
+        if locks and not are_left_over(locks, self._helpers.machine, self._clock(), nobody_at_work=alone):
             return result
         if locks:
             restic.done(await self._restic(restic.UNLOCK_ALL), self._storage)

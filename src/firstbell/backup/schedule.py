@@ -115,11 +115,18 @@ def whole_course(snapshots: Iterable[Snapshot], course: str, at: float = float("
     )
 
 
-def are_left_over(locks: Iterable[Lock], machine: str, now: float) -> bool:
-    """Whether every lock is one that a killed backup of this machine left behind, so that all can be removed.
+def are_left_over(locks: Iterable[Lock], machine: str, now: float, *, nobody_at_work: bool = False) -> bool:
+    """Whether every lock is one that a killed backup of this course left behind, so that all can be removed.
 
     restic itself would ask whether the lock's process is alive, by its number; in containers all have the same. Whoever
-    is at work renews a lock every five minutes, so one that has not been for ten is nobody's.
+    is at work renews a lock every five minutes, so one that has not been for ten is nobody's. With `nobody_at_work`, as
+    the engine has it, no lock by the very name of this machine is anybody's. The name is `COURSE.LIFE`: a course that
+    came back from its backups has another life, and may find the locks of the one before.
     """
     locks = tuple(locks)
-    return bool(locks) and all(one.host == machine and now - one.time > _LOCK_SECONDS for one in locks)
+    course = machine.partition(".")[0]
+    return bool(locks) and all(
+        (nobody_at_work and one.host == machine)
+        or (one.host.partition(".")[0] == course and now - one.time > _LOCK_SECONDS)
+        for one in locks
+    )

@@ -10,6 +10,7 @@ from firstbell.backup.backups import Backups, Tell, words_of
 from firstbell.backup.failure import BackupFailed, Trouble
 from firstbell.backup.schedule import WholeCourse, whole_course
 from firstbell.engine.base import Engine, Report, ignore
+from firstbell.engine.waiting import together
 from firstbell.errors import CourseFileError, StartFailed
 from firstbell.model import names
 from firstbell.model.backup import Kind, Snapshot
@@ -115,9 +116,7 @@ async def _bring_back(
             await keeper.restore(snapshot)
             done += 1
 
-    async with asyncio.TaskGroup() as group:
-        for snapshot in snapshots:
-            group.create_task(bring(snapshot))
+    await together(*(bring(snapshot) for snapshot in snapshots))
 
 
 async def _roster_back(engine: Engine, backups: Backups) -> None:
