@@ -104,8 +104,7 @@ async def _count(course: Course, user: str) -> Kept:
 
 async def _erase(course: Course, kept: Kept, also: list[str], terminal: Terminal) -> dict[str, Any]:
     async with engine_of(course) as engine:
-        say = lambda what: terminal.note(f"{kept.user}: {what}")  # noqa: E731 - a line of progress
-        return await work.erase(engine, course, kept, also, say)
+        return await work.erase(engine, course, kept, also, lambda what: terminal.note(f"{kept.user}: {what}"))
 
 
 def _goes(kept: Kept) -> list[str]:

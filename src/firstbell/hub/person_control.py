@@ -124,12 +124,20 @@ class PersonControl:
         time.sleep(_SETTLES)
         with self._record() as record:
             erased = erase(record, user, COMMAND_LINE, also)
+        for path in self._hub.state.glob("*.sqlite"):
+            _empty_log(path)
         return {"before": before, "record": asdict(erased)}
 
     @contextmanager
     def _record(self) -> Iterator[Record]:
         with closing(Record(self._hub.state / FILE)) as record:
             yield record
+
+
+def _empty_log(path: Path) -> None:
+    """Write what stands in a database's write-ahead log into the database: the log has what was deleted since."""
+    with closing(sqlite3.connect(path, timeout=5)) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def _messages(record: Record, user: str) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import posixpath
@@ -10,6 +11,7 @@ import tarfile
 import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
@@ -40,8 +42,6 @@ class PersonZip:
 
     def add(self, path: str, content: bytes | str) -> None:
         """Some text or bytes."""
-        import io
-
         self.add_file(path, io.BytesIO(content.encode() if isinstance(content, str) else content))
 
     def add_json(self, path: str, facts: Any) -> None:
@@ -105,6 +105,4 @@ def _blocks(source: IO[bytes]) -> Iterable[bytes]:
 
 
 def _now() -> tuple[int, int, int, int, int, int]:
-    from datetime import UTC, datetime
-
     return datetime.now(UTC).timetuple()[:6]

@@ -82,6 +82,8 @@ async def test_all_of_somebody_is_given_and_taken_out(school: School, tmp_path: 
         course.cli("people", "export", "ada", "--to", str(target))
         assert target.stat().st_mode & 0o777 == 0o600
     read_export(target, school)
+    course.cli("people", "export", "bob", "--to", str(tmp_path / "bob.zip"))  # whose server never ran
+    assert differing(tmp_path / "bob.zip") == ()
     refused = course.cli("people", "erase", "ada", check=False)
     assert refused.returncode != 0 and "--yes" in refused.stderr
     planned = school.ask("people", "erase", "ada", "--dry-run")
