@@ -70,7 +70,7 @@ class EarlierFiles:
         self._zone = ZoneInfo(backups.course.time_zone)
         self._state = state
         self._record = record
-        self._orders = Orders(state / FILE)
+        self._opened: Orders | None = None
         self._book: VaultBook | None = None
         self._at_once = asyncio.Semaphore(max(1, (os.cpu_count() or 1) // 2))
         self._turns: dict[str, asyncio.Lock] = {}
@@ -82,6 +82,13 @@ class EarlierFiles:
         if self._book is None:
             self._book = VaultBook(self._state)
         return self._book
+
+    @property
+    def _orders(self) -> Orders:
+        """Opened when it is first needed: a full disk must not keep a hub from starting. Raises sqlite3.Error."""
+        if self._opened is None:
+            self._opened = Orders(self._state / FILE)
+        return self._opened
 
     def close(self) -> None:
         """Let go of the files."""

@@ -38,6 +38,7 @@ KINDS = {
     record_chain.END: "ends of servers",
     LIMIT: "limits that were met",
     record_chain.EXPORT: "exports of a person",
+    record_chain.RESTORE: "earlier files brought back",
     record_chain.ERASED: "erasures of a person",
     record_chain.RETIRED: "what had its time",
 }

@@ -111,7 +111,7 @@ class PeoplePage(WallPage):
         report = self.firstbell.earlier.report() if self.firstbell.earlier else None
         found = tuple(backup_findings(report, time.time())) if report else ()
         loud = [one for one in found if one.level not in {Level.OK, Level.NOTE}] or found[:1]
-        return [{"level": one.level.value, "words": f"{one.what[:1].upper()}{one.what[1:]}."} for one in loud]
+        return [{"level": one.level.value, "words": f"{one.what}."} for one in loud]
 
 
 class PeopleLive(LivePage, WallPage):

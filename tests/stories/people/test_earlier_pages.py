@@ -219,7 +219,7 @@ async def test_staff_see_how_the_backups_are(school: ClassHub) -> None:
     grace = await login(school, "grace")
     book = VaultBook(school.hub.folder / "state")
     page = (await asked(grace, "/hub/people")).text
-    assert 'class="soft backups">Backups: The last good backup is' in page
+    assert 'class="soft backups">Backups: the last good backup is' in page
     book.tell(BackupReport(every=3600, since=1, good=1, homes=2, failure="the storage is full"))
     page = (await asked(grace, "/hub/people")).text
     assert 'class="problem backups"' in page and "one is made every hour: the storage is full." in page
