@@ -200,9 +200,10 @@ class Visitor:
             async with await self.channels(kernel or await self.kernel()) as channel:
                 return await run_cell(channel, code)
 
-    async def channels(self, kernel: str) -> aiohttp.ClientWebSocketResponse:
-        """A kernel's websocket."""
+    async def channels(self, kernel: str, session: str = "") -> aiohttp.ClientWebSocketResponse:
+        """A kernel's websocket; with a session's name it gets what Jupyter has kept for that session."""
         address = urljoin(self.url, f"user/{self.user}/api/kernels/{kernel}/channels").replace("http", "ws", 1)
+        address += f"?session_id={session}" if session else ""
         return await self.session.ws_connect(address, headers={"Origin": _origin(self.url)}, max_msg_size=0)
 
     async def sh(self, command: str, deadline: float = 60) -> str:

@@ -18,7 +18,7 @@ from pathlib import Path
 COPIES = ".firstbell-backup"
 """The folder, beside the databases, with their copies, each under its own name."""
 _MAGIC = b"SQLite format 3\0"
-_COMPANIONS = ("-wal", "-shm", "-journal")
+COMPANIONS = ("-wal", "-shm", "-journal")
 _PATIENCE = 30.0
 """Seconds for a lock of somebody else's."""
 
@@ -46,13 +46,13 @@ def copy_databases(root: Path) -> Copied:
     for path in sorted(_databases(root)):
         copy = copies / path.name
         try:
-            _copy(path, copy)
+            copy_one(path, copy)
         except sqlite3.Error:
             copy.unlink(missing_ok=True)
             damaged.append(path)
         else:
             sound.append(path)
-    left_out = tuple(Path(f"{path}{end}") for path in sound for end in ("", *_COMPANIONS))
+    left_out = tuple(Path(f"{path}{end}") for path in sound for end in ("", *COMPANIONS))
     return Copied(left_out, tuple(damaged))
 
 
@@ -67,7 +67,7 @@ def put_back(root: Path) -> tuple[Path, ...]:
     moved = []
     for copy in sorted(copies.iterdir()) if copies.is_dir() else ():
         path = root / copy.name
-        for end in _COMPANIONS:
+        for end in COMPANIONS:
             # A log of another file would be read into this one.
             Path(f"{path}{end}").unlink(missing_ok=True)
         copy.replace(path)
@@ -83,18 +83,20 @@ def _databases(root: Path) -> Iterator[Path]:
     comes back bit by bit, as its receipt says.
     """
     for path in root.iterdir():
-        if path.is_file() and not path.is_symlink() and _begins_so(path):
+        if path.is_file() and not path.is_symlink() and is_database(path):
             yield path
 
 
-def _begins_so(path: Path) -> bool:
+def is_database(path: Path) -> bool:
+    """Whether it begins as SQLite files do."""
     # What is gone between two looks was no database of the hub's.
     with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
         return file.read(len(_MAGIC)) == _MAGIC
     return False
 
 
-def _copy(path: Path, copy: Path) -> None:
+def copy_one(path: Path, copy: Path) -> None:
+    """A sound copy of a SQLite file as it is at one moment, with owner and mode. Raises sqlite3.Error, OSError."""
     status = path.stat()
     uri = f"{path.absolute().as_uri()}?mode=ro"
     with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=_PATIENCE)) as source:

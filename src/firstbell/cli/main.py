@@ -33,6 +33,7 @@ from firstbell.cli import (
     runs,
 )
 from firstbell.cli.activity import activity
+from firstbell.cli.archive import archive
 from firstbell.cli.build import build
 from firstbell.cli.kernels import kernels
 from firstbell.cli.lock import lock
@@ -42,6 +43,7 @@ from firstbell.cli.restore import restore
 from firstbell.cli.run import run as run_command
 from firstbell.cli.share import pull, push
 from firstbell.cli.show import Terminal
+from firstbell.cli.upgrade import rollback, upgrade
 from firstbell.errors import EXIT_CODES, Declined, FirstbellError
 
 _INTERRUPTED = 130
@@ -65,6 +67,9 @@ app = typer.Typer(
 app.command("init")(init.init)
 app.command("up")(deploy.up)
 app.command("down")(deploy.down)
+app.command("upgrade")(upgrade)
+app.command("rollback")(rollback)
+app.command("archive")(archive)
 app.command("status")(deploy.status)
 app.command("open")(deploy.open_course)
 app.command("build")(build)

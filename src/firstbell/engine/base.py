@@ -82,6 +82,21 @@ class Engine(Protocol):
         """
         ...
 
+    async def set_aside(self, name: str, aside: str, grace: int = 10) -> None:
+        """Stop a container and keep it, stopped, under another name, in place of what has that one.
+
+        Nothing to do if there is no container `name`. Killed between, either of the two names is still its own.
+        """
+        ...
+
+    async def bring_back(self, aside: str, name: str) -> None:
+        """Give what was set aside its name back, in place of what has it now, and let it run; no wait until it answers.
+
+        Where nothing is aside, or both names are the same, the container of that name is started if it does not run.
+        Raises StartFailed.
+        """
+        ...
+
     async def state(self, name: str) -> ContainerState:
         """How the container is; phase MISSING if there is none. Raises EngineUnavailable, never guesses."""
         ...

@@ -10,6 +10,7 @@ from typing import Self
 from weakref import WeakValueDictionary
 
 from firstbell.engine import (
+    docker_aside,
     docker_containers,
     docker_images,
     docker_observe,
@@ -101,6 +102,14 @@ class DockerEngine:
 
     async def limit(self, name: str, memory: int) -> bool:
         return await docker_containers.limit(self._api, name, memory)
+
+    async def set_aside(self, name: str, aside: str, grace: int = 10) -> None:
+        async with self._alone(name):
+            await docker_aside.set_aside(self._api, name, aside, grace)
+
+    async def bring_back(self, aside: str, name: str) -> None:
+        async with self._alone(name):
+            await docker_aside.bring_back(self._api, aside, name)
 
     async def state(self, name: str) -> ContainerState:
         return await docker_containers.state(self._api, name)

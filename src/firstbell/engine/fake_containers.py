@@ -275,6 +275,36 @@ class Containers(Nodes):
                 self._ended(container, KILLED)
         self._remove(name)
 
+    async def set_aside(self, name: str, aside: str, grace: int = 10) -> None:
+        await self._enter("set_aside", name)
+        container = self._containers.get(name)
+        if container is None:
+            return
+        self._remove(aside)
+        if container.task and container.process and not container.task.done():
+            container.process.terminated.set()
+            done, _ = await asyncio.wait({container.task}, timeout=grace)
+            if not done:
+                container.task.cancel()
+                self._ended(container, KILLED)
+        self._rename(container, aside)
+
+    async def bring_back(self, aside: str, name: str) -> None:
+        await self._enter("bring_back", name)
+        if aside != name and (kept := self._containers.get(aside)) is not None:
+            self._remove(name)
+            self._rename(kept, name)
+        container = self._containers.get(name)
+        if container is None:
+            raise StartFailed(f"{name} cannot be started again", where=name, next_step="See: firstbell status")
+        if container.state.phase is not Phase.RUNNING:
+            self._launch(container)
+
+    def _rename(self, container: Container, name: str) -> None:
+        self._containers.pop(container.state.name)
+        container.state = replace(container.state, name=name)
+        self._containers[name] = container
+
     def _remove(self, name: str) -> None:
         container = self._containers.pop(name, None)
         if container is None:

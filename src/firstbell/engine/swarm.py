@@ -212,6 +212,12 @@ class SwarmEngine:
         await self._services.stop(name, grace)
         self._tidier.soon()
 
+    async def set_aside(self, name: str, aside: str, grace: int = 10) -> None:  # noqa: ARG002 - the contract's
+        raise _no_aside(name)
+
+    async def bring_back(self, aside: str, name: str) -> None:  # noqa: ARG002 - the contract's
+        raise _no_aside(name)
+
     async def state(self, name: str) -> ContainerState:
         return await self._states.state(name)
 
@@ -321,3 +327,10 @@ class SwarmEngine:
         lock = self._locks.setdefault(name, asyncio.Lock())
         async with lock:
             yield
+
+
+def _no_aside(name: str) -> FirstbellError:
+    # A service has one name for good, and its containers are the Swarm's to remove.
+    return FirstbellError(
+        f"{name} is a service of a Swarm, which cannot be kept stopped", where=name, next_step="Use: firstbell up"
+    )

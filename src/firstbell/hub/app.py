@@ -79,6 +79,7 @@ from firstbell.hub.starts import Starts
 from firstbell.hub.state_copy import COOKIE_SECRET, StateCopy, restore
 from firstbell.hub.static_files import StaticCare, StaticOffer
 from firstbell.hub.term_samples import Sampler
+from firstbell.hub.trial import confined
 from firstbell.hub.waiting_page import give_up_the_left, waiting_handlers
 from firstbell.hub.wall_gather import ByName
 from firstbell.hub.wall_page import WALL, wall_handlers, wall_of
@@ -268,7 +269,7 @@ class FirstbellHub(JupyterHub):
 
     async def _context_of(self, course: Course, runtime: Runtime) -> HubContext:
         store, bells = open_store(self._places.state), BellBook(self._places.state / bell_tables.FILE)
-        engine = await connect(runtime.engine_kind, runtime.engine_host)
+        engine = confined(await connect(runtime.engine_kind, runtime.engine_host), course)
         self._roster = RosterFile(self._places.roster, store) if course.access.login == "roster" else None
         roster = self._roster
         offer = StaticOffer(self._places.static, static_url(course))

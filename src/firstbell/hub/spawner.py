@@ -27,6 +27,7 @@ from firstbell.hub.stages import Stages
 from firstbell.hub.start_log import Outcome
 from firstbell.hub.start_queue import GivenUp
 from firstbell.hub.starting import ServerFailed, Times, Wanted
+from firstbell.model import names
 from firstbell.model.observed import ContainerState, Phase
 from firstbell.plan.server import container_names
 
@@ -118,7 +119,10 @@ class FirstbellSpawner(Spawner):
     def load_state(self, state: dict[str, Any]) -> None:
         """Find the container of a hub before this one."""
         super().load_state(state)
-        self._started = tuple(state.get("containers", ()))
+        # What is not of this course is never this hub's, whatever its database says: it may be a copy of another's.
+        self._started = tuple(
+            name for name in state.get("containers", ()) if names.is_of(self.context.course.name, name)
+        )
         self._is_up = bool(self._started)
         self.token_id = state.get("token", 0)
         self.node = state.get("node", "")

@@ -42,6 +42,10 @@ RUNS = "_run"
 """Stands for a course in the labels of what `firstbell run` makes; no course can have that name."""
 
 _STANDBY = "standby"
+_ASIDE = "-before"
+_TRIAL = "-trial"
+_TRIAL_READABLE = 19
+"""Of the 32 letters that a course's name may have."""
 _READABLE = 24
 _DIGEST = 10
 _SHORT_DIGEST = 6
@@ -73,6 +77,8 @@ class Role(StrEnum):
     RESTORING = "restoring"
     """An empty volume: the course is being brought back from its backups, and is not to be used before that is done."""
     SECRETS = "secrets"
+    SAVED = "saved"
+    """What an upgrade saves before it: the hub's databases, by date."""
     CERTIFICATES = "certificates"
     STATIC = "static"
     COURSEWORK = "coursework"
@@ -116,6 +122,32 @@ def standby(course: str, user: str) -> str:
 def is_standby(course: str, name: str) -> bool:
     """Whether a container of that course has such a name."""
     return name.startswith("-".join([PREFIX, course, _STANDBY, ""]))
+
+
+def is_of(course: str, name: str) -> bool:
+    """Whether a container or volume of that name is the course's."""
+    return name.startswith(f"{PREFIX}-{course}-")
+
+
+def trial(course: str) -> str:
+    """The name of the course beside, as which a new version is tried; it begins otherwise for each course."""
+    mark = hashlib.sha256(course.encode()).hexdigest()[:_SHORT_DIGEST]
+    return f"{course[:_TRIAL_READABLE].rstrip('-')}-{mark}{_TRIAL}"
+
+
+def is_trial(course: str) -> bool:
+    """Whether a course has such a name."""
+    return course.endswith(_TRIAL)
+
+
+def aside(name: str) -> str:
+    """The name under which a part of the course, stopped, is kept while another version of it runs."""
+    return f"{name}{_ASIDE}"
+
+
+def is_aside(name: str) -> bool:
+    """Whether a container has such a name."""
+    return name.endswith(_ASIDE)
 
 
 def home(course: str, user: str) -> str:

@@ -7,7 +7,15 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from firstbell.model.container import frozen
-from firstbell.model.names import LABEL_COURSE, LABEL_ROLE, LABEL_SPEC, LABEL_USER, is_standby
+from firstbell.model.names import (
+    LABEL_COURSE,
+    LABEL_ROLE,
+    LABEL_SPEC,
+    LABEL_USER,
+    LABEL_VERSION,
+    is_aside,
+    is_standby,
+)
 
 
 class Phase(StrEnum):
@@ -62,6 +70,11 @@ class ContainerState:
     def spec_hash(self) -> str:
         """The `firstbell.spec` label."""
         return self.labels.get(LABEL_SPEC, "")
+
+    @property
+    def version(self) -> str:
+        """The `firstbell.version` label: of the Firstbell that made it."""
+        return self.labels.get(LABEL_VERSION, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,8 +237,13 @@ class Observed:
         return next((c for c in self.containers if c.name == name), ContainerState(name, Phase.MISSING))
 
     def of_role(self, role: str) -> tuple[ContainerState, ...]:
-        """All containers of a role, without those that wait for somebody who has not come yet."""
-        return tuple(c for c in self.containers if c.role == role and not c.is_standby)
+        """All containers of a role, without those that wait for somebody who has not come yet or were set aside."""
+        return tuple(c for c in self.containers if c.role == role and not c.is_standby and not is_aside(c.name))
+
+    @property
+    def asides(self) -> tuple[ContainerState, ...]:
+        """Parts of the course of an earlier version, stopped and kept to go back to."""
+        return tuple(c for c in self.containers if is_aside(c.name))
 
     @property
     def standbys(self) -> tuple[ContainerState, ...]:

@@ -37,6 +37,8 @@ COURSEWORK_MODE = 0o1770
 STATIC_DIR = f"{HUB_ROOT}/static"
 """Volume of hub and edge: the page files of course images, compressed; it holds nothing of anybody."""
 ROSTER_FILE = f"{STATE_DIR}/roster.csv"
+SAVED_DIR = f"{HUB_ROOT}/saved"
+"""Volume of upgrades: the hub's databases as they were before each."""
 SOCKET = "/run/docker.sock"
 
 STATIC_URL = "_static"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from firstbell.model.archive import ArchiveStep
 from firstbell.model.container import ContainerSpec, NetworkSpec, VolumeSpec
 from firstbell.model.image import BuildSpec
 from firstbell.model.node_steps import NodeStep
+from firstbell.model.upgrade_steps import UpgradeStep
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,4 +224,6 @@ Step = (
     | RemoveNetwork
     | RemoveVolume
     | NodeStep
+    | UpgradeStep
+    | ArchiveStep
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from firstbell.model import names
 from firstbell.model.container import HOST_NETWORK, ContainerSpec, VolumeSpec, frozen
@@ -29,7 +29,8 @@ from firstbell.plan.server import proxy_environment
 from firstbell.plan.services import PYTHON, Inputs, service_specs
 
 KEPT_VOLUMES = frozenset(
-    role.value for role in (Role.HOME, Role.MOVING, Role.STATE, Role.CERTIFICATES, Role.COURSEWORK, Role.RESTORING)
+    role.value
+    for role in (Role.HOME, Role.MOVING, Role.STATE, Role.SAVED, Role.CERTIFICATES, Role.COURSEWORK, Role.RESTORING)
 )
 """What `down` leaves: people's files, and what belongs to them."""
 
@@ -38,13 +39,17 @@ def plan_up(inputs: Inputs, observed: Observed) -> tuple[Step, ...]:
     """The steps from what is observed to what the course says; none if it is so already."""
     made = course_runtime(inputs, observed)
     containers = tuple(container_steps(service_specs(inputs, made), observed))
+    return (*preparations(inputs, observed, containers), *containers)
+
+
+def preparations(inputs: Inputs, observed: Observed, containers: Sequence[Step]) -> tuple[Step, ...]:
+    """What comes before the course's own containers, which are going to be those: images, network, volumes, files."""
     return (
         *image_steps(inputs),
         *([CheckImage(inputs.server_image)] if containers and not inputs.course.server.port else []),
         *_network_steps(inputs.course, observed),
         *_volume_steps(inputs.course, observed),
         *([LayOutFiles(inputs.server_image, inputs.hub_image.tag)] if inputs.static_missing else []),
-        *containers,
     )
 
 
@@ -83,6 +88,7 @@ def plan_down(course: Course, observed: Observed, hub_image: str, *, delete_home
         for role in (*first, Role.FORMGRADER, Role.APP, Role.SERVER, Role.HELPER, Role.GUARD)
         for state in (*observed.of_role(role.value), *(observed.standbys if role is Role.SERVER else ()))
     ]
+    stops += [StopContainer(state.name, "of an earlier version", grace=0) for state in observed.asides]
     kept = frozenset() if delete_homes else KEPT_VOLUMES
     volumes = [
         RemoveVolume(v.name, v.user if v.role == Role.HOME else "") for v in observed.volumes if v.role not in kept

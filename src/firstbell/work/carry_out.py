@@ -57,10 +57,10 @@ async def act(engine: Engine, course: Course, step: Step, show: Show) -> None:
             await static_files.lay_out(engine, course, step, show.on_progress)
         case StartContainer(spec=spec) if spec.every_node:
             await cluster.start_everywhere(cluster.as_cluster(engine), spec, show.on_progress)
-            await _settled(engine, course, spec, show)
+            await settled(engine, course, spec, show)
         case StartContainer(spec=spec):
             await engine.start(spec)
-            await _settled(engine, course, spec, show)
+            await settled(engine, course, spec, show)
         case StopContainer(name=name, grace=grace):
             try:
                 await engine.stop(name, grace)
@@ -92,7 +92,7 @@ async def _act_on_cluster(engine: Cluster, step: Step, show: Show) -> None:
             raise TypeError(f"{type(step).__name__} is no step of up or down")
 
 
-async def _settled(engine: Engine, course: Course, spec: ContainerSpec, show: Show) -> None:
+async def settled(engine: Engine, course: Course, spec: ContainerSpec, show: Show) -> None:
     """Wait until what was started does its work; a container that ends instead is reported with its log."""
     question = probe(spec)
     if not question:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+import firstbell
 from firstbell.engine.base import Engine
 from firstbell.engine.waiting import together, until
 from firstbell.errors import HomeMissing, PortTaken, StartFailed
@@ -22,7 +23,8 @@ from firstbell.model.steps import Step
 from firstbell.plan import deploy as plan
 from firstbell.plan.edge import is_loopback
 from firstbell.plan.services import Inputs, roster_file
-from firstbell.work import cluster, swarm
+from firstbell.plan.upgrade import refuse_other_version
+from firstbell.work import cluster, swarm, trial
 from firstbell.work.carry_out import act
 from firstbell.work.gather import gather, is_local, observe_course
 from firstbell.work.home_places import home_nodes
@@ -50,6 +52,7 @@ async def plan_up(engine: Engine, course: Course) -> tuple[Inputs, tuple[Step, .
     if course.engine.kind == "swarm":
         return await swarm.plan_up(cluster.as_cluster(engine), course)
     inputs, observed = await together(gather(engine, course), observe_course(engine, course))
+    refuse_other_version(course, observed, firstbell.__version__)
     return inputs, plan.plan_up(inputs, observed)
 
 
@@ -69,7 +72,7 @@ async def up(engine: Engine, course: Course, show: Show) -> UpResult:
         else:
             await _carry_out(engine, course, steps, show)
         await _renew_roster(engine, inputs)
-        await _wait_for_url(course, await _edge_address(engine, course))
+        await wait_for_course(engine, course)
     return UpResult(course.public_url, steps, time.monotonic() - started)
 
 
@@ -89,6 +92,8 @@ async def down(engine: Engine, course: Course, show: Show, *, delete_homes: bool
         await _carry_out(engine, course, steps, show)
         if course.engine.kind == "swarm":
             await swarm.sweep(cluster.as_cluster(engine), course)
+        else:
+            await trial.clean_up(engine, course)
     return steps
 
 
@@ -153,6 +158,11 @@ async def _edge_address(engine: Engine, course: Course) -> str:
         nodes = (await engine.facts()).nodes
         return next((node.address for node in nodes if node.name == edge.node), "127.0.0.1")
     return "127.0.0.1"
+
+
+async def wait_for_course(engine: Engine, course: Course) -> None:
+    """Until the course answers at its URL. Raises StartFailed if it does not within a minute."""
+    await _wait_for_url(course, await _edge_address(engine, course))
 
 
 async def _wait_for_url(course: Course, address: str) -> None:
