@@ -19,6 +19,7 @@ class Trouble(StrEnum):
 
     WRONG_PASSWORD = "wrong password"  # noqa: S105 - a reason
     NO_REPOSITORY = "no backups there"
+    NO_DIRECTORY = "no such directory"
     ALREADY_THERE = "already there"
     LOCKED = "locked"
     NO_SPACE = "no space"
@@ -48,6 +49,10 @@ _WORDS = {
     Trouble.NO_REPOSITORY: (
         "there are no backups at this place",
         "Compare [backup] to with where they were made; if there are none yet: firstbell backup now",
+    ),
+    Trouble.NO_DIRECTORY: (
+        "the directory of the backups is not there",
+        "Is its disk mounted? A new one has to be made once, on the engine's machine: mkdir -p, with [backup] to.",
     ),
     Trouble.ALREADY_THERE: ("backups are at this place already", "They can be used as they are."),
     Trouble.LOCKED: (

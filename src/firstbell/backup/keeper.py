@@ -20,7 +20,7 @@ from firstbell.backup.retention import outdated
 from firstbell.backup.schedule import are_left_over, due
 from firstbell.backup.tags import WHOLE
 from firstbell.engine.base import Engine
-from firstbell.errors import EngineUnavailable, FirstbellError
+from firstbell.errors import EngineUnavailable, FirstbellError, HomeMissing
 from firstbell.model.backup import Keep, Kind, Snapshot, Subject, Summary
 from firstbell.model.observed import RunResult
 
@@ -31,6 +31,7 @@ _LONG = 24 * 3600.0
 _EVERYBODYS = {
     Trouble.WRONG_PASSWORD,
     Trouble.NO_REPOSITORY,
+    Trouble.NO_DIRECTORY,
     Trouble.NO_SPACE,
     Trouble.FORBIDDEN,
     Trouble.NETWORK,
@@ -230,4 +231,8 @@ class Keeper:
         return await self._restic(arguments)
 
     async def _restic(self, arguments: Arguments) -> RunResult:
-        return await self._engine.run(self._helpers.ask(arguments), deadline=_LONG)
+        try:
+            return await self._engine.run(self._helpers.ask(arguments), deadline=_LONG)
+        except HomeMissing as error:
+            # Nothing else is mounted there.
+            raise BackupFailed(Trouble.NO_DIRECTORY, self._storage.to) from error
