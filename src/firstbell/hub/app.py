@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import time
 from collections.abc import Coroutine
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -45,7 +46,7 @@ from firstbell.hub.formgrader_access import is_offered, service_token
 from firstbell.hub.home_uses import FILE as HOME_USES
 from firstbell.hub.home_uses import HomeUses
 from firstbell.hub.homes import Store
-from firstbell.hub.hub_tables import database_of, is_postgresql, refuse_unreachable
+from firstbell.hub.hub_tables import database_of, is_postgresql, put_aside_damaged, refuse_unreachable
 from firstbell.hub.idle import IDLE, IdleCare, uses_of
 from firstbell.hub.idle_page import idle_handlers
 from firstbell.hub.last_seen import lenient
@@ -116,6 +117,7 @@ class FirstbellHub(JupyterHub):
                 self._copy = StateCopy(database, self._places.state)
                 restored = restore(database, self._places.state)
                 self.log.info("People and seats: %s", ", ".join(restored) or "those of this machine")
+            put_aside_damaged(database, time.time())
             self.context = await self._context_of(course, runtime)
         except FirstbellError as error:
             self.log.critical("%s", error)

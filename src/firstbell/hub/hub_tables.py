@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from firstbell.model.course import Course
 
 FILE = "jupyterhub.sqlite"
+LOG = logging.getLogger("firstbell.database")
+
 _DEADLINE = 5
 """Seconds to connect, or to wait for a lock."""
 
@@ -52,6 +55,33 @@ def rows(database: str, query: str) -> list[tuple[Any, ...]]:
         return []
     with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=_DEADLINE)) as file:
         return file.execute(query).fetchall()
+
+
+def put_aside_damaged(database: str, now: float) -> str:
+    """Move a damaged file out of the way; its new path, empty for one that is whole, or that is not there.
+
+    The hub then begins a new one and takes in the servers that run: people, passwords and seats are elsewhere. A
+    full disk, a lock or an error of the disk does not say that anything is damaged: then the file stays.
+    """
+    file = Path(database)
+    if is_postgresql(database) or not file.exists():
+        return ""
+    try:
+        with contextlib.closing(sqlite3.connect(file, timeout=_DEADLINE)) as db:
+            [(verdict,)] = db.execute("PRAGMA quick_check(1)").fetchall()
+    except sqlite3.OperationalError as error:
+        LOG.warning("Whether the hub's database is whole cannot be said now: %s", error)
+        return ""
+    except sqlite3.DatabaseError as error:
+        verdict = str(error)
+    if verdict == "ok":
+        return ""
+    aside = f"{database}.damaged-{int(now)}"
+    LOG.error("The hub's database is damaged (%s); it is kept as %s, and a new one begins", verdict, aside)
+    for end in ("-wal", "-shm", ""):
+        with contextlib.suppress(FileNotFoundError):
+            Path(database + end).replace(aside + end)
+    return aside
 
 
 def refuse_unreachable(database: str) -> None:

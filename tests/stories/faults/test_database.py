@@ -44,15 +44,18 @@ async def enter(course: RunningCourse, stack: AsyncExitStack) -> dict[str, Visit
     return people
 
 
-async def test_servers_outlive_their_hubs_database(course: RunningCourse) -> None:
-    """Without it they are their people's still, of nobody else, and a login of before is none."""
+@pytest.mark.parametrize(
+    "harm", [f"rm {DATABASE}*", f"dd if=/dev/urandom of={DATABASE} bs=4k count=8 conv=notrunc; rm -f {DATABASE}-wal"]
+)
+async def test_servers_outlive_their_hubs_database(course: RunningCourse, harm: str) -> None:
+    """Deleted or overwritten, they are their people's still, of nobody else, and a login of before is none."""
     async with AsyncExitStack() as stack:
         before = await enter(course, stack)
         ids = {user: course.server_of(user)["Id"] for user in PEOPLE}
         kernels = {user: await person.kernel() for user, person in before.items()}
         for user, person in before.items():
             await person.execute(f"mine = {user!r}", kernels[user])
-        docker("exec", course.container("hub"), "sh", "-c", f"rm {DATABASE}*")
+        docker("exec", course.container("hub"), "sh", "-c", harm)
         await kill_hub(course, signal.SIGKILL)
         for person in before.values():
             page = await person.open("hub/home")

@@ -14,7 +14,7 @@ from firstbell.config.wire import to_wire
 from firstbell.errors import EngineUnavailable
 from firstbell.hub.bell_hub import ApiHub
 from firstbell.hub.control_io import HubFiles
-from firstbell.hub.hub_tables import database_of, place_of, refuse_unreachable, rows, sqlalchemy_url
+from firstbell.hub.hub_tables import database_of, place_of, put_aside_damaged, refuse_unreachable, rows, sqlalchemy_url
 from firstbell.hub.people import open_store
 from firstbell.hub.people_control import list_people
 from firstbell.hub.secrets import read_or_create
@@ -139,3 +139,29 @@ def test_another_kind_of_database_is_refused(address: str) -> None:
     """Only PostgreSQL is known, with a host and a name."""
     with pytest.raises(ValueError, match="no address of PostgreSQL"):
         course(address)
+
+
+def test_a_damaged_file_makes_room_for_a_new_one(tmp_path: Path) -> None:
+    """Flipped bytes, whether in its head or in a page, put it aside as it is; a whole one, or none, stays."""
+    path = tmp_path / "jupyterhub.sqlite"
+    assert put_aside_damaged(str(path), 1.0) == "" and put_aside_damaged(ADDRESS, 1.0) == ""
+    for place in (0, 4096 * 3):
+        orm.new_session_factory(f"sqlite:///{path}")().close()
+        assert put_aside_damaged(str(path), place) == ""
+        with path.open("r+b") as file:
+            file.seek(place)
+            file.write(b"\xff" * 4096)
+        damaged = path.read_bytes()
+        assert put_aside_damaged(str(path), place) == f"{path}.damaged-{place}"
+        assert Path(f"{path}.damaged-{place}").read_bytes() == damaged and not path.exists()
+
+
+def test_a_locked_file_is_not_taken_for_a_damaged_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is known of it then."""
+    monkeypatch.setattr("firstbell.hub.hub_tables._DEADLINE", 0)
+    path = tmp_path / "jupyterhub.sqlite"
+    with sqlite3.connect(path) as other:
+        other.execute("CREATE TABLE t (x)")
+        other.commit()
+        other.execute("BEGIN EXCLUSIVE")
+        assert put_aside_damaged(str(path), 1.0) == "" and path.exists()
