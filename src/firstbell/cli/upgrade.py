@@ -48,6 +48,8 @@ def upgrade(
         show_plan(terminal, planned.steps)
         return
     if planned.steps:
+        if read.database:
+            terminal.note("Its PostgreSQL database is neither saved nor brought back: dump it first.", style="yellow")
         asking(terminal, yes=yes)(
             f"Upgrade {read.name} from Firstbell {planned.before} to {planned.after}? Servers go on; "
             "pages of the hub pause for some seconds.",

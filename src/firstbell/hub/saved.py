@@ -8,6 +8,7 @@
 | `put-back` | ID | brings back those databases, and only those, that an older hub could no longer read |
 | `list` | | what is saved, the oldest first |
 | `prune` | how many | keeps the newest of each kind |
+| `note` | what, words | writes into the hub's record that the command line did it; in the hub's own container |
 
 A program of a helper container, with the volumes where a hub has them. Prints JSON; a refusal as `control.py` does.
 """
@@ -190,6 +191,17 @@ def prune(folders: Folders, most: int) -> list[str]:
     return [path.name for path in gone]
 
 
+def note(folders: Folders, what: str, words: str) -> dict[str, str]:
+    """An entry of the record: whose schema only a hub of this version knows, so by its own program."""
+    from firstbell.hub import acts
+
+    book = acts.ActsBook(folders.state / acts.FILE)
+    with book.noted(acts.COMMAND_LINE, what, [""], words):
+        pass
+    book.close()
+    return {"noted": what}
+
+
 def _pairs(folders: Folders, identity: str) -> Iterator[tuple[Path, Path]]:
     for live, kept in folders.parts(identity):
         for path in sorted(kept.iterdir()) if kept.is_dir() else ():
@@ -242,6 +254,8 @@ def answer(folders: Folders, verb: str, words: Sequence[str]) -> Any:
             return put_back(folders, identity)
         case "list", *_:
             return listed(folders)
+        case "note", what, said:
+            return note(folders, what, said)
         case "prune", most:
             return prune(folders, int(most))
     raise FirstbellError(f"{verb} takes other words than {' '.join(words)}")
@@ -250,7 +264,7 @@ def answer(folders: Folders, verb: str, words: Sequence[str]) -> Any:
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit code 0, or that of the error."""
     parser = argparse.ArgumentParser(prog="firstbell.hub.saved")
-    parser.add_argument("verb", choices=("save", "fill", "compare", "put-back", "list", "prune"))
+    parser.add_argument("verb", choices=("save", "fill", "compare", "put-back", "list", "prune", "note"))
     parser.add_argument("words", nargs="*")
     arguments = parser.parse_args(argv)
     return print_answer(lambda: answer(Folders(), arguments.verb, arguments.words))

@@ -163,6 +163,7 @@ async def archive(
                 done[COURSE] = await work.course_itself(course_file)
             else:
                 _write_index(folder, course, tuple(done.values()))
+                await saved.note(engine, course, "archive", f"everything of {len(done) - 1} people")
     size, inside = sum(one.size for one in done.values()), sum(one.bytes_inside for one in done.values())
     return Archived(str(folder), len(done) - 1, size, inside, resumed, time.monotonic() - started)
 

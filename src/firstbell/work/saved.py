@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any
 
 from firstbell.engine.base import Engine
 from firstbell.errors import FirstbellError
+from firstbell.model import names
 from firstbell.model.course import Course
-from firstbell.model.observed import RunResult
+from firstbell.model.names import Role
+from firstbell.model.observed import Phase, RunResult
+from firstbell.plan.services import PYTHON
 from firstbell.plan.upgrade import Saved, saved_helper
 
 _LONG = 1800.0
@@ -24,6 +28,14 @@ async def points(engine: Engine, course: Course, image: str) -> tuple[Saved, ...
     """What is saved, the oldest first."""
     rows = await ask(engine, course, image, "list")
     return tuple(Saved(row["id"], row["kind"], row["version"], row.get("size", 0)) for row in rows)
+
+
+async def note(engine: Engine, course: Course, what: str, words: str) -> None:
+    """Have the hub that runs write down what was done. One that does not run, or is too old to, writes nothing."""
+    hub = names.container(course.name, Role.HUB)
+    with contextlib.suppress(FirstbellError):
+        if (await engine.state(hub)).phase is Phase.RUNNING:
+            await engine.exec(hub, [PYTHON, "-m", "firstbell.hub.saved", "note", "--", what, words])
 
 
 def _answer(result: RunResult, verb: str) -> Any:

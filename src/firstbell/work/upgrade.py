@@ -98,6 +98,8 @@ async def upgrade(engine: Engine, course: Course, show: Show) -> Upgrade:
                 raise
             raise await _returned(engine, inputs, identity, error, show) from error
         await trial.clean_up(engine, course)
+        if planned.steps:
+            await saved.note(engine, course, "upgrade", f"from Firstbell {planned.before} to {planned.after}")
     return Upgrade(planned.before, planned.after, planned.steps, time.monotonic() - started)
 
 
@@ -143,6 +145,7 @@ async def rollback(engine: Engine, course: Course, show: Show) -> Rollback:
     with course_lock(course.name):
         planned = await plan_rollback(engine, course)
         image = plan.newest_image(course, await engine.observe(course.name))
+        await saved.note(engine, course, "rollback", f"from Firstbell {planned.before} to {planned.after}")
         for step in shown(planned.steps, show):
             await _act_on_saved(engine, course, image, step, show)
         await wait_for_course(engine, course)

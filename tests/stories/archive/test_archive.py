@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import signal
 import subprocess
@@ -131,3 +132,37 @@ async def test_a_full_disk(course: RunningCourse, tmp_path: Path) -> None:
         assert course.cli("archive", "--check", str(small / "a")).returncode == 0
     finally:
         call("umount", str(small))
+
+
+async def test_what_was_handed_in_is_in_it(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> None:
+    """Hand-ins with the manifest that the receipt is the hash of, and receipts, are in their person's archive alone."""
+    folder = tmp_path_factory.mktemp("handed-in")
+    (folder / "assignments" / "hw1").mkdir(parents=True)
+    (folder / "assignments" / "hw1" / "task.txt").write_text("What is it?\n")
+    server = 'memory = "512M"\nidle = 0'
+    with running(folder, "test-archive-work", access="capacity = 5", server=server, rest="[coursework]\n") as course:
+        async with Visitor(course.url) as ada, Visitor(course.url) as ben:
+            await ada.ready()
+            await ben.ready()
+            course.cli("release", "hw1")
+            await ada.sh("echo 42 > ~/hw1/answer.txt")
+            for answer in ("first", "second"):
+                await ada.sh(f"echo {answer} > ~/hw1/more.txt")
+                course.cli("collect", "hw1", "--to", ada.user)
+        told = json.loads(course.cli("archive", "--to", str(tmp_path / "a"), "--json").stdout)
+        assert told["people"] == 2
+        index = json.loads((tmp_path / "a" / "archive.json").read_text())
+        names = {entry["user"]: tmp_path / "a" / f"{entry['name']}.tar.gz" for entry in index["entries"]}
+        with tarfile.open(names[ada.user]) as tar:
+            tar.extractall(tmp_path / "ada", filter="tar")
+        receipts = json.loads((tmp_path / "ada" / "receipts.json").read_text())
+        assert len(receipts) == 2
+        for receipt in receipts:
+            handin = tmp_path / "ada" / "handins" / "hw1" / receipt["id"]
+            assert hashlib.sha256((handin / "manifest.json").read_bytes()).hexdigest() == receipt["receipt"]
+            assert (handin / "files" / "answer.txt").read_text() == "42\n"
+        with tarfile.open(names[ben.user]) as tar:
+            assert not [name for name in tar.getnames() if not name.startswith("home")]
+        with tarfile.open(names[""]) as tar:
+            assert {"book.sqlite", "source/hw1/task.txt"} <= set(tar.getnames())
+        assert course.cli("archive", "--check", str(tmp_path / "a")).returncode == 0

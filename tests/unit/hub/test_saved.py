@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from firstbell.errors import FirstbellError
-from firstbell.hub.saved import Folders, compare, fill, listed, prune, put_back, save
+from firstbell.hub.acts import FILE, ActsBook
+from firstbell.hub.saved import Folders, compare, fill, listed, note, prune, put_back, save
 
 FACTS = '{"kind": "before", "version": "1"}'
 A, B, C = "20260101T000000Z", "20260102T000000Z", "20260103T000000Z"
@@ -111,6 +112,13 @@ def test_a_damaged_database_stops_it(folders: Folders):
         save(folders, A, FACTS)
     assert [facts["id"] for facts in listed(folders)] == [A]
     assert names(folders.saved / A / "state" / "people.sqlite") == ["ada"]
+
+
+def test_it_is_in_the_record(folders: Folders):
+    """An upgrade is an entry of the hub's record, by the command line, and done."""
+    note(folders, "upgrade", "from Firstbell 1 to 2")
+    [act] = ActsBook(folders.state / FILE).acts()
+    assert (act.who, act.what, act.words, act.result) == ("command line", "upgrade", "from Firstbell 1 to 2", "done")
 
 
 def test_only_the_newest_stay(folders: Folders):
