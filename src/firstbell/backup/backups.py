@@ -9,7 +9,7 @@ import contextlib
 import hashlib
 import json
 from collections.abc import AsyncIterator, Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from time import time
 from zoneinfo import ZoneInfo
@@ -20,8 +20,10 @@ from firstbell.backup.earlier import NoRoom, NotThere, room_of
 from firstbell.backup.failure import BackupFailed, Trouble
 from firstbell.backup.homes import Homes
 from firstbell.backup.keeper import Keeper, Outcome
+from firstbell.backup.results import Made, Restored, RestoreWish
 from firstbell.backup.schedule import asked_run, due, is_first_of_day, last_good, unfinished_run
 from firstbell.engine.base import Engine
+from firstbell.engine.cluster import Cluster
 from firstbell.errors import CourseFileError, FirstbellError
 from firstbell.model import names
 from firstbell.model.backup import Entry, Kind, Snapshot, Subject
@@ -33,67 +35,6 @@ from firstbell.model.observed import Phase, RunResult
 Tell = Callable[[int, int, str], None]
 """Done, all, and what is at work."""
 _LONG = 24 * 3600.0
-
-
-@dataclass(frozen=True, slots=True)
-class RestoreWish:
-    """Whose files, as they were when, and which of them."""
-
-    user: str
-    snapshot: str = ""
-    """Its id, or how it begins; else the last good one not after `at`."""
-    at: float | None = None
-    """Unix seconds; None for now."""
-    path: str = ""
-    """Below the home; empty for all of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Restored:
-    """What was brought back, and where it is now."""
-
-    user: str
-    snapshot: str
-    time: float
-    place: str
-    """Below the home."""
-    files: int
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """What a run of backups came to."""
-
-    run: str
-    outcomes: tuple[Outcome, ...]
-    homes: int
-    thinned: int
-    """Snapshots that have had their time and are gone."""
-    strange: tuple[str, ...] = ()
-    """Folders that are nobody's who is known, and are not backed up."""
-
-    @property
-    def bad(self) -> tuple[Outcome, ...]:
-        """What is not in the storage as it should be."""
-        return tuple(one for one in self.outcomes if not one.is_good)
-
-    def plain(self) -> dict[str, object]:
-        """As JSON has it."""
-        made = [one.summary for one in self.outcomes if one.summary]
-        return {
-            "run": self.run,
-            "homes": self.homes,
-            "done": len(self.outcomes),
-            "files": sum(one.files for one in made),
-            "size": sum(one.size for one in made),
-            "added": sum(one.added for one in made),
-            "forgotten": self.thinned,
-            "strange": list(self.strange),
-            "bad": [
-                {**asdict(one.subject), "error": one.error, "unreadable": list(one.unreadable)} for one in self.bad
-            ],
-        }
 
 
 def table_of(course: Course) -> BackupTable:
@@ -140,6 +81,10 @@ class Backups:
         engine = await self.homes.engine_of(Subject(Kind.STATE))
         state = (await self._engine.observe(self.course.name)).volume(names.volume(self.course.name, Role.STATE))
         life = hashlib.sha256(state.created_at.encode()).hexdigest()[:8] if state else "new"
+        cache = self.helpers.cache
+        if cache and not self.helpers.has_cache and not isinstance(self._engine, Cluster):
+            await self._engine.ensure_volume(cache)
+            self.helpers = replace(self.helpers, has_cache=True)
         self.helpers = replace(self.helpers, machine=f"{names.PREFIX}-{self.course.name}.{life}")
         return Keeper(self.helpers, engine, self.homes.engine_of, self._clock, self._nobody_at_work)
 

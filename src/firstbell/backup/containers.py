@@ -20,6 +20,7 @@ from importlib.resources import files
 
 from firstbell.backup import restic
 from firstbell.backup.restic import Arguments
+from firstbell.backup.ssh import ssh_files
 from firstbell.backup.tags import tags_of
 from firstbell.model import names
 from firstbell.model.backup import Kind, Storage, Subject
@@ -76,21 +77,6 @@ exec nice -n 19 ionice -c 3 restic "$@"
 _LOOK = 'set -a; . "$0"; exec nice -n 5 python3 -I "$@"'
 
 
-_SSH = "/root/.ssh"
-_SSH_NAME = "backups"
-_SSH_CONFIG = f"""\
-Host *
-BatchMode yes
-IdentityFile {_SSH}/key
-IdentitiesOnly yes
-HostKeyAlias {_SSH_NAME}
-UserKnownHostsFile {_SSH}/known_hosts
-StrictHostKeyChecking yes
-ConnectTimeout 20
-ServerAliveInterval 15
-"""
-
-
 @dataclass(frozen=True, slots=True)
 class Helpers:
     """What all helpers of a course have in common."""
@@ -104,6 +90,8 @@ class Helpers:
     """Cores that a backup may keep busy while people work."""
     share: float = 0.1
     """Of what is short, beside the 1 of everybody's server."""
+    has_cache: bool = False
+    """Whether the volume of `cache` is there. Without it each helper fetches the list of all snapshots anew."""
     mark: str = ""
     """In the helpers' names: whose they are, where several are at work for one course."""
 
@@ -118,8 +106,8 @@ class Helpers:
             labels=frozen(names.labels(self.course.name, Role.HELPER)),
             user="0:0",
             hostname=self.machine,
-            mounts=self._storage_mounts,
-            files=(File(_SETTINGS, self._settings.encode(), 0o400), *self._ssh_files),
+            mounts=(*self._storage_mounts, *self._cache_mounts),
+            files=(File(_SETTINGS, self._settings.encode(), 0o400), *ssh_files(self.storage)),
             network=self._network,
             limits=Limits(memory=GIB, cpu=self.cpu, pids=128, log_bytes=MIB, share=self.share),
             capabilities=rights,
@@ -245,7 +233,8 @@ class Helpers:
 
     def _reading(self, arguments: Arguments, subject: Subject) -> ContainerSpec:
         spec = self.ask(arguments, _about(subject))
-        return replace(spec, mounts=tuple(replace(mount, read_only=True) for mount in spec.mounts))
+        mounts = (replace(mount, read_only=mount.target != _CACHE) for mount in spec.mounts)
+        return replace(spec, mounts=tuple(mounts))
 
     def _with(self, spec: ContainerSpec, mount: Mount, rights: tuple[str, ...]) -> ContainerSpec:
         all_rights = tuple(dict.fromkeys((*rights, *spec.capabilities)))
@@ -274,17 +263,17 @@ class Helpers:
         return (Mount(MountKind.BIND, directory, REPOSITORY),) if directory else ()
 
     @property
-    def _ssh_files(self) -> tuple[File, ...]:
-        """What ssh is told, for SFTP: it asks nobody anything, and speaks with that one server alone."""
-        storage = self.storage
-        if storage.ssh_key is None:
-            return ()
-        files = {
-            "key": storage.ssh_key.reveal(),
-            "known_hosts": f"{_SSH_NAME} {storage.host_key}",
-            "config": _SSH_CONFIG,
-        }
-        return tuple(File(f"{_SSH}/{name}", f"{text.rstrip()}\n".encode(), 0o400) for name, text in files.items())
+    def cache(self) -> VolumeSpec | None:
+        """What keeps restic's cache; None where the storage is at hand."""
+        if self.storage.directory:
+            return None
+        labels = names.labels(self.course.name, Role.BACKUP_CACHE)
+        return VolumeSpec(names.volume(self.course.name, Role.BACKUP_CACHE), frozen(labels))
+
+    @property
+    def _cache_mounts(self) -> tuple[Mount, ...]:
+        volume = self.cache if self.has_cache else None
+        return (Mount(MountKind.VOLUME, volume.name, _CACHE),) if volume else ()
 
     @property
     def _settings(self) -> str:

@@ -76,6 +76,8 @@ class Role(StrEnum):
     STATE = "state"
     RESTORING = "restoring"
     """An empty volume: the course is being brought back from its backups, and is not to be used before that is done."""
+    BACKUP_CACHE = "backup-cache"
+    """What restic has fetched from a storage that is elsewhere, encrypted as there."""
     SECRETS = "secrets"
     SAVED = "saved"
     """What an upgrade saves before it: the hub's databases, by date."""

@@ -17,7 +17,7 @@ from firstbell.engine.fake import FakeEngine
 from firstbell.engine.fake_process import Process
 from firstbell.errors import HomeMissing
 from firstbell.model.backup import Kind, Storage, Subject
-from firstbell.model.container import ContainerSpec, MountKind
+from firstbell.model.container import NO_NETWORK, ContainerSpec, MountKind
 from firstbell.model.course import Course
 from firstbell.model.observed import ImageState, RunResult
 from firstbell.model.secret import Secret
@@ -146,3 +146,24 @@ async def test_on_an_engine_a_home_that_is_gone_is_never_backed_up_as_empty() ->
     assert (made.snapshot, made.size, made.is_whole) == ("1f", 2, True)
     assert seen[0].argv[3].endswith("settings.sh") and seen[0].argv[4] == "backup"
     assert b"RESTIC_PASSWORD" in seen[0].read(seen[0].argv[3])
+
+
+def test_of_a_storage_elsewhere_the_list_is_fetched_once() -> None:
+    """Its cache is a volume of the course, which also those can write who may only read all else."""
+    cached = replace(helpers(), has_cache=True)
+    assert {mount.source: mount.read_only for mount in cached.restore_apart("0a", ADA).mounts} == {
+        "firstbell-demo-backup-cache": False,
+        cached.scratch("ada").name: False,
+    }
+    at_hand = replace(helpers(LOCAL), has_cache=True)
+    assert at_hand.cache is None and [mount.source for mount in at_hand.ask(restic.SNAPSHOTS).mounts] == ["/srv/backup"]
+
+
+def test_whoever_has_the_storage_has_no_home_in_which_somebody_works() -> None:
+    """Files come back by way of a volume of their own; what puts them there has neither password nor network."""
+    reads = helpers().restore_apart("0a", ADA, ("week1",))
+    puts = helpers().put_back("ada", {"path": "week1", "label": "x"}, (1000, 1000))
+    home, scratch = home_volume(COURSE, "ada").name, helpers().scratch("ada").name
+    assert [mount.source for mount in reads.mounts] == [scratch]
+    assert {mount.source for mount in puts.mounts} == {home, scratch}
+    assert puts.network == NO_NETWORK and not any(b"RESTIC" in (file.content or b"") for file in puts.files)
