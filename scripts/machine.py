@@ -20,9 +20,12 @@ PACKAGES = {
     "glusterfsd": "glusterfs-server",
     "ip": "iproute2",
     "iptables": "iptables",
+    "mkfs.xfs": "xfsprogs",
     "restic": "restic",
 }
 """Command → Debian packages that bring it."""
+_WHERE_THERE_IS = {"linux.uml": "user-mode-linux"}
+"""Not every distribution has it; what needs it is left out then."""
 
 
 def prepare() -> None:
@@ -31,13 +34,23 @@ def prepare() -> None:
         asyncio.run(ensure_engine("", ask=_agree, report=_say))
     except FirstbellError as error:
         sys.exit(str(error))
-    missing = [name for command, names in PACKAGES.items() if not _there(command) for name in names.split()]
+    wanted = PACKAGES | {command: name for command, name in _WHERE_THERE_IS.items() if _is_known(name)}
+    missing = [name for command, names in wanted.items() if not _there(command) for name in names.split()]
     if missing:
         _install(missing)
 
 
 def _there(command: str) -> bool:
     return shutil.which(command, path=f"{os.environ['PATH']}:/usr/sbin:/sbin") is not None
+
+
+def _is_known(package: str) -> bool:
+    known = (
+        subprocess.run(["apt-cache", "show", package], capture_output=True, check=False)
+        if _there("apt-cache")
+        else None
+    )
+    return known is not None and known.returncode == 0
 
 
 def _install(packages: list[str]) -> None:

@@ -32,6 +32,7 @@ from firstbell.plan.backup_report import backup_findings
 from firstbell.plan.doctor_facts import Level
 from firstbell.work import deploy as work
 from firstbell.work.cluster import as_cluster, ensure_swarm
+from firstbell.work.home_limits import unenforced
 from firstbell.work.leave_docker import leave_docker
 from firstbell.work.machine import Ask, ensure_engine
 from firstbell.work.roster_file import read_filled_roster
@@ -53,12 +54,15 @@ def up(
     if dry_run:
         show_plan(terminal, asyncio.run(_plan_up(read)))
         return
-    result = asyncio.run(_up(terminal, read, asking(terminal, yes=yes)))
+    result, limits = asyncio.run(_up(terminal, read, asking(terminal, yes=yes)))
     if json:
         steps = [str(step) for step in result.steps]
-        terminal.data({"url": result.url, "steps": steps, "up_to_date": result.up_to_date, "seconds": result.seconds})
+        told = {"url": result.url, "steps": steps, "up_to_date": result.up_to_date, "seconds": result.seconds}
+        terminal.data(told | ({"homes": limits} if limits else {}))
         return
     terminal.say("Up to date." if result.up_to_date else f"Ready after {result.seconds:.0f} s.", style="green")
+    if limits:
+        terminal.note(f"{limits}.", style="yellow")
     terminal.say(result.url, style="bold")
 
 
@@ -68,14 +72,16 @@ async def _plan_up(course: Course) -> tuple[Step, ...]:
         return steps
 
 
-async def _up(terminal: Terminal, course: Course, ask: Ask) -> work.UpResult:
+async def _up(terminal: Terminal, course: Course, ask: Ask) -> tuple[work.UpResult, str]:
+    """What was done, and why the homes' limits are not enforced; empty where they are, or there are none."""
     with terminal.steps() as show:
         await ensure_engine(course.engine.host, ask=ask, report=show.on_progress)
         async with engine_of(course) as engine:
             if course.engine.kind == "swarm":
                 await ensure_swarm(as_cluster(engine), ask, show.on_progress)
                 await leave_docker(as_cluster(engine), course, ask, show.on_progress)
-            return await work.up(engine, course, show)
+            result = await work.up(engine, course, show)
+            return result, await unenforced(engine, course, patient=True)
 
 
 def down(  # noqa: PLR0917 - typer makes parameters of them

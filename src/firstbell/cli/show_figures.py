@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from firstbell.cli.show import plural
+from firstbell.work.home_limits import unenforced_words
 from firstbell.work.hub_figures import HubFigures, StageTimes
 
 _CAUSES = {
@@ -13,7 +14,9 @@ _CAUSES = {
 
 def figure_lines(figures: HubFigures) -> list[str]:
     """What a person wants to know: how long one waits, how the last starts went, for how many there is room."""
-    return [_queue(figures), *_starts(figures), *_room(figures)]
+    homes = [unenforced_words(figures.homes_why)] if figures.homes_enforced is False else []
+    disk = [f"The disk is nearly full, {figures.disk_low}; what takes it: firstbell doctor"] if figures.disk_low else []
+    return [_queue(figures), *_starts(figures), *_room(figures), *homes, *disk]
 
 
 def _queue(figures: HubFigures) -> str:

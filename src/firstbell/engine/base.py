@@ -14,6 +14,7 @@ from firstbell.model.container import ContainerSpec, File, NetworkSpec, VolumeSp
 from firstbell.model.image import BuildSpec, Layer, Progress
 from firstbell.model.observed import (
     ContainerState,
+    DiskUse,
     EngineFacts,
     Event,
     ImageState,
@@ -118,6 +119,10 @@ class Engine(Protocol):
 
     async def usage(self, names: Iterable[str]) -> tuple[Usage, ...]:
         """Memory and CPU of those of the named containers that run."""
+        ...
+
+    async def disk_use(self) -> tuple[DiskUse, ...]:
+        """What takes space on the engine's own disk, of all courses and others. It counts every file: slow."""
         ...
 
     def events(self, course: str) -> AsyncIterator[Event]:

@@ -27,6 +27,7 @@ from firstbell.model.container import ContainerSpec, File, NetworkSpec, VolumeSp
 from firstbell.model.image import BuildSpec, Layer
 from firstbell.model.observed import (
     ContainerState,
+    DiskUse,
     EngineFacts,
     Event,
     ImageState,
@@ -128,6 +129,9 @@ class DockerEngine:
 
     async def usage(self, names: Iterable[str]) -> tuple[Usage, ...]:
         return await docker_observe.usage(self._api, names)
+
+    async def disk_use(self) -> tuple[DiskUse, ...]:
+        return await docker_observe.disk_use(self._api)
 
     def events(self, course: str) -> AsyncGenerator[Event, None]:
         return docker_streams.events(self._api, course)

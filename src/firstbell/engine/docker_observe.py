@@ -12,8 +12,10 @@ from firstbell.engine.docker_api import Answer, Api, understood
 from firstbell.engine.docker_containers import is_missing, state
 from firstbell.engine.waiting import together
 from firstbell.model.names import LABEL_COURSE, LABEL_SPEC
-from firstbell.model.observed import ContainerState, EngineFacts, Observed, Phase, Usage
+from firstbell.model.observed import ContainerState, DiskUse, EngineFacts, Observed, Phase, Usage
 
+_COUNTING = 120.0
+"""Seconds for the daemon to count every file of every volume."""
 _AT_ONCE = 8
 """Requests side by side; the daemon gains nothing from more."""
 
@@ -67,6 +69,12 @@ async def _in_detail(api: Api, entries: Iterable[dict[str, Any]]) -> tuple[Conta
 
     states = await together(*(detail(docker_read.listed_container(entry)) for entry in entries))
     return tuple(sorted((s for s in states if s.phase is not Phase.MISSING), key=lambda s: s.name))
+
+
+async def disk_use(api: Api) -> tuple[DiskUse, ...]:
+    """See Engine.disk_use."""
+    with understood("disk"):
+        return docker_read.disk_use(await api.json("GET", "system/df", deadline=_COUNTING))
 
 
 async def usage(api: Api, names: Iterable[str]) -> tuple[Usage, ...]:

@@ -10,9 +10,10 @@ from urllib.parse import urlsplit
 
 from firstbell.model.container import frozen
 from firstbell.model.image import Layer
-from firstbell.model.names import PREFIX
+from firstbell.model.names import LABEL_ROLE, LABEL_USER, PREFIX, Role
 from firstbell.model.observed import (
     ContainerState,
+    DiskUse,
     EngineFacts,
     Event,
     ImageState,
@@ -155,6 +156,28 @@ def facts(info: Json, version: Json) -> EngineFacts:
         registry_address=info.get("IndexServerAddress") or "",
         warnings=tuple(info.get("Warnings") or ()),
     )
+
+
+def disk_use(told: Json) -> tuple[DiskUse, ...]:
+    """From `GET /system/df`; what was not counted is left out."""
+    found = [DiskUse("image", "", int(told.get("LayersSize") or 0))]
+    found += [DiskUse("cache", "", _size(one.get("Size"))) for one in told.get("BuildCache") or () if not one["Shared"]]
+    for one in told.get("Volumes") or ():
+        labels = one.get("Labels") or {}
+        user = labels.get(LABEL_USER, "") if labels.get(LABEL_ROLE) == Role.HOME.value else ""
+        found.append(
+            DiskUse("home" if user else "volume", user or one["Name"], _size((one.get("UsageData") or {}).get("Size")))
+        )
+    for one in told.get("Containers") or ():
+        labels, name = one.get("Labels") or {}, (one.get("Names") or ["/"])[0].lstrip("/")
+        user = labels.get(LABEL_USER, "") if labels.get(LABEL_ROLE) in {Role.SERVER.value, Role.APP.value} else ""
+        found.append(DiskUse("server" if user else "container", user or name, _size(one.get("SizeRw"))))
+    return tuple(use for use in found if use.size > 0)
+
+
+def _size(told: Any) -> int:
+    """The daemon says -1 for what it has not counted."""
+    return max(0, int(told or 0))
 
 
 def usage(name: str, stats: Json | None) -> Usage | None:

@@ -19,6 +19,7 @@ from firstbell.model.container import ContainerSpec, MountKind, frozen
 from firstbell.model.names import LABEL_COURSE, LABEL_SPEC
 from firstbell.model.observed import (
     ContainerState,
+    DiskUse,
     Event,
     ImageState,
     NetworkState,
@@ -54,6 +55,7 @@ class Containers(Nodes):
 
     def __init__(self) -> None:
         super().__init__()
+        self.disk_uses: tuple[DiskUse, ...] = ()
         self.programs: dict[str, Program] = {**PROGRAMS, "sh": lambda process: shell(process, self.programs)}
         self.images: dict[str, ImageState] = {}
         self.image_files: dict[str, dict[str, bytes]] = defaultdict(dict)
@@ -391,6 +393,10 @@ class Containers(Nodes):
             for name in names
             if name in self._containers and self._containers[name].state.phase is Phase.RUNNING
         )
+
+    async def disk_use(self) -> tuple[DiskUse, ...]:
+        await self._enter("disk_use")
+        return self.disk_uses
 
     async def events(self, course: str) -> AsyncGenerator[Event, None]:
         queue: asyncio.Queue[Event | None] = asyncio.Queue()

@@ -28,6 +28,7 @@ from firstbell.model.container import ContainerSpec, File, NetworkSpec, VolumeSp
 from firstbell.model.image import BuildSpec, Layer
 from firstbell.model.observed import (
     ContainerState,
+    DiskUse,
     EngineFacts,
     Event,
     ImageState,
@@ -247,6 +248,9 @@ class SwarmEngine:
 
     async def usage(self, names: Iterable[str]) -> tuple[Usage, ...]:
         return await swarm_usage.usage(self._cluster, frozenset(names))
+
+    async def disk_use(self) -> tuple[DiskUse, ...]:
+        return await self._cluster.manager.disk_use()
 
     def events(self, course: str) -> AsyncGenerator[Event, None]:
         return swarm_events.events(self._cluster, course)

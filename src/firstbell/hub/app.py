@@ -36,6 +36,7 @@ from firstbell.hub.coursework_openings import Openings
 from firstbell.hub.coursework_own_page import own_handlers
 from firstbell.hub.coursework_page import coursework_handlers
 from firstbell.hub.coursework_staff import BOARDS, boards_of
+from firstbell.hub.disk import room_at
 from firstbell.hub.earlier import earlier_files
 from firstbell.hub.earlier_page import earlier_handlers
 from firstbell.hub.figures import Figures, count_servers
@@ -43,6 +44,7 @@ from firstbell.hub.figures_access import FIGURES, FiguresPage, forget_old_tokens
 from firstbell.hub.figures_ask import PATH as FIGURES_PATH
 from firstbell.hub.formgrader import FORMGRADER, Formgrader
 from firstbell.hub.formgrader_access import is_offered, service_token
+from firstbell.hub.home_projects import HomeProjects
 from firstbell.hub.home_uses import FILE as HOME_USES
 from firstbell.hub.home_uses import HomeUses
 from firstbell.hub.homes import Store
@@ -246,6 +248,8 @@ class FirstbellHub(JupyterHub):
             self._beside(context.cluster.images.run())
             self._beside(keep_written(self._places.state, context.cluster.room))
             self._beside(AwayCare(self, context.cluster, watch).run())
+        if context.home_projects:
+            self._beside(context.home_projects.keep())
         self._beside(StaticCare(self._places.static, context).run())
         if self._formgrader:
             self._beside(self._formgrader.keep())
@@ -306,6 +310,8 @@ class FirstbellHub(JupyterHub):
             homes=homes,
             bells=bells,
             acts=ActsBook(self._places.state / acts.FILE),
+            disk=lambda: room_at(self._places.state),
+            home_projects=HomeProjects(course, engine, homes.image, store.home_nodes, self._places.state),
             home_uses=HomeUses(self._places.state / HOME_USES, store.has_home),
             uses=uses_of(course, store, lambda: self.context),
             cluster=cluster,

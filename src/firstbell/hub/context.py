@@ -13,6 +13,7 @@ from firstbell.hub.coursework_counter import Counter
 from firstbell.hub.coursework_openings import Openings
 from firstbell.hub.earlier import EarlierFiles
 from firstbell.hub.fulls import Fulls
+from firstbell.hub.home_projects import HomeProjects
 from firstbell.hub.home_uses import HomeUses
 from firstbell.hub.homes import Store
 from firstbell.hub.machine import Machine
@@ -30,6 +31,7 @@ from firstbell.hub.uses import Uses
 from firstbell.model.course import Course
 from firstbell.model.roster import Person
 from firstbell.model.runtime import Runtime
+from firstbell.plan.disk_room import DiskRoom
 from firstbell.plan.idle import NEVER
 
 SETTING = "firstbell"
@@ -59,6 +61,10 @@ class HubContext:
     notebooks: Notebooks = field(default_factory=Notebooks)
     home_uses: HomeUses = field(default_factory=HomeUses)
     """What homes held when their servers last told."""
+    disk: Callable[[], DiskRoom | None] = lambda: None
+    """How much is left where the hub's state is, which is the engine's disk."""
+    home_projects: HomeProjects | None = None
+    """None where nothing limits homes."""
     standbys: Standbys = field(default_factory=Standbys)
     uses: Uses = field(default_factory=lambda: Uses(lambda _: NEVER))
     """When each server that runs was last used."""

@@ -7,6 +7,7 @@ call to the engine.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -20,6 +21,7 @@ from firstbell.hub.node_figures import node_lines
 from firstbell.hub.start_log import STAGES, Ended
 from firstbell.hub.start_queue import Lane
 from firstbell.model.backup_report import BackupReport
+from firstbell.plan.disk_room import DiskRoom
 from firstbell.plan.memory_room import reserve, room_for_more
 from firstbell.plan.placement import fits_on_all
 
@@ -69,6 +71,7 @@ class Figures(Collector):
         """What is so at this moment."""
         yield from self._of_queue()
         yield from self._of_memory()
+        yield from self._of_disk()
         yield _by("firstbell_servers", "Servers by state.", "state", self._servers())
         if report := self._backups():
             yield from _of_backups(report)
@@ -89,6 +92,8 @@ class Figures(Collector):
             "room_for": self._room(),
             "warm_seats": self._warm_seats(),
             "recent": context.start_log.summary(RECENT),
+            "disk": _disk(context.disk()),
+            "homes": context.home_projects.standing() if context.home_projects else None,
         } | self._nodes()
 
     def _nodes(self) -> dict[str, Any]:
@@ -122,6 +127,14 @@ class Figures(Collector):
             "What somebody who clicks now is told of the time it takes.",
             queue.estimate_for_next(),
         )
+
+    def _of_disk(self) -> Iterator[Metric]:
+        if room := self._context.disk():
+            yield GaugeMetricFamily(
+                "firstbell_disk_bytes", "The disk of the engine and of the hub's state.", room.total
+            )
+            yield GaugeMetricFamily("firstbell_disk_free_bytes", "What is left of it.", room.free)
+            yield GaugeMetricFamily("firstbell_disk_inodes_free", "Files that still fit.", room.inodes_free)
 
     def _of_memory(self) -> Iterator[Metric]:
         machine = self._context.machine
@@ -181,6 +194,10 @@ def _by(name: str, words: str, label: str, values: dict[str, int]) -> GaugeMetri
     for value, number in values.items():
         family.add_metric([value], number)
     return family
+
+
+def _disk(room: DiskRoom | None) -> dict[str, Any] | None:
+    return {**asdict(room), "is_low": room.is_low, "words": room.words} if room else None
 
 
 def count_servers(users: Any) -> dict[str, int]:

@@ -57,10 +57,8 @@ class HomeUses:
             return
         self._written = self._clock()
         self._uses = {user: use for user, use in self._uses.items() if self._has_home(user)}
-        beside = self._path.with_suffix(".part")
         with contextlib.suppress(OSError):
-            beside.write_text(json.dumps({user: asdict(use) for user, use in self._uses.items()}))
-            os.replace(beside, self._path)  # noqa: PTH105 - a Path's own would say the same
+            _write(self._path, self._uses)
 
 
 def read_home_uses(path: Path) -> dict[str, HomeUse]:
@@ -70,6 +68,19 @@ def read_home_uses(path: Path) -> dict[str, HomeUse]:
         return {user: HomeUse(**use) for user, use in told.items()}
     except (OSError, ValueError, TypeError, AttributeError):
         return {}
+
+
+def forget_home_use(path: Path, user: str) -> None:
+    """From beside the hub, which then forgets it, too, as that home is gone. Raises OSError."""
+    uses = read_home_uses(path)
+    if uses.pop(user, None):
+        _write(path, uses)
+
+
+def _write(path: Path, uses: Mapping[str, HomeUse]) -> None:
+    beside = path.with_suffix(f".{os.getpid()}.part")
+    beside.write_text(json.dumps({user: asdict(use) for user, use in uses.items()}))
+    beside.replace(path)
 
 
 def _use(told: object, before: HomeUse | None) -> HomeUse | None:

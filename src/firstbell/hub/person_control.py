@@ -26,6 +26,8 @@ from firstbell.errors import CourseFileError, StartFailed
 from firstbell.hub import people_control
 from firstbell.hub.acts import COMMAND_LINE
 from firstbell.hub.control_io import HubFiles, control_arguments, print_answer
+from firstbell.hub.home_uses import FILE as HOME_USES
+from firstbell.hub.home_uses import forget_home_use
 from firstbell.hub.record import Record
 from firstbell.hub.record_chain import EXPORT, RESULT
 from firstbell.hub.record_file import FILE
@@ -121,6 +123,7 @@ class PersonControl:
         store.remove_seats([user], before=store.last_seat())
         store.forget_home(user)
         store.forget_kept(user)
+        forget_home_use(self._hub.state / HOME_USES, user)
         time.sleep(_SETTLES)
         with self._record() as record:
             erased = erase(record, user, COMMAND_LINE, also)

@@ -69,6 +69,12 @@ class StaffPage(SmallForm):
         return user
 
     @property
+    def template_namespace(self) -> dict[str, Any]:
+        """As every page's, with what staff should look after."""
+        room = self.firstbell.disk()
+        return super().template_namespace | {"disk_low": room.words if room and room.is_low else ""}
+
+    @property
     def own_name(self) -> str:
         """The user name of whoever asks."""
         return str(self.current_user.name)

@@ -246,6 +246,8 @@ async def _have_home(context: HubContext, who: Who, node: str) -> None:
         else:
             await _have_volume(context, who, node, had=had)
     if not had:
+        if context.home_projects:
+            await context.home_projects.limit(who.user, node)
         home_choice.made(context.store, who.user, home_node)
 
 

@@ -269,6 +269,18 @@ class Observed:
 
 
 @dataclass(frozen=True, slots=True)
+class DiskUse:
+    """Something that takes space on an engine's disk."""
+
+    kind: str
+    """`image`, `cache`, `home`, `volume`, `server` or `container`."""
+    name: str
+    """Of a home or server its user, else of the volume or container; empty for what is shared."""
+    size: int
+    """Bytes."""
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """What a running container uses now."""
 

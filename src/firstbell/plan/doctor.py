@@ -13,6 +13,7 @@ from firstbell.model.course import Course
 from firstbell.model.names import LABEL_COURSE, Role
 from firstbell.model.observed import Observed, Phase
 from firstbell.plan.backup_report import backup_findings
+from firstbell.plan.disk_room import LOW_INODES, takers
 from firstbell.plan.doctor_course import course_findings
 from firstbell.plan.doctor_facts import (
     CLOCK_BROKEN,
@@ -28,14 +29,14 @@ from firstbell.plan.doctor_facts import gigabytes as _gb
 from firstbell.plan.doctor_nodes import cluster_findings
 from firstbell.plan.node_facts import ClusterFacts
 
-LOW_INODES, SCARCE_INODES = 0.05, 0.01
+SCARCE_INODES = 0.01
 
 
 def findings(
     course: Course | None, facts: MachineFacts, observed: Observed | None, cluster: ClusterFacts | None = None
 ) -> tuple[Finding, ...]:
     """Everything that was looked at, in the order of the list in the documentation. `observed` is of all courses."""
-    looks: list[Iterator[Finding]] = [_engine(facts), _disks(facts), _swap(facts), _clock(facts)]
+    looks: list[Iterator[Finding]] = [_engine(facts), _disks(facts), _takers(facts), _swap(facts), _clock(facts)]
     if course is not None:
         looks.append(course_findings(course, facts, observed))
     if facts.backup is not None:
@@ -95,6 +96,11 @@ def _disks(facts: MachineFacts) -> Iterator[Finding]:
         if share < LOW_INODES:
             level = Level.PROBLEM if share < SCARCE_INODES else Level.WARNING
             yield Finding(level, f"only {share:.1%} of the inodes are free: few files more fit", disk.path, "df -i")
+
+
+def _takers(facts: MachineFacts) -> Iterator[Finding]:
+    for taker in takers(facts.disk_uses):
+        yield Finding(Level.NOTE, f"takes space: {taker.words}", "disk", taker.remedy)
 
 
 def _swap(facts: MachineFacts) -> Iterator[Finding]:

@@ -33,6 +33,9 @@ def course_findings(course: Course, facts: MachineFacts, observed: Observed | No
     yield from _name(course, facts)
     yield from _certificate(course, facts)
     yield from _reaches(course, facts)
+    if facts.homes_unenforced:
+        remedy = "keep homes on XFS or ext4 mounted with prjquota; see docs/how-to/full-disk.md"
+        yield Finding(Level.NOTE, facts.homes_unenforced, "[homes] quota", remedy)
 
 
 def _memory(course: Course, facts: MachineFacts) -> Iterator[Finding]:

@@ -8,11 +8,12 @@ from enum import StrEnum
 
 from firstbell.model.backup_report import BackupReport
 from firstbell.model.container import GIB
-from firstbell.model.observed import EngineFacts
+from firstbell.model.observed import DiskUse, EngineFacts
+from firstbell.plan.disk_room import LOW_DISK as _LOW_DISK
 
 LOWEST_ENGINE = (20, 10)
 """Debian 11's and 12's; the first that enforces pids and memory limits of cgroup v2 as we need them."""
-LOW_DISK, SCARCE_DISK = 10 * GIB, 2 * GIB
+LOW_DISK, SCARCE_DISK = _LOW_DISK, 2 * GIB
 """A course image with a scientific stack takes 2 to 4 GB while it is built."""
 CLOCK_SKEW, CLOCK_BROKEN = 30.0, 300.0
 """Seconds. Sign-in with other providers allows about five minutes (RFC 7519 calls for "no more than a few")."""
@@ -94,6 +95,10 @@ class MachineFacts:
     has_image: bool = False
     backup: BackupReport | None = None
     """As the running hub tells it; None where it has none, or does not run."""
+    disk_uses: tuple[DiskUse, ...] = ()
+    """What takes the engine's disk; looked at only where little of it is left."""
+    homes_unenforced: str = ""
+    """That the homes' limits are not enforced, and why; empty where they are, or there are none."""
     locks: tuple[tuple[str, str], ...] = ()
     """(course, process) of commands at work."""
     now: datetime = datetime(2000, 1, 1, tzinfo=UTC)

@@ -1,11 +1,13 @@
-"""Counts what a home holds, slowly: with the lowest priority, a few hundredths of a core, and never past a bound."""
+"""Counts what a home holds, slowly: a tenth of a core while it counts, and never past a bound.
+
+Not with a lower priority: a thread that is put off while it holds the interpreter would hold up the whole server.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import shutil
-import threading
 import time
 from typing import Callable, Iterator, Tuple
 
@@ -18,7 +20,6 @@ MOST_ENTRIES = 1_000_000
 MOST_PARTS = 12
 TRASH, CACHE = os.path.join(".local", "share", "Trash"), ".cache"
 """What can be done without, by the rules of freedesktop.org (trash-spec, basedir-spec)."""
-_NICE = 19
 _LOOK_EVERY = 64
 
 Found = Tuple[str, int]
@@ -37,7 +38,6 @@ def by_disk(disk: Disk) -> Measure:
 
 def walk(home: str, stopped: Callable[[], bool], most: int = MOST_ENTRIES) -> Measure:
     """All that is in it, each file once; folders that belong to other disks are not entered. Blocks: for a thread."""
-    _be_humble()
     began, seen, pace = time.thread_time(), set(), _Pace(stopped)
     parts, size, files, whole = [], 0, 0, True
     for name, entries in _tops(home):
@@ -101,12 +101,6 @@ class _Pace:
         time.sleep(REST)
         self._since = time.monotonic()
         return True
-
-
-def _be_humble() -> None:
-    """Only this thread; Linux has a priority for each."""
-    with contextlib.suppress(OSError, AttributeError):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
 
 
 def make_room(home: str) -> None:

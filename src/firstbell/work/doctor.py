@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import email.utils
 import errno
 import fcntl
@@ -27,11 +28,13 @@ from firstbell.model.network import Network
 from firstbell.model.observed import EngineFacts, Observed
 from firstbell.model.proc import parse_meminfo
 from firstbell.model.runtime import HUB_PORT, PROXY_API_PORT, PROXY_PORT, Runtime
+from firstbell.plan.disk_room import LOW_INODES
 from firstbell.plan.doctor import findings
 from firstbell.plan.doctor_course import is_local
-from firstbell.plan.doctor_facts import Disk, Finding, MachineFacts, Reach
+from firstbell.plan.doctor_facts import LOW_DISK, Disk, Finding, MachineFacts, Reach
 from firstbell.work.certificate import judge
 from firstbell.work.cluster import refuse_no_manager
+from firstbell.work.home_limits import unenforced
 from firstbell.work.hub_figures import hub_figures
 from firstbell.work.lock import lock_folder
 from firstbell.work.node_look import look_at_all
@@ -63,7 +66,16 @@ async def examine(engine: Engine, course: Course | None) -> tuple[Finding, ...]:
         has_base=has_base,
         has_image=has_image,
     )
+    if course is not None and facts is not None and not refusal:
+        machine = replace(machine, homes_unenforced=await unenforced(engine, course))
+    if facts is not None and not refusal and any(_is_low(disk) for disk in machine.disks):
+        with contextlib.suppress(FirstbellError):
+            machine = replace(machine, disk_uses=await engine.disk_use())
     return findings(course, machine, observed, cluster)
+
+
+def _is_low(disk: Disk) -> bool:
+    return disk.free < LOW_DISK or disk.inodes_free < LOW_INODES * disk.inodes
 
 
 def _remedy(engine: Engine, refusal: FirstbellError) -> str:

@@ -43,6 +43,12 @@ class HubFigures:
     """Of those that failed."""
     stages: Mapping[str, StageTimes | None]
     """queue, home, engine, boot and total, of those that are ready; None where there are none."""
+    disk_low: str
+    """What is left of the disk, if that is little; empty else."""
+    homes_enforced: bool | None
+    """Whether the homes' file system keeps to the course's limits; None where there are none, or it is not known."""
+    homes_why: str
+    """Why not."""
     hindrances: Mapping[str, str]
     """By node of a cluster: why it takes no server at present, as an end of a sentence that begins with its name."""
     backup: BackupReport | None = None
@@ -58,7 +64,7 @@ async def hub_figures(engine: Engine, course: Course) -> HubFigures | None:
 
 
 def _read(told: dict[str, Any]) -> HubFigures:
-    recent = told["recent"]
+    recent, disk = told["recent"], told.get("disk") or {}
     return HubFigures(
         waiting=told["queue"]["person"],
         waiting_bell=told["queue"]["bell"],
@@ -71,5 +77,8 @@ def _read(told: dict[str, Any]) -> HubFigures:
         causes=recent["causes"],
         backup=BackupReport.read(told["backup"]) if told.get("backup") else None,
         stages={name: StageTimes(**times) if times else None for name, times in recent["stages"].items()},
+        disk_low=disk["words"] if disk.get("is_low") else "",
+        homes_enforced=(told.get("homes") or {}).get("enforced"),
+        homes_why=(told.get("homes") or {}).get("why", ""),
         hindrances={node["name"]: node["why_none"] for node in told.get("nodes", ()) if node["why_none"]},
     )

@@ -131,6 +131,16 @@ async def test_a_full_home_lets_its_owner_in(course: RunningCourse, fill: str, w
         assert (await ada.sh("echo [$FIRSTBELL_RESCUE]")).startswith("[]")
 
 
+def test_a_limit_that_is_not_enforced_is_said(course: RunningCourse) -> None:
+    """By `up`, `status` and `doctor`, with the reason; where the machine's disk has project quotas nobody says it."""
+    words = json.loads(course.cli("up", "--yes", "--json").stdout).get("homes", "")
+    figures = json.loads(course.cli("status", "--json").stdout)["figures"]
+    found = course.cli("doctor", "--json", check=False).stdout
+    assert figures["homes_enforced"] is not bool(words) and figures["homes_enforced"] is not None
+    assert ("has no project quotas" in words) is bool(words)
+    assert ("told and not enforced" in found) is bool(words)
+
+
 async def test_in_the_browser(course: RunningCourse, chromium: Browser) -> None:
     """Lab says it, shows what takes the room and empties the trash; the hub's page and the wall say it, too."""
     async with joined(course, "ada") as ada, joined(course, "grace"):

@@ -8,6 +8,9 @@ from firstbell.cli.show_figures import figure_lines
 from firstbell.work.hub_figures import HubFigures, StageTimes
 
 QUIET = HubFigures(
+    disk_low="",
+    homes_enforced=None,
+    homes_why="",
     waiting=0,
     waiting_bell=0,
     slots=3,

@@ -17,8 +17,10 @@ from firstbell.hub.machine import AT_ONCE, Machine
 from firstbell.hub.start_log import Outcome, StartLog
 from firstbell.hub.start_queue import Lane, StartQueue
 from firstbell.hub.starts import Starts
+from firstbell.model.container import GIB
 from firstbell.model.course import Course
 from firstbell.model.observed import Usage
+from firstbell.plan.disk_room import DiskRoom
 from firstbell.plan.memory_room import MachineMemory
 
 MEMINFO = "MemTotal:       4194304 kB\nMemFree:         100000 kB\nMemAvailable:   2097152 kB\nHugePages_Total:    0\n"
@@ -50,6 +52,8 @@ def context(tmp_path: Path, clock: Clock) -> Any:
         starts=Starts(),
         machine=Machine(FakeEngine(), "demo", meminfo=tmp_path / "meminfo"),
         start_log=StartLog(clock),
+        disk=lambda: DiskRoom(3 * GIB, 100 * GIB, 50, 100),
+        home_projects=None,
     )
 
 
@@ -101,6 +105,16 @@ def test_what_is_unknown_is_left_out(context, tmp_path):
     figures = Figures(context, registry, dict)
     assert ("firstbell_room_for_servers", ()) not in scraped(registry)
     assert figures.snapshot()["room_for"] is None
+
+
+def test_the_disk_is_told(context):
+    """What is left of it, and whether that is little; nothing where it cannot be asked."""
+    registry = CollectorRegistry()
+    figures = Figures(context, registry, dict)
+    assert scraped(registry)["firstbell_disk_free_bytes", ()] == 3 * GIB
+    assert figures.snapshot()["disk"]["is_low"] and "3.0 GB of 100.0 GB" in figures.snapshot()["disk"]["words"]
+    context.disk = lambda: None
+    assert figures.snapshot()["disk"] is None and ("firstbell_disk_free_bytes", ()) not in scraped(registry)
 
 
 def test_status_tells_of_the_last_minutes(context, clock):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from firstbell.hub.home_uses import FILE, WRITE_EVERY, HomeUses, read_home_uses
+from firstbell.hub.home_uses import FILE, WRITE_EVERY, HomeUses, forget_home_use, read_home_uses
 from firstbell.plan.home_quota import HomeUse
 
 TOLD = {"size": 5, "files": 2, "whole": True, "free": 9, "full": False, "rescue": False}
@@ -25,6 +25,9 @@ def test_it_outlives_the_hub_and_not_the_home(tmp_path: Path) -> None:
     uses.take("ben", TOLD | {"size": 8})
     assert read_home_uses(path) == {"ben": HomeUse(8, 2)}
     assert HomeUses(path).of("ben") == HomeUse(8, 2) and uses.of("ada") is None
+    for user in ("ben", "nobody"):
+        forget_home_use(path, user)
+    assert read_home_uses(path) == {} and list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 from firstbell.model.container import GIB, MIB, frozen
 from firstbell.model.course import Access, CertificateFiles, Course, Homes, Server
 from firstbell.model.names import Role, labels
-from firstbell.model.observed import ContainerState, EngineFacts, ImageState, Observed, Phase
+from firstbell.model.observed import ContainerState, DiskUse, EngineFacts, ImageState, Observed, Phase
 from firstbell.plan.doctor import findings
 from firstbell.plan.doctor_facts import Certificate, Disk, Finding, Level, MachineFacts, Reach
 
@@ -214,3 +214,13 @@ def test_homes_directory_that_is_missing():
     """A directory of homes that is not there is a problem."""
     found = look(replace(GOOD, missing_directories=("/srv/h",)), course(homes=Homes(store="/srv/h")))
     assert bad(found)[0].remedy == "mkdir -p /srv/h"
+
+
+def test_what_takes_a_full_disk_is_named():
+    """Each kind with the command that frees some of it."""
+    facts = MachineFacts(disk_uses=(DiskUse("home", "ada", 7 * GIB), DiskUse("image", "", 5 * GIB)))
+    found = [finding for finding in findings(None, facts, None) if "takes space" in finding.what]
+    assert [(one.what, one.remedy) for one in found] == [
+        ("takes space: homes: 7.0 GB", "firstbell homes list"),
+        ("takes space: images: 5.0 GB", "docker image prune -a"),
+    ]

@@ -573,7 +573,8 @@ this._warned = share > NEARLY || (this._warned && share > AGAIN);
 }
 const EVERY = 30_000;
 const COMMANDS = [
-'firstbell:hand-in', 'firstbell:receipts', 'firstbell:coursework', 'firstbell:keep', 'firstbell:room', 'firstbell:home'
+'firstbell:hand-in', 'firstbell:receipts', 'firstbell:coursework', 'firstbell:keep', 'firstbell:room', 'firstbell:earlier',
+'firstbell:home'
 ];
 const SHOWS = 'apputils:display-notifications';
 const NOTHING = { messages: [], assignments: [], links: {}, memory: {} };
@@ -629,7 +630,7 @@ await offer(page);
 }
 function commands(page) {
 const { app } = page;
-const [handIn, receipts, coursework, keep, room, home] = COMMANDS;
+const [handIn, receipts, coursework, keep, room, earlier, home] = COMMANDS;
 const some = () => page.news.assignments.length > 0;
 app.commands.addCommand(handIn, {
 label: () => {
@@ -655,7 +656,11 @@ label: 'What Takes the Room in My Home…',
 isVisible: () => page.home.isKnown(),
 execute: () => page.home.open()
 });
-for (const [command, label, link] of [[coursework, 'Coursework Page', 'coursework'], [home, 'My Page', 'home']]) {
+for (const [command, label, link] of [
+[coursework, 'Coursework Page', 'coursework'],
+[earlier, 'My Files, Earlier', 'earlier'],
+[home, 'My Page', 'home']
+]) {
 const url = () => address(page.news.links[link] ?? 'none:', document.location.href);
 app.commands.addCommand(command, {
 label,
