@@ -71,7 +71,7 @@ async def test_a_stop_and_an_end_without_a_word(spawner: FirstbellSpawner, ended
     """A stop is a stop, by nobody who said so; what ended and was not seen says that."""
     await spawner.stop()
     await spawner.run_post_stop_hook()
-    spawner.load_state({"containers": ["c"]})
+    spawner.load_state({"containers": ["firstbell-demo-c"]})
     await spawner.run_post_stop_hook()
     assert [told.what for told in ended.told] == ["stopped", "unseen"]
 

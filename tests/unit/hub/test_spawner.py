@@ -107,9 +107,9 @@ async def test_stopping_ends_both_containers(engine):
 def test_state_tells_a_finished_start_from_a_cut_one(spawner):
     """What a later hub loads says whether the start came to its end."""
     assert spawner.get_state() == {}
-    spawner.load_state({"containers": ["c"], "token": 7})
+    spawner.load_state({"containers": ["firstbell-demo-c"], "token": 7})
     assert spawner.was_started
-    assert spawner.get_state() == {"containers": ["c"], "token": 7}
+    assert spawner.get_state() == {"containers": ["firstbell-demo-c"], "token": 7}
     spawner.clear_state()
     assert not spawner.was_started
     assert spawner.get_state() == {}
@@ -117,9 +117,9 @@ def test_state_tells_a_finished_start_from_a_cut_one(spawner):
 
 def test_a_server_stays_what_it_was_started_as(spawner):
     """A course that serves another kind of server from now on ends nobody's: the saved containers count."""
-    spawner.load_state({"containers": ["s", "a"], "token": 7})
-    assert spawner.containers == ("s", "a")
-    assert spawner.container == "s"
+    spawner.load_state({"containers": ["firstbell-demo-s", "firstbell-demo-a", "firstbell-other-s"], "token": 7})
+    assert spawner.containers == ("firstbell-demo-s", "firstbell-demo-a")
+    assert spawner.container == "firstbell-demo-s"
     spawner.clear_state()
     assert len(spawner.containers) == 1
 
