@@ -25,7 +25,7 @@ _HOUR = 3600
 _DAYS_LOGGED_IN = 30
 DESK_SERVICE = "desk"
 """The hub's service (`desk.py`) that carries coursework to homes and back; it may ask nothing of the hub."""
-VAULT_SERVICE = "backups"
+VAULT_SERVICE = "vault"
 """The hub's service (`vault.py`) that keeps the course's backups; it may ask nothing of the hub either."""
 
 

@@ -118,6 +118,15 @@ def test_a_container_is_bounded_whatever_the_specification_says() -> None:
     assert body["Labels"][LABEL_SPEC]
 
 
+def test_what_gives_way_has_a_smaller_share_of_cores_and_disks():
+    """Only where that is said; for all others nothing changes, nor does the hash by which they are known."""
+    whole, tenth = (ContainerSpec("a", "i", ("c",), limits=Limits(share=share)) for share in (1.0, 0.1))
+    assert not {"CpuShares", "BlkioWeight"} & docker_config.create_body(whole)["HostConfig"].keys()
+    host = docker_config.create_body(tenth)["HostConfig"]
+    assert (host["CpuShares"], host["BlkioWeight"]) == (102, 50)
+    assert whole.spec_hash == tenth.spec_hash
+
+
 def test_an_empty_command_leaves_the_image_its_own() -> None:
     """Docker takes entrypoint and command from the image only where neither is sent."""
     assert not {"Entrypoint", "Cmd"} & docker_config.create_body(ContainerSpec("a", "i", ())).keys()
