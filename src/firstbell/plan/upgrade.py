@@ -193,7 +193,9 @@ def plan_rollback(course: Course, observed: Observed, saved: tuple[Saved, ...], 
     save = SaveState(identity, "after", hub.version)
     point = saved_for(before, saved)
     steps: list[Step] = [save] if Role.HUB in asides and hub.image else []
-    for role in asides:
+    # A hub does not begin without a proxy: what a cut upgrade has stopped comes first.
+    runs = {role for role in asides if observed.container(names.container(course.name, role)).phase is Phase.RUNNING}
+    for role in sorted(asides, key=lambda role: role is Role.HUB or role in runs):
         if role is Role.HUB:
             # Saved once more, now that nobody writes; a full disk has been told before anything was stopped.
             steps += [StopContainer(hub.name, "the newer", _STOP), save] if hub.image else []

@@ -210,6 +210,7 @@ async def test_a_hub_that_cannot_take_over(course: RunningCourse, tmp_path: Path
         await late.ready()
 
 
+@pytest.mark.timeout(1800)
 async def test_killed_at_every_step(course: RunningCourse, newer: OtherVersion, workers: list[Worker]) -> None:
     """SIGKILL as each step begins: no server is lost, and running it again, or going back, makes the course whole."""
     before = {server["Id"] for server in course.servers()}
@@ -240,6 +241,7 @@ async def test_killed_at_every_step(course: RunningCourse, newer: OtherVersion, 
     assert "Up to date" in newer.cli(course.folder, "upgrade", "--yes").stdout
 
 
+@pytest.mark.timeout(1800)
 async def test_going_back_killed_at_every_step(course: RunningCourse, newer: OtherVersion) -> None:
     """SIGKILL as each step of going back begins: run again it gets there."""
     this = course.cli("version").stdout.strip()

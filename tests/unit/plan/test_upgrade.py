@@ -173,6 +173,17 @@ def test_going_back_goes_on():
     assert said(plan_rollback(COURSE, back, saved, "x")) == ["back guard", "back proxy", "back edge"]
 
 
+def test_a_hub_that_comes_back_finds_a_proxy():
+    """Where a cut upgrade has stopped the proxy, or hub and proxy, the proxy is brought back before the hub."""
+    aside = [part(role, aside=True) for role in (Role.GUARD, Role.PROXY, Role.HUB)]
+    cut = network(part(Role.GUARD, "2"), part(Role.HUB, "2"), part(Role.EDGE), *aside)
+    assert said(plan_rollback(COURSE, cut, (), "x")) == [
+        "SaveState", "back proxy", "stop hub", "SaveState", "back hub", "back guard",
+    ]  # fmt: skip
+    gone = network(part(Role.GUARD, "2"), part(Role.EDGE), *aside)
+    assert said(plan_rollback(COURSE, gone, (), "x")) == ["back proxy", "back hub", "back guard"]
+
+
 def test_nothing_to_go_back_to():
     """A course that was never upgraded says so."""
     with pytest.raises(FirstbellError, match="no earlier version"):
