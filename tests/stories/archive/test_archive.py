@@ -145,9 +145,9 @@ async def test_what_was_handed_in_is_in_it(tmp_path_factory: pytest.TempPathFact
             await ada.ready()
             await ben.ready()
             course.cli("release", "hw1")
-            await ada.sh("echo 42 > ~/hw1/answer.txt")
+            await ada.sh("echo 42 > ~/assignments/hw1/answer.txt")
             for answer in ("first", "second"):
-                await ada.sh(f"echo {answer} > ~/hw1/more.txt")
+                await ada.sh(f"echo {answer} > ~/assignments/hw1/more.txt")
                 course.cli("collect", "hw1", "--to", ada.user)
         told = json.loads(course.cli("archive", "--to", str(tmp_path / "a"), "--json").stdout)
         assert told["people"] == 2
