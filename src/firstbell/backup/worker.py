@@ -61,14 +61,18 @@ async def finish(backups: Backups, orders: Orders, order: Order) -> None:
     try:
         words, result = await do(backups, order.kind, order.wish, tell)
     except NotAll as error:
-        orders.end(order.id, State.FAILED, error.what, {**error.made.plain(), "next_step": error.next_step})
+        orders.end(order.id, State.FAILED, error.what, {**error.made.plain(), **_told(error)})
     except EngineUnavailable:
         raise
     except FirstbellError as error:
-        told = {"where": error.where, "next_step": error.next_step, "evidence": list(error.evidence)}
-        orders.end(order.id, State.FAILED, error.what, told)
+        orders.end(order.id, State.FAILED, error.what, _told(error))
     else:
         orders.end(order.id, State.DONE, words, result)
+
+
+def _told(error: FirstbellError) -> dict[str, Any]:
+    """What a command that follows the order says of it."""
+    return {"where": error.where, "next_step": error.next_step, "evidence": list(error.evidence)}
 
 
 class NotAll(FirstbellError):
