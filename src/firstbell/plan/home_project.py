@@ -34,11 +34,12 @@ def limit_helper(course: Course, image: str, users: Iterable[str], *, node: str 
 
 
 def look_helper(course: Course, image: str, *, node: str = "") -> ContainerSpec:
-    """Prints why the homes' file system cannot enforce limits; of volumes, that of the hub's own."""
+    """Prints why the homes' file system cannot enforce limits; of volumes, that of the hub's own. Changes nothing."""
+    # Not read-only: for quotactl_fd(2) asking for somebody's quota is a kind of writing.
     if course.homes.directory:
-        mount = Mount(MountKind.BIND, course.homes.directory, _PLACE, read_only=True)
+        mount = Mount(MountKind.BIND, course.homes.directory, _PLACE)
     else:
-        mount = Mount(MountKind.VOLUME, names.volume(course.name, Role.STATE), _PLACE, read_only=True)
+        mount = Mount(MountKind.VOLUME, names.volume(course.name, Role.STATE), _PLACE)
     return _helper(course, image, ("look", _PLACE), (mount,), node)
 
 

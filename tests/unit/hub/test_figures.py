@@ -17,6 +17,7 @@ from firstbell.hub.machine import AT_ONCE, Machine
 from firstbell.hub.start_log import Outcome, StartLog
 from firstbell.hub.start_queue import Lane, StartQueue
 from firstbell.hub.starts import Starts
+from firstbell.model.backup_report import BackupReport
 from firstbell.model.container import GIB
 from firstbell.model.course import Course
 from firstbell.model.observed import Usage
@@ -91,7 +92,7 @@ def test_every_figure_is_documented(context):
     context.course = context.course.model_copy(update={"bells": ("some",)})
     context.bells = SimpleNamespace(places=lambda *_: [])
     registry = CollectorRegistry()
-    Figures(context, registry, dict)
+    Figures(context, registry, dict, lambda: BackupReport(every=1, good=1, drilled=1))
     families = text_string_to_metric_families(generate_latest(registry).decode())
     named = set(re.findall(r"^\| (.*?) \|", DOCS.read_text(), re.MULTILINE))
     documented = {name for cell in named for name in re.findall(r"`(firstbell_\w+)`", cell)}
