@@ -102,7 +102,7 @@ async def test_all_of_somebody_is_given_and_taken_out(school: School, tmp_path: 
     told = school.ask("activity", "--since", "all")["entries"]
     assert "ada" not in {entry["whom"] for entry in told} | {entry["who"] for entry in told}
     assert (told[0]["kind"], told[0]["who"]) == ("erased", "command line")
-    rows = list(csv.DictReader(io.StringIO(course.cli("grades", "--csv").stdout)))
+    rows = list(csv.DictReader(io.StringIO(course.cli("grades", "export").stdout)))
     assert {row["user"] for row in rows} == {"bob"}
     assert names.home(NAME, "bob") in docker("volume", "ls", "-q").split()
     assert school.people("ps1").keys() == {"bob"}
