@@ -119,7 +119,7 @@ async def test_a_whole_course_comes_back_though_it_was_cut_short(place: Place) -
     with pytest.raises(CourseFileError, match="nothing of it is overwritten"):
         await restore_course(place.engine, place.course, None, tell=place.tell)
     await _lose(place)
-    place.jail.kill_after = {"restore": 0.7}
+    place.jail.kill_after = {"restore": 0.05}
     with pytest.raises(Killed):
         await restore_course(place.engine, place.course, None, tell=place.tell)
     with pytest.raises(StartFailed, match="only half back"):
