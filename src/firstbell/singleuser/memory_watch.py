@@ -73,7 +73,7 @@ class MemoryWatch:
         if killed > self._killed:
             self._killed = killed
             self._guard.ended(time.monotonic())
-            return await self._by_system(before, use.limit)
+            return await self._by_system({**before, **kernels}, use.limit)
         if not self._guard.has_to_end(use, time.monotonic()):
             return None
         found = memory.hungriest({**kernels, **dict.fromkeys(shells, "")}, processes(self._proc), use.limit)
@@ -88,11 +88,12 @@ class MemoryWatch:
         self._guard.ended(time.monotonic())
         return _told("notebook" if root in kernels else "terminal", path, use)
 
-    async def _by_system(self, before: dict[int, str], limit: int) -> dict[str, Any]:
+    async def _by_system(self, known: dict[int, str], limit: int) -> dict[str, Any]:
         """What to tell of an end that the system made: all of the limit was in use then, whatever is by now."""
         alive = {one.pid for one in processes(self._proc) if one.state not in _DEAD}
-        gone = [kernel_id for pid, kernel_id in before.items() if pid not in alive]
-        path = await _path(self._app, gone[0]) if len(gone) == 1 else ""
+        # One that began since the last look is known by the process that Jupyter has not missed yet.
+        gone = {kernel_id for pid, kernel_id in known.items() if pid not in alive}
+        path = await _path(self._app, gone.pop()) if len(gone) == 1 else ""
         return _told("notebook" if path else "", path, Use(limit, limit))
 
     def _mark(self, roots: set[int]) -> None:

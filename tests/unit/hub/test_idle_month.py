@@ -45,10 +45,12 @@ class Server:
     cut_until: float = 0.0
     hung: bool = False
     told: float | None = None
+    touched: float = 0.0
+    """When its person last said at the hub that they are there; a hub that is new does not know it."""
 
     @property
     def last(self) -> float:
-        return max(self.used, self.busy_until)
+        return max(self.used, self.busy_until, self.touched)
 
 
 @dataclass
@@ -74,6 +76,8 @@ class Month:
 
     def new_hub(self) -> None:
         self.hub = Uses(rule, lambda: self.now, self)
+        for server in self.servers.values():
+            server.touched = 0.0
 
     def until(self, user: str) -> float:
         """What outlives a hub."""
@@ -154,6 +158,10 @@ class Month:
         if stand is Stand.NOTICE:
             server.told = self.now if server.told is None else server.told
             if self.dice.random() < 0.02:
+                self.hub.touch(user)
+                server.touched = self.now
+                self.seen["at the hub"] += 1
+            elif self.dice.random() < 0.02:
                 server.watch.touch()
                 server.used = self.now
                 self.seen["still here"] += 1
@@ -176,6 +184,7 @@ class Month:
         assert self.now >= server.busy_until, f"{user} was busy"
         assert self.now >= server.kept_until - 1e-6, f"{user} was to be kept"
         assert self.now >= server.used + of.idle - 1e-6, f"{user} was in use"
+        assert self.now >= server.touched + of.idle - 1e-6, f"{user} was at the hub"
         if how == "word":
             assert server.told is not None and self.now - server.told >= of.notice - 1e-6, f"{user} was not told"
         due = max(server.last + of.idle, server.kept_until)
@@ -241,7 +250,7 @@ def test_a_month_ends_no_busy_server_and_forgets_no_idle_one() -> None:
     month.run()
     limited = [user for user in month.servers if rule(user).idle]
     assert len(month.ends) > 2000
-    assert min(month.seen[kind] for kind in ("busy", "kept", "lost", "still here")) > 100
+    assert min(month.seen[kind] for kind in ("busy", "kept", "lost", "still here", "at the hub")) > 100
     for user, due, at, how in month.ends:
         away = sum(max(0.0, min(to, at) - max(since, due - HOUR)) for since, to in month.trouble)
         silence = 3 * uses_module.SILENCE if how == "silent" else 0.0
