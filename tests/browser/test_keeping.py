@@ -58,7 +58,6 @@ async def test_a_full_memory_is_explained_in_lab(browser, keeping):
         await expect(told).to_contain_text("512 MB of 512 MB. Your notebook start.ipynb was ended and began anew")
         await picture(person.page, "memory-full-lab")
         await lab.accept()  # Lab itself says that a kernel seems to have died
-        await lab.kernel_idle()
         await lab.new_cell("print('goes', 'on')")
         await lab.output("goes on").wait_for()
         await staff.open("hub/people")

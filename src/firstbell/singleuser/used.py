@@ -15,6 +15,7 @@ from . import terminals
 
 ATTENDED = 120.0  #: seconds for which a page that asks with its companion speaks for the person before it
 MOST_OPEN = 5  #: notebooks that are named
+LAYOUT = "/lab/api/workspaces/"  #: where JupyterLab keeps which tabs are open, and where
 LONGEST_NAME = 80  #: letters of each, those at its end
 
 
@@ -90,7 +91,8 @@ def stamps(app: Any) -> tuple[Any, ...]:
 def heed_pages(watch: Watch, handler: Any) -> None:
     """From now on what a page merely asks for is no use while its companion tells of its person by itself.
 
-    JupyterLab asks for kernels, terminals and the folder every few seconds, whether anybody sits before it or not.
+    JupyterLab asks for kernels, terminals and the folder every few seconds, whether anybody sits before it or not, and
+    then writes down how it looks (``lab/api/workspaces``), as the ages of the files that it shows have changed.
     ``handler`` is jupyter_server's ``APIHandler``.
     """
     note = getattr(handler, "update_api_activity", None)
@@ -98,7 +100,8 @@ def heed_pages(watch: Watch, handler: Any) -> None:
         return
 
     def update_api_activity(self: Any) -> None:
-        if self.request.method not in ("GET", "HEAD") or not watch.is_attended():
+        is_its_own = self.request.method in ("GET", "HEAD") or LAYOUT in self.request.path
+        if not (is_its_own and watch.is_attended()):
             note(self)
 
     handler.update_api_activity = update_api_activity

@@ -40,6 +40,7 @@ async def open_page(visitor: Visitor, notices: list[float]) -> None:
             notices.append(news["idle"]["left"])
         for path in ASKED_BY_LAB:
             await visitor.ask("GET", path)
+        await visitor.ask("PUT", "lab/api/workspaces/default", {"data": {}, "metadata": {"id": "default"}})
         await asyncio.sleep(1)  # as often as Lab asks, or more
 
 

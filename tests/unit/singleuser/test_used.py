@@ -73,13 +73,13 @@ def test_a_cell_that_runs_is_use() -> None:
 
 
 def test_what_a_page_merely_asks_for_is_no_use_while_its_companion_tells() -> None:
-    """Lab's questions every few seconds count only where no companion has asked for a while; a change always counts."""
+    """Lab's questions every few seconds, and how it looks, count only where no companion asks; a change always counts."""
     clock, noted = Clock(), []
     watch = Watch(clock)
 
     class Handler:
-        def __init__(self, method: str) -> None:
-            self.request = types.SimpleNamespace(method=method)
+        def __init__(self, method: str, path: str = "/user/ada/api/contents/a.ipynb") -> None:
+            self.request = types.SimpleNamespace(method=method, path=path)
 
         def update_api_activity(self) -> None:
             noted.append(self.request.method)
@@ -89,6 +89,7 @@ def test_what_a_page_merely_asks_for_is_no_use_while_its_companion_tells() -> No
     watch.attended()
     clock.now += 119
     Handler("GET").update_api_activity()
+    Handler("PUT", "/user/ada/lab/api/workspaces/default").update_api_activity()
     Handler("PUT").update_api_activity()
     clock.now += 1
     Handler("GET").update_api_activity()
