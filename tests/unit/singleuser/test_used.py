@@ -73,7 +73,7 @@ def test_a_cell_that_runs_is_use() -> None:
 
 
 def test_what_a_page_merely_asks_for_is_no_use_while_its_companion_tells() -> None:
-    """Lab's questions every few seconds, and how it looks, count only where no companion asks; a change always counts."""
+    """Lab's questions, and how it looks, count only where no companion has asked for a while; a change does."""
     clock, noted = Clock(), []
     watch = Watch(clock)
 
