@@ -21,12 +21,23 @@ PARTS = {
     "cluster": ("tests/cluster",),
 }
 ONLY_NAMED = {
+    "keeping": (
+        "tests/stories/archive",
+        "tests/stories/backup",
+        "tests/stories/keeping",
+        "tests/stories/records",
+        "tests/stories/upgrade",
+        "tests/stories/homes/test_rescue.py",
+        "tests/stories/faults/test_full_disk.py",
+        "tests/browser/test_earlier.py",
+        "tests/browser/test_keeping.py",
+    ),
     "swarm": ("tests/cluster/courses",),
     "nbgrader": ("tests/stories/coursework/long",),
     "languages": ("tests/languages",),
 }
-"""Whole courses on a Swarm, over an hour; grading killed at its steps and nbgrader's own tools on it, some minutes;
-every kernel in one image, an hour on two cores."""
+"""Backups, upgrades, archives, records and limits on whole courses, most of an hour; whole courses on a Swarm, over an
+hour; grading killed at its steps and nbgrader's own tools on it, some minutes; every kernel in one image, an hour."""
 
 
 def main() -> int:
