@@ -18,8 +18,9 @@ pytestmark = pytest.mark.skipif(not LINUX or os.geteuid() != 0, reason="needs us
 MIB = 1024**2
 PROGRAM = Path(next(iter(recipe.__path__))) / "home_project.py"
 MODULES = "/usr/lib/uml/modules/$(uname -r)/kernel/fs/quota"
+PYTHON = os.path.realpath(sys.executable)
 LOAD = (
-    f"{sys.executable} -c 'import ctypes, os, sys; "
+    f"{PYTHON} -c 'import ctypes, os, sys; "
     '[ctypes.CDLL(None).syscall(313, os.open(p, 0), b"", 0) for p in sys.argv[1:]]\''
 )
 """finit_module(2) of x86-64: not every machine has insmod."""
@@ -55,6 +56,12 @@ ls /mnt/ada/sub | wc -l
 """
 
 
+def inside(folder: Path, program: str) -> str:
+    """Where the other kernel has the program: these tests may lie below /tmp, which it has for itself."""
+    (folder / PROGRAM.name).write_text(program)
+    return f"/srv/{PROGRAM.name}"
+
+
 def made(folder: Path, kind: str) -> Path:
     disk = folder / "disk.img"
     with disk.open("wb") as file:
@@ -67,14 +74,10 @@ def made(folder: Path, kind: str) -> Path:
 @pytest.mark.parametrize("call", ["new", "old"])
 def test_a_home_takes_no_more_than_it_may(tmp_path: Path, kind: str, call: str) -> None:
     """Bytes and files, also of what was there before; others have their own; more and none at all is set at once."""
-    program = PROGRAM
-    if call == "old":  # as in a kernel before 5.14
-        program = Path("/srv/home_project.py")
-        (tmp_path / program.name).write_text(
-            PROGRAM.read_text().replace("SYS_QUOTACTL_FD = 443", "SYS_QUOTACTL_FD = 9999")
-        )
+    number = {"new": 443, "old": 9999}[call]  # no such call, as in a kernel before 5.14
+    program = inside(tmp_path, PROGRAM.read_text().replace("SYS_QUOTACTL_FD = 443", f"SYS_QUOTACTL_FD = {number}"))
     script = STORY.format(
-        mount=READY[kind][1], python=sys.executable, program=program, student=STUDENT, size=20 * MIB, larger=60 * MIB
+        mount=READY[kind][1], python=PYTHON, program=program, student=STUDENT, size=20 * MIB, larger=60 * MIB
     )
     lines = run_in_uml(tmp_path, made(tmp_path, kind), script).splitlines()
     assert lines[0] == "MOUNTED", lines
@@ -99,7 +102,7 @@ def test_without_the_mount_option_it_is_said(tmp_path: Path, kind: str) -> None:
     with disk.open("wb") as file:
         file.truncate(400 * MIB)
     subprocess.run([f"mkfs.{kind}", "-q", disk], check=True)
-    ask = f"{sys.executable} {PROGRAM}"
+    ask = f"{PYTHON} {inside(tmp_path, PROGRAM.read_text())}"
     script = f"{mount}; mkdir /mnt/ada; {ask} look /mnt; {ask} limit 9999999 0 /mnt/ada"
     told = [json.loads(line) for line in run_in_uml(tmp_path, disk, script).splitlines() if line.startswith("{")]
     assert all("has no project quotas" in next(iter(one.values())) for one in told) and len(told) == 2

@@ -100,7 +100,8 @@ _SIGNS = (
     (Trouble.ALREADY_THERE, r"config file already exists"),
     (Trouble.FORBIDDEN, r"Permission denied \(publickey|host key verification failed"),
     (Trouble.NETWORK, _NO_ANSWER),
-    (Trouble.NETWORK, r"unable to start the sftp session"),
+    # The latter where ssh had ended before restic could let it go on.
+    (Trouble.NETWORK, r"unable to start the sftp session|bg: no such process"),
     (Trouble.FORBIDDEN, r"permission denied|access denied|forbidden|unauthorized|InvalidAccessKeyId"),
     (Trouble.DAMAGED, _NOT_SOUND),
     # After a storage that does not answer restic asks the same.
