@@ -32,12 +32,18 @@ ONLY_NAMED = {
         "tests/browser/test_earlier.py",
         "tests/browser/test_keeping.py",
     ),
+    "images": (
+        "tests/stories/images/test_conda.py",
+        "tests/stories/images/test_conventions.py",
+        "tests/stories/images/test_mirrors.py",
+    ),
     "swarm": ("tests/cluster/courses",),
     "nbgrader": ("tests/stories/coursework/long",),
     "languages": ("tests/languages",),
 }
-"""Backups, upgrades, archives, records and limits on whole courses, most of an hour; whole courses on a Swarm, over an
-hour; grading killed at its steps and nbgrader's own tools on it, some minutes; every kernel in one image, an hour."""
+"""Backups, upgrades, archives, records and limits on whole courses, most of an hour; images of conda, of every convention
+and by mirrors, a quarter of one; whole courses on a Swarm, over an hour; grading killed at its steps and nbgrader's own
+tools on it, some minutes; every kernel in one image, an hour."""
 
 
 def main() -> int:
