@@ -41,9 +41,9 @@ ONLY_NAMED = {
     "nbgrader": ("tests/stories/coursework/long",),
     "languages": ("tests/languages",),
 }
-"""Backups, upgrades, archives, records and limits on whole courses, most of an hour; images of conda, of every convention
-and by mirrors, a quarter of one; whole courses on a Swarm, over an hour; grading killed at its steps and nbgrader's own
-tools on it, some minutes; every kernel in one image, an hour."""
+"""Backups, upgrades, archives, records and limits on whole courses, most of an hour; images of conda, of every
+convention and by mirrors, a quarter of one; whole courses on a Swarm, over an hour; grading killed at its steps and
+nbgrader's own tools on it, some minutes; every kernel in one image, an hour."""
 
 
 def main() -> int:
