@@ -3,6 +3,7 @@
 import { pause } from './talk.js';
 import { counted, holding, left, named } from './words.js';
 
+const QUICK = 500;
 const FIRST_WAIT = 700;
 const LONGEST_WAIT = 5000;
 const PATIENCE = 15 * 60_000;
@@ -75,10 +76,12 @@ export class HandIn {
   }
 
   async _take(name) {
-    const toast = this._say('in-progress', `Handing in ${name} …`);
-    const { status, answer } = await this.talk.ask('/hand-in', { assignment: name });
+    const begun = () => this._say('in-progress', `Handing in ${name} …`);
+    const asked = this.talk.ask('/hand-in', { assignment: name });
+    const toast = (await Promise.race([asked, pause(QUICK)])) ? undefined : begun();
+    const { status, answer } = await asked;
     if (status === 202 && answer.task !== undefined) {
-      await this._follow(name, String(answer.task), toast);
+      await this._follow(name, String(answer.task), toast ?? begun());
       return;
     }
     if (status === 0 || status >= 500) {
@@ -134,11 +137,14 @@ export class HandIn {
 
   _say(type, message, toast = undefined, actions = []) {
     const { Notification } = this.apputils;
-    const told = { message, type, autoClose: false, actions };
-    if (toast === undefined || !Notification.update({ id: toast, ...told })) {
-      return Notification.emit(message, type, { autoClose: false, actions });
+    if (type === 'in-progress' && toast !== undefined && Notification.update({ id: toast, message, type })) {
+      return toast;
     }
-    return toast;
+    // An end is a notice of its own: what changes in one that Lab is only about to show is not seen.
+    if (toast !== undefined) {
+      Notification.dismiss(toast);
+    }
+    return Notification.emit(message, type, { autoClose: false, actions });
   }
 }
 

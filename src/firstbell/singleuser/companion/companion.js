@@ -173,6 +173,7 @@ return { status: 0, answer: { message: 'Your server does not answer at the momen
 function pause(milliseconds) {
 return new Promise(done => setTimeout(done, milliseconds));
 }
+const QUICK = 500;
 const FIRST_WAIT = 700;
 const LONGEST_WAIT = 5000;
 const PATIENCE = 15 * 60_000;
@@ -235,10 +236,12 @@ return context.path;
 return '';
 }
 async _take(name) {
-const toast = this._say('in-progress', `Handing in ${name} …`);
-const { status, answer } = await this.talk.ask('/hand-in', { assignment: name });
+const begun = () => this._say('in-progress', `Handing in ${name} …`);
+const asked = this.talk.ask('/hand-in', { assignment: name });
+const toast = (await Promise.race([asked, pause(QUICK)])) ? undefined : begun();
+const { status, answer } = await asked;
 if (status === 202 && answer.task !== undefined) {
-await this._follow(name, String(answer.task), toast);
+await this._follow(name, String(answer.task), toast ?? begun());
 return;
 }
 if (status === 0 || status >= 500) {
@@ -289,11 +292,13 @@ this.apputils.Clipboard.copyToSystem(`${one.name} ${one.handed_in} ${one.receipt
 }
 _say(type, message, toast = undefined, actions = []) {
 const { Notification } = this.apputils;
-const told = { message, type, autoClose: false, actions };
-if (toast === undefined || !Notification.update({ id: toast, ...told })) {
-return Notification.emit(message, type, { autoClose: false, actions });
-}
+if (type === 'in-progress' && toast !== undefined && Notification.update({ id: toast, message, type })) {
 return toast;
+}
+if (toast !== undefined) {
+Notification.dismiss(toast);
+}
+return Notification.emit(message, type, { autoClose: false, actions });
 }
 }
 async function saved(context) {
