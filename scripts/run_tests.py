@@ -29,6 +29,7 @@ ONLY_NAMED = {
         "tests/stories/upgrade",
         "tests/stories/homes/test_rescue.py",
         "tests/stories/faults/test_full_disk.py",
+        "tests/stories/people/test_full_disk.py",
         "tests/browser/test_earlier.py",
         "tests/browser/test_keeping.py",
     ),
