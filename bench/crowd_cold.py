@@ -14,7 +14,7 @@ from bench.options import Options
 from bench.plot import Axis, plot, shares
 from bench.record import Record
 from bench.side import Visited
-from firstbell.hub.start_queue import slots_for
+from firstbell.hub.starts.queue import slots_for
 
 PEOPLE, WITHIN = 30, 5.0
 _RUNS, _RUNS_QUICK = 3, 1

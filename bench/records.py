@@ -20,16 +20,16 @@ from contextlib import closing
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from firstbell.hub.endings import IDLE
-from firstbell.hub.record import Record, Sought
-from firstbell.hub.record_chain import END, LOGIN, START
-from firstbell.hub.record_file import FILE
-from firstbell.hub.record_write import New
-from firstbell.hub.term import read_term
-from firstbell.hub.term_plots import pictures
-from firstbell.hub.term_samples import EVERY, LOOK, Sampler
-from firstbell.hub.term_svg import on_page
-from firstbell.hub.usage import Usage
+from firstbell.hub.records.chain import END, LOGIN, START
+from firstbell.hub.records.endings import IDLE
+from firstbell.hub.records.file import FILE
+from firstbell.hub.records.record import Record, Sought
+from firstbell.hub.records.usage import Usage
+from firstbell.hub.records.write import New
+from firstbell.hub.term.files import read_term
+from firstbell.hub.term.plots import pictures
+from firstbell.hub.term.samples import EVERY, LOOK, Sampler
+from firstbell.hub.term.svg import on_page
 from firstbell.model.container import GIB
 from firstbell.model.proc import parse_meminfo
 from firstbell.plan.memory_room import MachineMemory

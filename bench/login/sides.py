@@ -22,7 +22,7 @@ from bench.login import our_hub
 from bench.peer_side import programs
 from bench.side import ROOT, free_port
 from firstbell.config.wire import runtime_to_wire, to_wire
-from firstbell.hub.people import open_store
+from firstbell.hub.people.book import open_store
 from firstbell.model.course import Course
 from firstbell.model.runtime import HUB_PORT, PROXY_API_PORT, PROXY_PORT, SERVER_PORT, Runtime
 from firstbell.plan.edge import DATA_DIR, caddyfile

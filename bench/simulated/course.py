@@ -26,7 +26,7 @@ from bench.side import ROOT, cache, free_port, prefix
 from bench.simulated.engine import ADDRESS_VARIABLE, IMAGE
 from bench.simulated.hub import TOKEN_VARIABLE
 from firstbell.config.wire import runtime_to_wire, to_wire
-from firstbell.hub.hub_tables import FILE as DATABASE
+from firstbell.hub.state.hub_tables import FILE as DATABASE
 from firstbell.model.course import Course
 from firstbell.model.runtime import Runtime
 

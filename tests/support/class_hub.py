@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from firstbell.hub.people import open_store
+from firstbell.hub.people.book import open_store
 from firstbell.model.container import GIB
 from firstbell.model.course import Course
 from tests.support.engineless_hub import IMAGE, EnginelessHub, engineless_hub

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from firstbell.hub.acts import FILE, Act, ActsBook
+from firstbell.hub.records.acts import FILE, Act, ActsBook
 from firstbell.model.coursework import Kind
 from tests.support.class_hub import ClassHub, class_hub
 from tests.support.coursework import Room

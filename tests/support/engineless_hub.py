@@ -121,13 +121,16 @@ def main(folder: Path) -> None:
     import os
 
     from firstbell.engine.fake import FakeEngine
-    from firstbell.hub import app, machine, presence, start_queue
+    from firstbell.hub import app
+    from firstbell.hub.backups.earlier import earlier_files
     from firstbell.hub.context import HubContext
-    from firstbell.hub.earlier import earlier_files
-    from firstbell.hub.machine import Machine
-    from firstbell.hub.server_parts import ServerParts
+    from firstbell.hub.memory import machine
+    from firstbell.hub.memory.machine import Machine
     from firstbell.hub.settings import DESK_SERVICE, VAULT_SERVICE
-    from firstbell.hub.watch import running_containers
+    from firstbell.hub.starts import presence
+    from firstbell.hub.starts import queue as start_queue
+    from firstbell.hub.starts.server_parts import ServerParts
+    from firstbell.hub.starts.watch import running_containers
     from firstbell.model.container import NetworkSpec
     from firstbell.model.observed import ImageState
     from tests.support.memory_proxy import MemoryProxy

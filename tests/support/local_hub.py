@@ -157,20 +157,20 @@ def main(folder: Path) -> None:
 
     from firstbell.config.wire import to_wire
     from firstbell.errors import StartFailed
-    from firstbell.hub.acts import ActsBook
-    from firstbell.hub.bell_book import BellBook
-    from firstbell.hub.logins import login_config
-    from firstbell.hub.pages import page_config
-    from firstbell.hub.people import open_store
-    from firstbell.hub.presence import Presence
-    from firstbell.hub.rehearsal import RehearsalWatch, test_person
-    from firstbell.hub.room import Room, active_names
-    from firstbell.hub.roster_file import RosterFile
-    from firstbell.hub.roster_sync import PeopleWatch
-    from firstbell.hub.start_queue import StartQueue
-    from firstbell.hub.usage import Usage
-    from firstbell.hub.uses import Uses
-    from firstbell.hub.waiting_page import waiting_handlers
+    from firstbell.hub.bells.book import BellBook
+    from firstbell.hub.idle.uses import Uses
+    from firstbell.hub.logins.chosen import login_config
+    from firstbell.hub.pages.shared import page_config
+    from firstbell.hub.people.book import open_store
+    from firstbell.hub.people.roster_file import RosterFile
+    from firstbell.hub.people.roster_sync import PeopleWatch
+    from firstbell.hub.records.acts import ActsBook
+    from firstbell.hub.records.usage import Usage
+    from firstbell.hub.rehearsals.rehearsal import RehearsalWatch, test_person
+    from firstbell.hub.starts.presence import Presence
+    from firstbell.hub.starts.queue import StartQueue
+    from firstbell.hub.starts.room import Room, active_names
+    from firstbell.hub.starts.waiting_page import waiting_handlers
     from firstbell.model.course import Course
     from firstbell.model.secret import Secret
     from firstbell.plan.idle import NEVER

@@ -1,1 +1,1 @@
-"""Coursework: handing out, taking in, grading, giving back, without JupyterHub (`firstbell.hub.desk` is its face)."""
+"""Coursework: handing out, taking in, grading, giving back, without JupyterHub (that is `firstbell.hub.coursework`)."""

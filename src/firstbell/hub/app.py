@@ -19,74 +19,78 @@ from firstbell.config.wire import from_wire, runtime_from_wire
 from firstbell.coursework.layout import Layout
 from firstbell.engine.connect import connect
 from firstbell.errors import FirstbellError
-from firstbell.hub import acts, bell_tables, proxy, secrets, term_samples
-from firstbell.hub.activity import ActivityHandler
-from firstbell.hub.acts import ActsBook
-from firstbell.hub.away import AwayCare
-from firstbell.hub.away_page import away_handlers
-from firstbell.hub.bell_book import BellBook
-from firstbell.hub.bell_page import BELLS_PAGE, BellsPage
-from firstbell.hub.bell_seats import SEATS_PATH, SeatsHandler
-from firstbell.hub.bell_watch import BellWatch
-from firstbell.hub.cluster import make_cluster
-from firstbell.hub.companion import companion_handlers
+from firstbell.hub import proxy
+from firstbell.hub.backups.earlier import earlier_files
+from firstbell.hub.backups.earlier_page import earlier_handlers
+from firstbell.hub.bells import tables as bell_tables
+from firstbell.hub.bells.book import BellBook
+from firstbell.hub.bells.page import BELLS_PAGE, BellsPage
+from firstbell.hub.bells.seats import SEATS_PATH, SeatsHandler
+from firstbell.hub.bells.watch import BellWatch
 from firstbell.hub.context import SETTING, HubContext
-from firstbell.hub.coursework_counter import Counter
-from firstbell.hub.coursework_openings import Openings
-from firstbell.hub.coursework_own_page import own_handlers
-from firstbell.hub.coursework_page import coursework_handlers
-from firstbell.hub.coursework_staff import BOARDS, boards_of
-from firstbell.hub.disk import room_at
-from firstbell.hub.earlier import earlier_files
-from firstbell.hub.earlier_page import earlier_handlers
-from firstbell.hub.figures import Figures, count_servers
-from firstbell.hub.figures_access import FIGURES, FiguresPage, forget_old_tokens
-from firstbell.hub.figures_ask import PATH as FIGURES_PATH
-from firstbell.hub.formgrader import FORMGRADER, Formgrader
-from firstbell.hub.formgrader_access import is_offered, service_token
-from firstbell.hub.home_projects import HomeProjects
-from firstbell.hub.home_uses import FILE as HOME_USES
-from firstbell.hub.home_uses import HomeUses
-from firstbell.hub.homes import Store
-from firstbell.hub.hub_tables import database_of, is_postgresql, put_aside_damaged, refuse_unreachable
-from firstbell.hub.idle import IDLE, IdleCare, uses_of
-from firstbell.hub.idle_page import idle_handlers
-from firstbell.hub.last_seen import lenient
-from firstbell.hub.lease_page import lease_handlers
-from firstbell.hub.limit_page import LimitPage
-from firstbell.hub.machine import Machine
-from firstbell.hub.memory_page import memory_handlers
-from firstbell.hub.no_options import PlainServerHandler
-from firstbell.hub.node_figures import keep_written
-from firstbell.hub.nodes_watch import NodesWatch
-from firstbell.hub.notes_page import notes_handlers
-from firstbell.hub.open_as_staff import keep_taking_back
-from firstbell.hub.people import open_store
-from firstbell.hub.places import Places
-from firstbell.hub.ready import READY_PATH, ReadyHandler
-from firstbell.hub.record_page import TERMS, Terms, record_handlers
-from firstbell.hub.recorded import recorded
-from firstbell.hub.recovery import Recovery
-from firstbell.hub.rehearsal import RehearsalWatch, test_person
-from firstbell.hub.room import Room, active_names
-from firstbell.hub.roster_file import RosterFile
-from firstbell.hub.roster_sync import PeopleWatch
+from firstbell.hub.coursework.counter import Counter
+from firstbell.hub.coursework.formgrader import FORMGRADER, Formgrader
+from firstbell.hub.coursework.formgrader_access import is_offered, service_token
+from firstbell.hub.coursework.openings import Openings
+from firstbell.hub.coursework.own_page import own_handlers
+from firstbell.hub.coursework.page import coursework_handlers
+from firstbell.hub.coursework.staff import BOARDS, boards_of
+from firstbell.hub.figures.access import FIGURES, FiguresPage, forget_old_tokens
+from firstbell.hub.figures.ask import PATH as FIGURES_PATH
+from firstbell.hub.figures.exporter import Figures, count_servers
+from firstbell.hub.homes.lease_page import lease_handlers
+from firstbell.hub.homes.projects import HomeProjects
+from firstbell.hub.homes.store import Store
+from firstbell.hub.homes.uses import FILE as HOME_USES
+from firstbell.hub.homes.uses import HomeUses
+from firstbell.hub.idle.activity import ActivityHandler
+from firstbell.hub.idle.culler import IDLE, IdleCare, uses_of
+from firstbell.hub.idle.page import idle_handlers
+from firstbell.hub.memory.limit_page import LimitPage
+from firstbell.hub.memory.machine import Machine
+from firstbell.hub.memory.memory_page import memory_handlers
+from firstbell.hub.nodes.away import AwayCare
+from firstbell.hub.nodes.away_page import away_handlers
+from firstbell.hub.nodes.cluster import make_cluster
+from firstbell.hub.nodes.figures import keep_written
+from firstbell.hub.nodes.watch import NodesWatch
+from firstbell.hub.pages.companion import companion_handlers
+from firstbell.hub.pages.staff_page import is_staff
+from firstbell.hub.pages.static_files import StaticCare, StaticOffer
+from firstbell.hub.people.book import open_store
+from firstbell.hub.people.last_seen import lenient
+from firstbell.hub.people.notes_page import notes_handlers
+from firstbell.hub.people.open_as_staff import keep_taking_back
+from firstbell.hub.people.roster_file import RosterFile
+from firstbell.hub.people.roster_sync import PeopleWatch
+from firstbell.hub.people.server_owner import ServerOwners
+from firstbell.hub.records import acts
+from firstbell.hub.records.acts import ActsBook
+from firstbell.hub.records.page import TERMS, Terms, record_handlers
+from firstbell.hub.records.recorded import recorded
+from firstbell.hub.rehearsals.rehearsal import RehearsalWatch, test_person
 from firstbell.hub.routes import RouteWatch
-from firstbell.hub.server_owner import ServerOwners
-from firstbell.hub.server_parts import ServerParts
 from firstbell.hub.settings import Kept, settings
-from firstbell.hub.staff_page import is_staff
-from firstbell.hub.standby_care import StandbyCare
-from firstbell.hub.start_queue import StartQueue, slots_for
-from firstbell.hub.starts import Starts
-from firstbell.hub.state_copy import COOKIE_SECRET, StateCopy, restore
-from firstbell.hub.static_files import StaticCare, StaticOffer
-from firstbell.hub.term_samples import Sampler
+from firstbell.hub.starts.no_options import PlainServerHandler
+from firstbell.hub.starts.queue import StartQueue, slots_for
+from firstbell.hub.starts.ready import READY_PATH, ReadyHandler
+from firstbell.hub.starts.recovery import Recovery
+from firstbell.hub.starts.room import Room, active_names
+from firstbell.hub.starts.server_parts import ServerParts
+from firstbell.hub.starts.standby_care import StandbyCare
+from firstbell.hub.starts.under_way import Starts
+from firstbell.hub.starts.waiting_page import give_up_the_left, waiting_handlers
+from firstbell.hub.starts.watch import ContainerWatch, adopt, nodes_of_servers, running_containers
+from firstbell.hub.state import secrets
+from firstbell.hub.state.disk import room_at
+from firstbell.hub.state.hub_tables import database_of, is_postgresql, put_aside_damaged, refuse_unreachable
+from firstbell.hub.state.places import Places
+from firstbell.hub.state.state_copy import COOKIE_SECRET, StateCopy, restore
+from firstbell.hub.term import samples as term_samples
+from firstbell.hub.term.samples import Sampler
 from firstbell.hub.trial import confined
-from firstbell.hub.waiting_page import give_up_the_left, waiting_handlers
-from firstbell.hub.wall_gather import ByName
-from firstbell.hub.wall_page import WALL, wall_handlers, wall_of
-from firstbell.hub.watch import ContainerWatch, adopt, nodes_of_servers, running_containers
+from firstbell.hub.wall.gather import ByName
+from firstbell.hub.wall.page import WALL, wall_handlers, wall_of
 from firstbell.model.course import Course
 from firstbell.model.roster import Roster
 from firstbell.model.runtime import Runtime

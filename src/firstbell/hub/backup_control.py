@@ -22,11 +22,11 @@ from firstbell.backup.backups import table_of
 from firstbell.backup.homes import Known
 from firstbell.backup.orders import FILE, Order, Orders, State, What
 from firstbell.errors import CourseFileError
-from firstbell.hub import acts
-from firstbell.hub.acts import ActsBook
 from firstbell.hub.control_io import HubFiles, control_arguments, print_answer
-from firstbell.hub.coursework_people import Roll
-from firstbell.hub.people import PeopleStore
+from firstbell.hub.coursework.people import Roll
+from firstbell.hub.people.book import PeopleStore
+from firstbell.hub.records import acts
+from firstbell.hub.records.acts import ActsBook
 from firstbell.model.course import Course
 
 _VERBS = ("order", "progress", "orders", "known")

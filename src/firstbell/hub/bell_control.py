@@ -26,14 +26,14 @@ from zoneinfo import ZoneInfo
 
 from firstbell.config.wire import from_wire, runtime_from_wire
 from firstbell.errors import CourseFileError, StartFailed
-from firstbell.hub import bell_tables
-from firstbell.hub.bell_book import BellBook
-from firstbell.hub.bell_hub import ApiHub, People, cluster_now
-from firstbell.hub.bell_report import Reporter
-from firstbell.hub.bell_values import NOW, Ring
+from firstbell.hub.bells import tables as bell_tables
+from firstbell.hub.bells.book import BellBook
+from firstbell.hub.bells.hub import ApiHub, People, cluster_now
+from firstbell.hub.bells.report import Reporter
+from firstbell.hub.bells.values import NOW, Ring
 from firstbell.hub.control_io import control_arguments, print_answer
-from firstbell.hub.hub_tables import database_of
-from firstbell.hub.people import PeopleStore, open_store
+from firstbell.hub.people.book import PeopleStore, open_store
+from firstbell.hub.state.hub_tables import database_of
 from firstbell.model.course import Course
 from firstbell.plan.bell_report import coming_line
 from firstbell.plan.bells import Occurrence

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from firstbell.errors import FirstbellError
-from firstbell.hub.people import PeopleStore, open_store
+from firstbell.hub.people.book import PeopleStore, open_store
 from firstbell.model import runtime
 
 if TYPE_CHECKING:

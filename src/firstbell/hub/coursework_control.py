@@ -28,14 +28,14 @@ from firstbell.config.wire import from_wire
 from firstbell.coursework.book import Book
 from firstbell.coursework.layout import Layout
 from firstbell.errors import CourseFileError
-from firstbell.hub import acts
-from firstbell.hub.acts import ActsBook
 from firstbell.hub.control_io import control_arguments, print_answer
-from firstbell.hub.coursework_ask import Asker, Coursework
-from firstbell.hub.coursework_offer import take_over
-from firstbell.hub.coursework_people import Roll
-from firstbell.hub.coursework_report import Report
-from firstbell.hub.people import open_store
+from firstbell.hub.coursework.ask import Asker, Coursework
+from firstbell.hub.coursework.offer import take_over
+from firstbell.hub.coursework.people import Roll
+from firstbell.hub.coursework.report import Report
+from firstbell.hub.people.book import open_store
+from firstbell.hub.records import acts
+from firstbell.hub.records.acts import ActsBook
 from firstbell.model.course import Course
 from firstbell.model.coursework import Kind, Wish
 from firstbell.model.runtime import COURSEWORK_DIR

@@ -23,16 +23,16 @@ from typing import Any
 from firstbell.coursework.layout import Layout
 from firstbell.coursework.person import erase_work, work_of
 from firstbell.errors import CourseFileError, StartFailed
-from firstbell.hub import people_control
-from firstbell.hub.acts import COMMAND_LINE
 from firstbell.hub.control_io import HubFiles, control_arguments, print_answer
-from firstbell.hub.home_uses import FILE as HOME_USES
-from firstbell.hub.home_uses import forget_home_use
-from firstbell.hub.record import Record
-from firstbell.hub.record_chain import EXPORT, RESULT
-from firstbell.hub.record_file import FILE
-from firstbell.hub.record_keep import erase
-from firstbell.hub.record_write import New
+from firstbell.hub.homes.uses import FILE as HOME_USES
+from firstbell.hub.homes.uses import forget_home_use
+from firstbell.hub.people import control as people_control
+from firstbell.hub.records.acts import COMMAND_LINE
+from firstbell.hub.records.chain import EXPORT, RESULT
+from firstbell.hub.records.file import FILE
+from firstbell.hub.records.keep import erase
+from firstbell.hub.records.record import Record
+from firstbell.hub.records.write import New
 from firstbell.model.runtime import COURSEWORK_DIR
 
 VERBS = ("count", "kept", "export-ended", "remove", "erase")

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from firstbell.config.wire import runtime_from_wire
-from firstbell.hub import secrets
+from firstbell.hub.state import secrets
 from firstbell.model.runtime import PROXY_API_PORT, PROXY_PORT, RUNTIME_FILE, SHARED_DIR, Runtime
 
 TOKEN_FILE = "proxy.token"  # noqa: S105

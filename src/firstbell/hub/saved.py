@@ -30,7 +30,7 @@ from typing import Any
 from firstbell.backup.databases import COMPANIONS, COPIES, copy_one, is_database
 from firstbell.errors import FirstbellError
 from firstbell.hub.control_io import print_answer
-from firstbell.hub.hub_tables import FILE as JUPYTERHUB
+from firstbell.hub.state.hub_tables import FILE as JUPYTERHUB
 from firstbell.model import runtime
 
 FACTS = "saved.json"
@@ -193,7 +193,7 @@ def prune(folders: Folders, most: int) -> list[str]:
 
 def note(folders: Folders, what: str, words: str) -> dict[str, str]:
     """An entry of the record: whose schema only a hub of this version knows, so by its own program."""
-    from firstbell.hub import acts
+    from firstbell.hub.records import acts
 
     book = acts.ActsBook(folders.state / acts.FILE)
     with book.noted(acts.COMMAND_LINE, what, [""], words):

@@ -9,24 +9,24 @@ from pathlib import Path
 
 from traitlets.config import Config
 
-from firstbell.hub.asked import BELLS_SERVICE
-from firstbell.hub.database import HubConnection
-from firstbell.hub.figures_access import metrics_service
-from firstbell.hub.formgrader_access import is_offered, service_of
-from firstbell.hub.hub_tables import database_of, is_postgresql, sqlalchemy_url
-from firstbell.hub.logins import login_config
-from firstbell.hub.pages import page_config
+from firstbell.hub.coursework.formgrader_access import is_offered, service_of
+from firstbell.hub.figures.access import metrics_service
+from firstbell.hub.logins.chosen import login_config
+from firstbell.hub.pages.shared import page_config
 from firstbell.hub.routes import WatchedProxy
-from firstbell.hub.spawner import FirstbellSpawner
+from firstbell.hub.starts.asked import BELLS_SERVICE
+from firstbell.hub.starts.spawner import FirstbellSpawner
+from firstbell.hub.state.database import HubConnection
+from firstbell.hub.state.hub_tables import database_of, is_postgresql, sqlalchemy_url
 from firstbell.model.course import Course
 from firstbell.model.runtime import SERVER_PORT, Runtime
 
 _HOUR = 3600
 _DAYS_LOGGED_IN = 30
 DESK_SERVICE = "desk"
-"""The hub's service (`desk.py`) that carries coursework to homes and back; it may ask nothing of the hub."""
+"""The hub's service (`coursework/desk.py`) that carries coursework to homes and back; it may ask nothing of the hub."""
 VAULT_SERVICE = "vault"
-"""The hub's service (`vault.py`) that keeps the course's backups; it may ask nothing of the hub either."""
+"""The hub's service (`backups/vault.py`) that keeps the course's backups; it may ask nothing of the hub either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ def _spawning(course: Course) -> Config:
     spawner.start_timeout = 6 * _HOUR
     # Only after the server's own report, so this asks whether the hub reaches it.
     spawner.http_timeout = 30
-    # Ends are told by the engine's events and one look at all of them (watch.py), not asked for one by one.
+    # Ends are told by the engine's events and one look at all of them (starts/watch.py), not asked for one by one.
     spawner.poll_interval = 0
     spawner.ip = "0.0.0.0"  # noqa: S104
     spawner.port = SERVER_PORT
@@ -146,7 +146,7 @@ def _sessions() -> Config:
 def _services(course: Course, kept: Kept) -> Config:
     config = Config()
     services, roles = metrics_service(course)
-    command = [sys.executable, "-m", "firstbell.hub.keeper"]
+    command = [sys.executable, "-m", "firstbell.hub.bells.keeper"]
     services.append({"name": BELLS_SERVICE, "command": command, "environment": dict(kept.service_environment)})
     roles.append(
         {
@@ -157,10 +157,10 @@ def _services(course: Course, kept: Kept) -> Config:
         }
     )
     if course.coursework:
-        desk = [sys.executable, "-m", "firstbell.hub.desk"]
+        desk = [sys.executable, "-m", "firstbell.hub.coursework.desk"]
         services.append({"name": DESK_SERVICE, "command": desk, "environment": dict(kept.service_environment)})
     if course.backup:
-        vault = [sys.executable, "-m", "firstbell.hub.vault"]
+        vault = [sys.executable, "-m", "firstbell.hub.backups.vault"]
         services.append({"name": VAULT_SERVICE, "command": vault, "environment": dict(kept.service_environment)})
     if is_offered(course):
         services.append(service_of(course, kept.cookie_secret))

@@ -62,7 +62,7 @@ class ServerInputs:
     launcher: tuple[File, ...]
     authorities: bytes = b""
     static: Mapping[str, Any] = field(default_factory=dict)
-    """The image's page files at the edge, as `hub/static_files.py` knows them."""
+    """The image's page files at the edge, as `hub/pages/static_files.py` knows them."""
     sidecar: tuple[File, ...] = ()
     """The side-car's program, where the server is a web application."""
     kernel_at_start: bool = False

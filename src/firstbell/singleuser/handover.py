@@ -1,8 +1,9 @@
 """The hub's word that comes with the browser: whose login cookie that is, so that the hub need not be asked at once.
 
-The hub sets it beside the login cookie when it leads its person to this server (``firstbell/hub/handover.py``), signed
-with this server's key. It is what ``GET /hub/api/user`` would have answered at that moment, it speaks of one login in
-one browser session only, and it is believed for as long as any answer of the hub's: it makes no login last longer.
+The hub sets it beside the login cookie when it leads its person to this server (``firstbell/hub/logins/handover.py``),
+signed with this server's key. It is what ``GET /hub/api/user`` would have answered at that moment, it speaks of one
+login in one browser session only, and it is believed for as long as any answer of the hub's: it makes no login last
+longer.
 """
 
 from __future__ import annotations

@@ -14,11 +14,11 @@ import pytest
 from firstbell.backup.backups import Backups
 from firstbell.backup.homes import Known
 from firstbell.backup.orders import FILE, Orders, What
-from firstbell.hub import acts
-from firstbell.hub.acts import ActsBook
-from firstbell.hub.vault_book import VaultBook
-from firstbell.hub.vault_pace import Busy, Pace, PacedHomes
-from firstbell.hub.vault_work import Vault
+from firstbell.hub.backups.vault_book import VaultBook
+from firstbell.hub.backups.vault_pace import Busy, Pace, PacedHomes
+from firstbell.hub.backups.vault_work import Vault
+from firstbell.hub.records import acts
+from firstbell.hub.records.acts import ActsBook
 from firstbell.model import names
 from firstbell.model.backup_report import BackupReport
 from firstbell.model.container import VolumeSpec, frozen

@@ -6,9 +6,9 @@ import datetime as dt
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from firstbell.hub.bell_book import BellBook
-from firstbell.hub.people import open_store
-from firstbell.hub.seats import Seats
+from firstbell.hub.bells.book import BellBook
+from firstbell.hub.logins.seats import Seats
+from firstbell.hub.people.book import open_store
 from firstbell.plan.bells import Occurrence
 from tests.support.local_hub import LocalHub, running_hub
 

@@ -164,7 +164,7 @@ async def killed_on_the_way(term: Term, what: str, count: int, ordered: asyncio.
 
     await until(some, deadline=240, first=0.1, longest=0.3)
     assert not ordered.done()
-    os.kill(term.school.course.pid("hub", "firstbell.hub.desk"), signal.SIGKILL)
+    os.kill(term.school.course.pid("hub", "firstbell.hub.coursework.desk"), signal.SIGKILL)
 
 
 async def worked_on(term: Term) -> None:

@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from firstbell.hub import record_file, term_samples
-from firstbell.hub.record import Record
-from firstbell.hub.record_chain import END, LOGIN, START
-from firstbell.hub.record_write import New
-from firstbell.hub.term_samples import Sample, add
+from firstbell.hub.records import file as record_file
+from firstbell.hub.records.chain import END, LOGIN, START
+from firstbell.hub.records.record import Record
+from firstbell.hub.records.write import New
+from firstbell.hub.term import samples as term_samples
+from firstbell.hub.term.samples import Sample, add
 from firstbell.model.container import GIB
 from tests.browser.look import look
 from tests.support.class_hub import ClassHub, class_hub

@@ -15,8 +15,8 @@ import httpx
 import pytest
 
 from firstbell.coursework.store import verify
-from firstbell.hub.coursework_own_page import own_handlers
-from firstbell.hub.coursework_page import coursework_handlers
+from firstbell.hub.coursework.own_page import own_handlers
+from firstbell.hub.coursework.page import coursework_handlers
 from firstbell.model.coursework import Kind, State
 from tests.support.class_work import STUDENTS, ClassWork, class_work
 from tests.support.coursework import contents, fill

@@ -13,7 +13,7 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from firstbell.backup.orders import FILE, Orders, State, What
-from firstbell.hub.vault_book import VaultBook
+from firstbell.hub.backups.vault_book import VaultBook
 from firstbell.model import names
 from firstbell.model.backup import Kind, Snapshot, Subject
 from firstbell.model.backup_report import BackupReport

@@ -13,8 +13,8 @@ import pytest
 import pytest_asyncio
 
 from firstbell.backup.orders import FILE, Orders, State, What
-from firstbell.hub.earlier_shown import to_token
-from firstbell.hub.vault_book import VaultBook
+from firstbell.hub.backups.earlier_shown import to_token
+from firstbell.hub.backups.vault_book import VaultBook
 from firstbell.model import names
 from firstbell.model.backup import Kind, Snapshot, Subject
 from firstbell.model.backup_report import BackupReport

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from firstbell.hub.record import Record
-from firstbell.hub.record_check import check
-from firstbell.hub.record_file import FILE
+from firstbell.hub.records.check import check
+from firstbell.hub.records.file import FILE
+from firstbell.hub.records.record import Record
 from tests.support.class_hub import PASSWORD, class_hub
 from tests.support.disk import MIB, filled, small_disk
 from tests.support.local_hub import Browser, wait_for

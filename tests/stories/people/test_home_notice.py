@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, expect
 
-from firstbell.hub.home_uses import FILE as USES
-from firstbell.hub.home_uses import read_home_uses
-from firstbell.hub.record import Record
-from firstbell.hub.record_file import FILE
+from firstbell.hub.homes.uses import FILE as USES
+from firstbell.hub.homes.uses import read_home_uses
+from firstbell.hub.records.file import FILE
+from firstbell.hub.records.record import Record
 from tests.browser.look import look
 from tests.support.class_work import ClassWork, class_work
 from tests.support.disk import MIB, filled, small_disk

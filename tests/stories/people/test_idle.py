@@ -11,10 +11,10 @@ from typing import Any
 import httpx
 import pytest
 
-from firstbell.hub.kept_until import NAME
-from firstbell.hub.people import open_store
-from firstbell.hub.record import Line, Record
-from firstbell.hub.record_file import FILE
+from firstbell.hub.idle.kept_until import NAME
+from firstbell.hub.people.book import open_store
+from firstbell.hub.records.file import FILE
+from firstbell.hub.records.record import Line, Record
 from tests.support.class_work import ClassWork, class_work
 from tests.support.local_hub import wait_for
 

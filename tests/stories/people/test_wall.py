@@ -16,9 +16,9 @@ from typing import Any
 import httpx
 import pytest
 
-from firstbell.hub.acts import FILE, Act, ActsBook
-from firstbell.hub.record import Record
-from firstbell.hub.record_check import check
+from firstbell.hub.records.acts import FILE, Act, ActsBook
+from firstbell.hub.records.check import check
+from firstbell.hub.records.record import Record
 from tests.support.class_hub import ClassHub, class_hub
 from tests.support.local_hub import Browser, wait_for
 

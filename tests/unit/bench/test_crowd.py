@@ -8,7 +8,7 @@ import pytest
 
 from bench import crowd, crowd_cold, crowd_warm
 from bench.crowd import Crowd
-from firstbell.hub.stages import MANY, ahead_words
+from firstbell.hub.starts.stages import MANY, ahead_words
 from firstbell.rehearsal.crowd import CrowdResult
 from firstbell.rehearsal.load import Load
 from firstbell.rehearsal.visit import Visit

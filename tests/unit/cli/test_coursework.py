@@ -21,9 +21,9 @@ from firstbell.coursework.transport import Home
 from firstbell.engine.fake import FakeEngine
 from firstbell.errors import CourseBusy, CourseFileError
 from firstbell.hub import control, coursework_control
-from firstbell.hub.acts import COMMAND_LINE
-from firstbell.hub.people import PeopleStore
-from firstbell.hub.secrets import read_or_create
+from firstbell.hub.people.book import PeopleStore
+from firstbell.hub.records.acts import COMMAND_LINE
+from firstbell.hub.state.secrets import read_or_create
 from firstbell.model.container import File
 from firstbell.model.observed import ContainerState, Phase, RunResult
 from firstbell.model.runtime import COURSEWORK_DIR

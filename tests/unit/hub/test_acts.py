@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from firstbell.hub.acts import FILE, ActsBook
+from firstbell.hub.records.acts import FILE, ActsBook
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from firstbell.hub.away import AwayCare
-from firstbell.hub.away_page import owner_of
-from firstbell.hub.leases import Leases
+from firstbell.hub.homes.leases import Leases
+from firstbell.hub.nodes.away import AwayCare
+from firstbell.hub.nodes.away_page import owner_of
 
 
 class Hub:

@@ -11,10 +11,11 @@ import pytest
 from firstbell.backup.orders import FILE, Orders, State
 from firstbell.config.wire import to_wire
 from firstbell.errors import CourseFileError
-from firstbell.hub import acts, backup_control
-from firstbell.hub.acts import ActsBook
+from firstbell.hub import backup_control
 from firstbell.hub.control_io import HubFiles
-from firstbell.hub.people import open_store
+from firstbell.hub.people.book import open_store
+from firstbell.hub.records import acts
+from firstbell.hub.records.acts import ActsBook
 from firstbell.model.course import Course
 from firstbell.model.secret import Secret
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from firstbell.hub.bell_book import MOST_FAILURES, BellBook
-from firstbell.hub.bell_values import At
+from firstbell.hub.bells.book import MOST_FAILURES, BellBook
+from firstbell.hub.bells.values import At
 from firstbell.plan.bells import Occurrence
 
 AT = dt.datetime(2026, 6, 10, 7, 0, tzinfo=dt.UTC)

@@ -12,12 +12,12 @@ import pytest
 from firstbell.config.wire import runtime_to_wire, to_wire
 from firstbell.errors import CourseFileError, StartFailed
 from firstbell.hub import bell_control
-from firstbell.hub.bell_book import BellBook
 from firstbell.hub.bell_control import answer
-from firstbell.hub.bell_hub import MachineNow, People, Seen
-from firstbell.hub.bell_report import IMAGE_MISSING, Reporter
-from firstbell.hub.bell_ringer import SECONDS_EACH
-from firstbell.hub.people import PeopleStore
+from firstbell.hub.bells.book import BellBook
+from firstbell.hub.bells.hub import MachineNow, People, Seen
+from firstbell.hub.bells.report import IMAGE_MISSING, Reporter
+from firstbell.hub.bells.ringer import SECONDS_EACH
+from firstbell.hub.people.book import PeopleStore
 from firstbell.model.container import GIB
 from firstbell.model.course import Course
 from firstbell.model.runtime import Runtime

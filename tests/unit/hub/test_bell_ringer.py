@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from firstbell.hub.bell_book import BellBook
-from firstbell.hub.bell_hub import HubAway, MachineNow, People, Seen, machine_now
-from firstbell.hub.bell_ringer import Ringer
-from firstbell.hub.bell_values import SEATS_AT_ONCE, At
-from firstbell.hub.people import PeopleStore
+from firstbell.hub.bells.book import BellBook
+from firstbell.hub.bells.hub import HubAway, MachineNow, People, Seen, machine_now
+from firstbell.hub.bells.ringer import Ringer
+from firstbell.hub.bells.values import SEATS_AT_ONCE, At
+from firstbell.hub.people.book import PeopleStore
 from firstbell.model.container import GIB, MIB
 from firstbell.model.course import Course
 from firstbell.plan.bell_forecast import Pressure

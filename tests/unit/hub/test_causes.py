@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from firstbell.errors import EngineUnavailable, HomeMissing, StartFailed
-from firstbell.hub import causes
+from firstbell.hub.starts import causes
 from firstbell.model.observed import ContainerState, Phase
 
 MEMORY = 512 * 1024**2

@@ -6,7 +6,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from firstbell.hub import codes
+from firstbell.hub.logins import codes
 
 
 @given(st.binary(min_size=5, max_size=32))

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from firstbell.config.wire import runtime_to_wire, to_wire
-from firstbell.hub.acts import FILE, ActsBook
-from firstbell.hub.people import open_store
-from firstbell.hub.record import Record
-from firstbell.hub.record_chain import END, LOGIN, RESULT, STAFF, START
-from firstbell.hub.record_write import New
+from firstbell.hub.people.book import open_store
+from firstbell.hub.records.acts import FILE, ActsBook
+from firstbell.hub.records.chain import END, LOGIN, RESULT, STAFF, START
+from firstbell.hub.records.record import Record
+from firstbell.hub.records.write import New
 from firstbell.model.course import Course
 from firstbell.model.runtime import Runtime
 

@@ -13,13 +13,13 @@ from firstbell.coursework.book import Book
 from firstbell.coursework.rights import Rank, Rights
 from firstbell.errors import CourseBusy, CourseFileError
 from firstbell.hub import coursework_control
-from firstbell.hub.acts import ActsBook
-from firstbell.hub.coursework_ask import Asker, Coursework
-from firstbell.hub.coursework_homes import CourseHomes
-from firstbell.hub.coursework_offer import OFFERED, take_over
-from firstbell.hub.coursework_people import Roll
-from firstbell.hub.coursework_report import Report
-from firstbell.hub.people import PeopleStore
+from firstbell.hub.coursework.ask import Asker, Coursework
+from firstbell.hub.coursework.homes import CourseHomes
+from firstbell.hub.coursework.offer import OFFERED, take_over
+from firstbell.hub.coursework.people import Roll
+from firstbell.hub.coursework.report import Report
+from firstbell.hub.people.book import PeopleStore
+from firstbell.hub.records.acts import ActsBook
 from firstbell.model.course import Course
 from firstbell.model.coursework import HandinKind, Kind, State, Wish
 from tests.support.coursework import COURSE, Room, fill

@@ -10,10 +10,11 @@ import pytest
 
 from firstbell.engine.fake_cluster import FakeCluster
 from firstbell.errors import CourseBusy, HomeMissing
-from firstbell.hub import coursework_homes, home_choice
-from firstbell.hub.coursework_homes import CourseHomes
-from firstbell.hub.coursework_people import Roll
-from firstbell.hub.people import PeopleStore
+from firstbell.hub.coursework import homes as coursework_homes
+from firstbell.hub.coursework.homes import CourseHomes
+from firstbell.hub.coursework.people import Roll
+from firstbell.hub.homes import choice as home_choice
+from firstbell.hub.people.book import PeopleStore
 from firstbell.model.course import Course
 from firstbell.plan.home import home_volume
 
@@ -118,7 +119,7 @@ async def test_a_choice_ends_with_whoever_was_killed(nodes: Nodes, monkeypatch: 
     """After a while another node may be chosen; also where the clock was set back."""
     assert home_choice.choose(nodes.store, "ada", "node3") == "node3"
     late = time.time() + 600
-    monkeypatch.setattr("firstbell.hub.home_choice.time.time", lambda: late)
+    monkeypatch.setattr("firstbell.hub.homes.choice.time.time", lambda: late)
     assert home_choice.choose(nodes.store, "ada", "node1") == "node1"
     nodes.store.keep("home-chosen:ben", json.dumps({"node": "node2", "until": late + 10**6}))
     assert home_choice.choose(nodes.store, "ben", "node1") == "node1"

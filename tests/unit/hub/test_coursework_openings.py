@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from firstbell.coursework.book import Book
-from firstbell.hub.coursework_openings import Openings
+from firstbell.hub.coursework.openings import Openings
 from firstbell.model.coursework import Assignment, assignment_of
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from firstbell.hub.coursework_rows import ORDER, Row, Stage, count, in_order, row_of, stage_of
+from firstbell.hub.coursework.rows import ORDER, Row, Stage, count, in_order, row_of, stage_of
 
 PERSON: dict[str, Any] = {
     "user": "ada", "name": "Ada", "section": "A", "due": "2026-09-21 18:00", "extended": False, "released": "",

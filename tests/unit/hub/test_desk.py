@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from firstbell.coursework import grading_containers
 from firstbell.engine.fake import FakeEngine
-from firstbell.hub.desk import sweep
+from firstbell.hub.coursework.desk import sweep
 from firstbell.model import names
 from firstbell.model.container import ContainerSpec, frozen
 from firstbell.model.names import Role

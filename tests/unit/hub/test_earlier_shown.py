@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from firstbell.hub.earlier_shown import LONGEST_TEXT, Part, from_token, name_shown, preview, to_token
+from firstbell.hub.backups.earlier_shown import LONGEST_TEXT, Part, from_token, name_shown, preview, to_token
 
 
 @pytest.mark.parametrize("path", ["", "a", "week 1/ä.ipynb", "a\nb/\\ '\"<script>", "x" * 300, "\udcff"])

@@ -10,13 +10,13 @@ import pytest
 from jupyterhub import orm
 
 from firstbell.engine.fake import FakeEngine
-from firstbell.hub import causes
-from firstbell.hub.asked import BELLS_SERVICE, asked
 from firstbell.hub.context import SETTING
-from firstbell.hub.endings import OFF_ROSTER, UNSEEN, UNTAKEN, Ending, ends_by, of_cause, unseen
-from firstbell.hub.recorded import _ending
-from firstbell.hub.sessions import stop_servers
-from firstbell.hub.spawner import FirstbellSpawner
+from firstbell.hub.logins.sessions import stop_servers
+from firstbell.hub.records.endings import OFF_ROSTER, UNSEEN, UNTAKEN, Ending, ends_by, of_cause, unseen
+from firstbell.hub.records.recorded import _ending
+from firstbell.hub.starts import causes
+from firstbell.hub.starts.asked import BELLS_SERVICE, asked
+from firstbell.hub.starts.spawner import FirstbellSpawner
 from firstbell.model.course import Course
 from firstbell.model.observed import ContainerState, Phase
 
@@ -41,7 +41,7 @@ def ended() -> Ended:
 
 @pytest.fixture
 def spawner(ended: Ended, monkeypatch: pytest.MonkeyPatch) -> FirstbellSpawner:
-    monkeypatch.setattr("firstbell.hub.tokens.forget_server_tokens", lambda _: None)
+    monkeypatch.setattr("firstbell.hub.starts.tokens.forget_server_tokens", lambda _: None)
     context = SimpleNamespace(engine=FakeEngine(), course=COURSE, homes=SimpleNamespace(is_away=False), usage=ended)
     made = FirstbellSpawner(user=SimpleNamespace(name="ada", settings={SETTING: context}))
     made.load_state({"containers": ["firstbell-demo-user-ada"], "token": 7})

@@ -12,11 +12,11 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from firstbell.engine.fake import FakeEngine
-from firstbell.hub.figures import Figures, count_servers
-from firstbell.hub.machine import AT_ONCE, Machine
-from firstbell.hub.start_log import Outcome, StartLog
-from firstbell.hub.start_queue import Lane, StartQueue
-from firstbell.hub.starts import Starts
+from firstbell.hub.figures.exporter import Figures, count_servers
+from firstbell.hub.memory.machine import AT_ONCE, Machine
+from firstbell.hub.starts.log import Outcome, StartLog
+from firstbell.hub.starts.queue import Lane, StartQueue
+from firstbell.hub.starts.under_way import Starts
 from firstbell.model.backup_report import BackupReport
 from firstbell.model.container import GIB
 from firstbell.model.course import Course

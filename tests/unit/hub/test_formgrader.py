@@ -17,8 +17,8 @@ from firstbell.coursework.layout import Layout
 from firstbell.coursework.rights import Rank, Rights
 from firstbell.engine.fake import FakeEngine
 from firstbell.errors import CourseBusy
-from firstbell.hub.formgrader import IDLE, Formgrader
-from firstbell.hub.formgrader_access import may_enter
+from firstbell.hub.coursework.formgrader import IDLE, Formgrader
+from firstbell.hub.coursework.formgrader_access import may_enter
 from firstbell.model.container import NetworkSpec, VolumeSpec
 from firstbell.model.course import Course
 from firstbell.model.runtime import SERVER_PORT, Runtime

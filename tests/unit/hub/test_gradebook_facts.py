@@ -7,8 +7,8 @@ from typing import Any, cast
 
 from firstbell.coursework.book import Book
 from firstbell.coursework.nbgrader_grader import About
-from firstbell.hub.coursework_people import Roll
-from firstbell.hub.gradebook_facts import GradebookFacts
+from firstbell.hub.coursework.gradebook_facts import GradebookFacts
+from firstbell.hub.coursework.people import Roll
 from firstbell.model.coursework import Assignment
 from firstbell.model.roster import Person
 

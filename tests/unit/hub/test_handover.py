@@ -9,8 +9,8 @@ import pytest
 from jupyterhub import orm
 from sqlalchemy.exc import OperationalError
 
-from firstbell.hub import handover
 from firstbell.hub.context import SETTING
+from firstbell.hub.logins import handover
 from firstbell.model.course import Course
 
 TOKEN = "0" * 32

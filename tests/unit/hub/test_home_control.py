@@ -8,9 +8,9 @@ from time import time
 import pytest
 
 from firstbell.errors import CourseFileError, HomeMissing
-from firstbell.hub import home_control
-from firstbell.hub.home_control import answer, refuse_while_moving
-from firstbell.hub.people import PeopleStore
+from firstbell.hub.homes import control as home_control
+from firstbell.hub.homes.control import answer, refuse_while_moving
+from firstbell.hub.people.book import PeopleStore
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from firstbell.engine.fake import FakeEngine
-from firstbell.hub import home_projects
-from firstbell.hub.home_projects import FILE, ON_FILE_SERVER, HomeProjects
+from firstbell.hub.homes import projects as home_projects
+from firstbell.hub.homes.projects import FILE, ON_FILE_SERVER, HomeProjects
 from firstbell.model.container import VolumeSpec
 from firstbell.model.course import Course
 from firstbell.model.names import Role, home, labels, volume

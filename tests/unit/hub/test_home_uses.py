@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from firstbell.hub.home_uses import FILE, WRITE_EVERY, HomeUses, forget_home_use, read_home_uses
+from firstbell.hub.homes.uses import FILE, WRITE_EVERY, HomeUses, forget_home_use, read_home_uses
 from firstbell.plan.home_quota import HomeUse
 
 TOLD = {"size": 5, "files": 2, "whole": True, "free": 9, "full": False, "rescue": False}

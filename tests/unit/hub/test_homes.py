@@ -12,7 +12,7 @@ import pytest
 from firstbell.engine.fake import FakeEngine
 from firstbell.engine.waiting import until
 from firstbell.errors import EngineUnavailable, FirstbellError, HomeMissing, StartFailed
-from firstbell.hub.homes import Store
+from firstbell.hub.homes.store import Store
 from firstbell.model.course import Course
 from firstbell.model.observed import ImageState
 

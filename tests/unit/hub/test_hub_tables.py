@@ -12,14 +12,21 @@ from jupyterhub import orm
 
 from firstbell.config.wire import to_wire
 from firstbell.errors import EngineUnavailable
-from firstbell.hub.bell_hub import ApiHub
+from firstbell.hub.bells.hub import ApiHub
 from firstbell.hub.control_io import HubFiles
-from firstbell.hub.hub_tables import database_of, place_of, put_aside_damaged, refuse_unreachable, rows, sqlalchemy_url
-from firstbell.hub.people import open_store
-from firstbell.hub.people_control import list_people
-from firstbell.hub.secrets import read_or_create
+from firstbell.hub.people.book import open_store
+from firstbell.hub.people.control import list_people
 from firstbell.hub.settings import Kept, settings
-from firstbell.hub.state_copy import COOKIE_SECRET, StateCopy, restore
+from firstbell.hub.state.hub_tables import (
+    database_of,
+    place_of,
+    put_aside_damaged,
+    refuse_unreachable,
+    rows,
+    sqlalchemy_url,
+)
+from firstbell.hub.state.secrets import read_or_create
+from firstbell.hub.state.state_copy import COOKIE_SECRET, StateCopy, restore
 from firstbell.model.course import Course, Server
 from firstbell.model.runtime import Runtime
 from firstbell.model.secret import Secret
@@ -158,7 +165,7 @@ def test_a_damaged_file_makes_room_for_a_new_one(tmp_path: Path) -> None:
 
 def test_a_locked_file_is_not_taken_for_a_damaged_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is known of it then."""
-    monkeypatch.setattr("firstbell.hub.hub_tables._DEADLINE", 0)
+    monkeypatch.setattr("firstbell.hub.state.hub_tables._DEADLINE", 0)
     path = tmp_path / "jupyterhub.sqlite"
     with sqlite3.connect(path) as other:
         other.execute("CREATE TABLE t (x)")

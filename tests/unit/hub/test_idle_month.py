@@ -11,8 +11,8 @@ from functools import partial
 
 import pytest
 
-from firstbell.hub import uses as uses_module
-from firstbell.hub.uses import Uses
+from firstbell.hub.idle import uses as uses_module
+from firstbell.hub.idle.uses import Uses
 from firstbell.plan import idle
 from firstbell.plan.idle import Rule, Stand, next_word
 from firstbell.singleuser.used import Watch

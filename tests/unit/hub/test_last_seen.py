@@ -9,7 +9,7 @@ from jupyterhub.handlers import BaseHandler
 from sqlalchemy.exc import OperationalError
 from tornado.web import RequestHandler
 
-from firstbell.hub.last_seen import lenient
+from firstbell.hub.people.last_seen import lenient
 
 
 class Database:

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from jupyterhub import orm
 
-from firstbell.hub.lease_page import LeaseDesk
-from firstbell.hub.leases import Leases
-from firstbell.hub.starts import Starts
+from firstbell.hub.homes.lease_page import LeaseDesk
+from firstbell.hub.homes.leases import Leases
+from firstbell.hub.starts.under_way import Starts
 
 
 class Database:

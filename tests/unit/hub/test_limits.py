@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from firstbell.errors import StartFailed
-from firstbell.hub import limit_care, limits
-from firstbell.hub.fulls import HOUR, Fulls
-from firstbell.hub.people import PeopleStore
+from firstbell.hub.memory import limit_care, limits
+from firstbell.hub.memory.fulls import HOUR, Fulls
+from firstbell.hub.people.book import PeopleStore
 from firstbell.model.container import GIB
 from firstbell.model.course import Course
 from firstbell.plan.memory_limit import AT_ONCE, KEEPS, NEXT_START, Grant

@@ -11,11 +11,11 @@ from pydantic import ValidationError
 from traitlets.config import Config
 
 from firstbell.errors import CourseFileError
-from firstbell.hub.course_login import Proved, proved_name
-from firstbell.hub.logins import login_config
-from firstbell.hub.pages import common_handlers, page_config
-from firstbell.hub.roster_login import RosterLogin
-from firstbell.hub.seminar import SeminarLogin
+from firstbell.hub.logins.chosen import login_config
+from firstbell.hub.logins.course_login import Proved, proved_name
+from firstbell.hub.logins.roster_login import RosterLogin
+from firstbell.hub.logins.seminar import SeminarLogin
+from firstbell.hub.pages.shared import common_handlers, page_config
 from firstbell.model.course import Course
 from firstbell.model.secret import Secret
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from firstbell.hub.bell_hub import cluster_now
-from firstbell.hub.node_figures import FILE, NodeFigures, node_lines, read_nodes, write_nodes
+from firstbell.hub.bells.hub import cluster_now
+from firstbell.hub.nodes.figures import FILE, NodeFigures, node_lines, read_nodes, write_nodes
 from firstbell.model.container import GIB
 from firstbell.model.observed import NodeState
 from firstbell.plan.memory_room import MachineMemory

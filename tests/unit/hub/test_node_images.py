@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from firstbell.engine.fake_cluster import FakeCluster
-from firstbell.hub.node_images import NodeImages
-from firstbell.hub.nodes_watch import NodesWatch
+from firstbell.hub.nodes.images import NodeImages
+from firstbell.hub.nodes.watch import NodesWatch
 from firstbell.model.observed import ImageState
 
 IMAGE = "demo:1"

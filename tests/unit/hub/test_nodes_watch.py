@@ -8,7 +8,7 @@ import pytest
 
 from firstbell.engine.fake import FakeEngine
 from firstbell.errors import EngineUnavailable
-from firstbell.hub.nodes_watch import LOOK_EVERY, NodesWatch
+from firstbell.hub.nodes.watch import LOOK_EVERY, NodesWatch
 
 
 class World:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firstbell.hub.notebooks import LONGEST, Notebooks, cleaned
+from firstbell.hub.idle.notebooks import LONGEST, Notebooks, cleaned
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from firstbell.hub.pace import CROWDED, FIRST_GUESS, Pace, waits
+from firstbell.hub.starts.pace import CROWDED, FIRST_GUESS, Pace, waits
 
 
 def test_the_first_guess_is_replaced_by_what_is_measured():

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from argon2 import PasswordHasher
 
-from firstbell.hub.passwords import Passwords, TooManyTries, password_problem
-from firstbell.hub.people import PeopleStore
+from firstbell.hub.logins.passwords import Passwords, TooManyTries, password_problem
+from firstbell.hub.people.book import PeopleStore
 
 QUICK = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from firstbell.errors import FirstbellError
-from firstbell.hub.people import PeopleStore, open_store
-from firstbell.hub.seats import Seats
+from firstbell.hub.logins.seats import Seats
+from firstbell.hub.people.book import PeopleStore, open_store
 
 KEY = b"k" * 32
 

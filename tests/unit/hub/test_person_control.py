@@ -11,16 +11,17 @@ import pytest
 
 from firstbell.config.wire import runtime_to_wire, to_wire
 from firstbell.errors import CourseFileError
-from firstbell.hub import limits, person_control
-from firstbell.hub.acts import FILE, ActsBook
+from firstbell.hub import person_control
 from firstbell.hub.control_io import HubFiles
-from firstbell.hub.kept_until import NAME, KeptUntil
-from firstbell.hub.people import open_store
+from firstbell.hub.idle.kept_until import NAME, KeptUntil
+from firstbell.hub.memory import limits
+from firstbell.hub.people.book import open_store
 from firstbell.hub.person_control import PersonControl
-from firstbell.hub.record import Record
-from firstbell.hub.record_chain import LOGIN
-from firstbell.hub.record_check import check
-from firstbell.hub.record_write import New
+from firstbell.hub.records.acts import FILE, ActsBook
+from firstbell.hub.records.chain import LOGIN
+from firstbell.hub.records.check import check
+from firstbell.hub.records.record import Record
+from firstbell.hub.records.write import New
 from firstbell.model.course import Course
 from firstbell.model.runtime import Runtime
 from firstbell.plan.memory_limit import Grant

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from firstbell.hub.presence import LEFT, SILENT, Presence
+from firstbell.hub.starts.presence import LEFT, SILENT, Presence
 
 
 class Pages:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from firstbell.hub.promise import Promise, rounded
+from firstbell.hub.starts.promise import Promise, rounded
 
 
 class Told:

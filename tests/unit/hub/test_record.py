@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from firstbell.hub.acts import ActsBook
-from firstbell.hub.record import Record
-from firstbell.hub.record_chain import END, LOGIN, LOST, RESULT, STAFF, START, scrubbed
-from firstbell.hub.record_check import check
-from firstbell.hub.record_file import FILE, GUARDS
-from firstbell.hub.record_keep import erase, retire
-from firstbell.hub.record_write import New
+from firstbell.hub.records.acts import ActsBook
+from firstbell.hub.records.chain import END, LOGIN, LOST, RESULT, STAFF, START, scrubbed
+from firstbell.hub.records.check import check
+from firstbell.hub.records.file import FILE, GUARDS
+from firstbell.hub.records.keep import erase, retire
+from firstbell.hub.records.record import Record
+from firstbell.hub.records.write import New
 
 NEWS = (
     New(LOGIN, "roster", "ada", "ada"),
@@ -237,8 +237,8 @@ def test_eight_writers_at_once_make_one_chain(tmp_path: Path) -> None:
 _KILLED = """
 import sys
 from pathlib import Path
-from firstbell.hub.record import Record
-from firstbell.hub.record_write import New
+from firstbell.hub.records.record import Record
+from firstbell.hub.records.write import New
 record = Record(Path(sys.argv[1]))
 while True:
     print(record.add(New("login", "", "ada", "ada", "x"), New("end", "", "ada", "ada"))[-1], flush=True)

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from firstbell.hub.record import Record
-from firstbell.hub.record_chain import LOGIN
-from firstbell.hub.record_check import check
-from firstbell.hub.record_days import Days
-from firstbell.hub.record_file import FILE
-from firstbell.hub.record_write import New
+from firstbell.hub.records.chain import LOGIN
+from firstbell.hub.records.check import check
+from firstbell.hub.records.days import Days
+from firstbell.hub.records.file import FILE
+from firstbell.hub.records.record import Record
+from firstbell.hub.records.write import New
 
 DAY = 24 * 3600.0
 

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from firstbell.errors import StartFailed
-from firstbell.hub import record_keep
-from firstbell.hub.acts import ActsBook
-from firstbell.hub.record import Record
-from firstbell.hub.record_chain import LOGIN, STAFF
-from firstbell.hub.record_check import check
-from firstbell.hub.record_file import FILE
-from firstbell.hub.record_keep import erase, retire
-from firstbell.hub.record_write import New
+from firstbell.hub.records import keep as record_keep
+from firstbell.hub.records.acts import ActsBook
+from firstbell.hub.records.chain import LOGIN, STAFF
+from firstbell.hub.records.check import check
+from firstbell.hub.records.file import FILE
+from firstbell.hub.records.keep import erase, retire
+from firstbell.hub.records.record import Record
+from firstbell.hub.records.write import New
 
 
 @pytest.fixture

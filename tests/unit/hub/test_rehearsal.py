@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from firstbell.errors import CourseBusy, CourseFileError
-from firstbell.hub.bell_book import BellBook
-from firstbell.hub.people import PeopleStore
-from firstbell.hub.rehearsal import expected, test_person
-from firstbell.hub.rehearsal_book import LONGEST, Phase, RehearsalBook
-from firstbell.hub.rehearsal_control import answer
-from firstbell.hub.seats import Seats
+from firstbell.hub.bells.book import BellBook
+from firstbell.hub.logins.seats import Seats
+from firstbell.hub.people.book import PeopleStore
+from firstbell.hub.rehearsals.book import LONGEST, Phase, RehearsalBook
+from firstbell.hub.rehearsals.control import answer
+from firstbell.hub.rehearsals.rehearsal import expected, test_person
 from firstbell.model.course import Course
 from firstbell.plan.bells import Occurrence
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from firstbell.hub.room import COMING, GRACE, PATIENCE, Room
+from firstbell.hub.starts.room import COMING, GRACE, PATIENCE, Room
 
 
 class Door:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from firstbell.hub.people import PeopleStore
-from firstbell.hub.roster_file import SETTLED, RosterFile
+from firstbell.hub.people.book import PeopleStore
+from firstbell.hub.people.roster_file import SETTLED, RosterFile
 
 HEADER = "username,name\n"
 

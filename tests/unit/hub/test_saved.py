@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from firstbell.errors import FirstbellError
-from firstbell.hub.acts import FILE, ActsBook
+from firstbell.hub.records.acts import FILE, ActsBook
 from firstbell.hub.saved import Folders, compare, fill, listed, note, prune, put_back, save
 
 FACTS = '{"kind": "before", "version": "1"}'

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from firstbell.errors import FirstbellError
-from firstbell.hub import secrets
+from firstbell.hub.state import secrets
 
 
 def test_a_secret_is_made_once(tmp_path):

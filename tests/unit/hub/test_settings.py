@@ -53,7 +53,7 @@ def test_the_service_can_only_start_and_stop_servers():
     config = of()
     [service] = config.JupyterHub.services
     [role] = config.JupyterHub.load_roles
-    assert service["command"][-1] == "firstbell.hub.keeper"
+    assert service["command"][-1] == "firstbell.hub.bells.keeper"
     assert role["scopes"] == [
         "list:users",
         "read:users:activity",

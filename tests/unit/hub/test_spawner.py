@@ -11,9 +11,9 @@ from tornado.web import HTTPError
 
 from firstbell.engine.fake import FakeEngine
 from firstbell.errors import EngineUnavailable
-from firstbell.hub.causes import Cause
 from firstbell.hub.context import SETTING
-from firstbell.hub.spawner import FirstbellSpawner, as_spawn_exception, ended_one, exit_status, url_of
+from firstbell.hub.starts.causes import Cause
+from firstbell.hub.starts.spawner import FirstbellSpawner, as_spawn_exception, ended_one, exit_status, url_of
 from firstbell.model.container import ContainerSpec
 from firstbell.model.course import Course
 from firstbell.model.names import Role, labels
@@ -148,8 +148,8 @@ def test_options_change_nothing(spawner):
 
 async def test_a_server_that_was_given_up_is_not_waited_for(engine, spawner, monkeypatch):
     """Its node is away: it counts as ended, and nobody waits until the node says so."""
-    monkeypatch.setattr("firstbell.hub.spawner._LOST_PATIENCE", 0.05)
-    monkeypatch.setattr("firstbell.hub.tokens.forget_server_tokens", lambda _: None)
+    monkeypatch.setattr("firstbell.hub.starts.spawner._LOST_PATIENCE", 0.05)
+    monkeypatch.setattr("firstbell.hub.starts.tokens.forget_server_tokens", lambda _: None)
     await running(engine, spawner)
     engine.hold("stop")
     assert await spawner.poll() is None

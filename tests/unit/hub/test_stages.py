@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from firstbell.hub.stages import Stages, ahead_words
-from firstbell.hub.start_queue import StartQueue
+from firstbell.hub.starts.queue import StartQueue
+from firstbell.hub.starts.stages import Stages, ahead_words
 
 
 async def test_progress_goes_up_and_is_told_once_per_stage():

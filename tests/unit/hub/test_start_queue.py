@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import pytest
 
-from firstbell.hub.start_queue import MOST_PATIENCE, PATIENCE, GivenUp, Lane, StartQueue, slots_for
+from firstbell.hub.starts.queue import MOST_PATIENCE, PATIENCE, GivenUp, Lane, StartQueue, slots_for
 
 
 class Clock:

@@ -13,18 +13,18 @@ import pytest
 from firstbell.engine.fake import FakeEngine
 from firstbell.engine.waiting import until
 from firstbell.errors import EngineUnavailable
-from firstbell.hub.acts import ActsBook
-from firstbell.hub.bell_book import BellBook
+from firstbell.hub.bells.book import BellBook
 from firstbell.hub.context import HubContext
-from firstbell.hub.homes import Store
-from firstbell.hub.machine import Machine
-from firstbell.hub.people import PeopleStore
-from firstbell.hub.room import Room
-from firstbell.hub.server_parts import ServerParts
-from firstbell.hub.stages import Stages
-from firstbell.hub.start_queue import StartQueue
-from firstbell.hub.starting import ServerFailed, Times, Wanted, start_server, who_is
-from firstbell.hub.starts import Starts
+from firstbell.hub.homes.store import Store
+from firstbell.hub.memory.machine import Machine
+from firstbell.hub.people.book import PeopleStore
+from firstbell.hub.records.acts import ActsBook
+from firstbell.hub.starts.queue import StartQueue
+from firstbell.hub.starts.room import Room
+from firstbell.hub.starts.server_parts import ServerParts
+from firstbell.hub.starts.stages import Stages
+from firstbell.hub.starts.starting import ServerFailed, Times, Wanted, start_server, who_is
+from firstbell.hub.starts.under_way import Starts
 from firstbell.model.container import NetworkSpec
 from firstbell.model.course import Course
 from firstbell.model.observed import ImageState, Phase

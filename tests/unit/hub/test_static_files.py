@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from firstbell.hub.static_files import StaticOffer, began_before
+from firstbell.hub.pages.static_files import StaticOffer, began_before
 from firstbell.hub.static_take import Refused, take
 
 FILES = {"lab/index.html": b"<html>", "lab/fonts/a.woff": b"font", "extensions/x/package.json": b"{}"}

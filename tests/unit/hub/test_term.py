@@ -8,16 +8,17 @@ from datetime import date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from firstbell.hub import record_file, term_samples
-from firstbell.hub.record import Record, Sought
-from firstbell.hub.record_chain import END, LOGIN, START
-from firstbell.hub.record_keep import erase
-from firstbell.hub.record_write import New
-from firstbell.hub.term import read_term
-from firstbell.hub.term_plots import NAMES, pictures
-from firstbell.hub.term_samples import Sample, Sampler, add, samples
-from firstbell.hub.term_stays import HOUR, Mark, Stay, hours_by_week, people_by_hour, stays
-from firstbell.hub.term_svg import as_file
+from firstbell.hub.records import file as record_file
+from firstbell.hub.records.chain import END, LOGIN, START
+from firstbell.hub.records.keep import erase
+from firstbell.hub.records.record import Record, Sought
+from firstbell.hub.records.write import New
+from firstbell.hub.term import samples as term_samples
+from firstbell.hub.term.files import read_term
+from firstbell.hub.term.plots import NAMES, pictures
+from firstbell.hub.term.samples import Sample, Sampler, add, samples
+from firstbell.hub.term.stays import HOUR, Mark, Stay, hours_by_week, people_by_hour, stays
+from firstbell.hub.term.svg import as_file
 from firstbell.model.container import GIB
 from firstbell.plan.memory_room import MachineMemory
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from firstbell.hub.throttle import Rate, Throttle, Throttles
+from firstbell.hub.logins.throttle import Rate, Throttle, Throttles
 
 
 class Clock:

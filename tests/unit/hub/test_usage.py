@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from firstbell.hub import usage as module
-from firstbell.hub.endings import IDLE, Ending
-from firstbell.hub.record import Line, Record
-from firstbell.hub.record_check import check
-from firstbell.hub.record_file import FILE
-from firstbell.hub.rehearsal_book import RehearsalBook
-from firstbell.hub.usage import Usage
+from firstbell.hub.records import usage as module
+from firstbell.hub.records.check import check
+from firstbell.hub.records.endings import IDLE, Ending
+from firstbell.hub.records.file import FILE
+from firstbell.hub.records.record import Line, Record
+from firstbell.hub.records.usage import Usage
+from firstbell.hub.rehearsals.book import RehearsalBook
 
 DAY = 24 * 3600.0
 

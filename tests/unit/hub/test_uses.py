@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from firstbell.hub.idle import listed, open_words
-from firstbell.hub.kept_until import NAME, KeptUntil
-from firstbell.hub.uses import LOOK_EVERY, PATIENCE, SILENCE, SILENCE_BUSY, Uses
+from firstbell.hub.idle.culler import listed, open_words
+from firstbell.hub.idle.kept_until import NAME, KeptUntil
+from firstbell.hub.idle.uses import LOOK_EVERY, PATIENCE, SILENCE, SILENCE_BUSY, Uses
 from firstbell.plan.idle import NEVER, Rule, Stand
 
 RULE = Rule(3600, 0, 7200)

@@ -11,13 +11,14 @@ import pytest
 
 from firstbell.backup.orders import FILE, Orders, State, What
 from firstbell.engine.fake import FakeEngine
-from firstbell.hub import acts, vault_pace, vault_work
-from firstbell.hub.acts import ActsBook
-from firstbell.hub.vault import sweep
-from firstbell.hub.vault_book import FILE as SNAPSHOTS
-from firstbell.hub.vault_book import VaultBook, report_of
-from firstbell.hub.vault_pace import Busy, Pace
-from firstbell.hub.vault_work import Vault, due_run
+from firstbell.hub.backups import vault_pace, vault_work
+from firstbell.hub.backups.vault import sweep
+from firstbell.hub.backups.vault_book import FILE as SNAPSHOTS
+from firstbell.hub.backups.vault_book import VaultBook, report_of
+from firstbell.hub.backups.vault_pace import Busy, Pace
+from firstbell.hub.backups.vault_work import Vault, due_run
+from firstbell.hub.records import acts
+from firstbell.hub.records.acts import ActsBook
 from firstbell.model import names
 from firstbell.model.backup import Kind, Snapshot, Subject
 from firstbell.model.backup_table import BackupTable

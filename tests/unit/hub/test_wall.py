@@ -10,9 +10,9 @@ import pytest
 
 from firstbell.coursework.rights import Rank, Rights
 from firstbell.engine.waiting import until
-from firstbell.hub import live
-from firstbell.hub.wall import Wall
-from firstbell.hub.wall_rows import Facts, Row, row_of
+from firstbell.hub.wall import live
+from firstbell.hub.wall.everybody import Wall
+from firstbell.hub.wall.rows import Facts, Row, row_of
 from firstbell.model.roster import PersonRole
 
 ALL = Rights(Rank.OWNER)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from firstbell.hub.wall_rows import (
+from firstbell.hub.wall.rows import (
     IDLE_AFTER,
     STUCK_AFTER,
     Facts,

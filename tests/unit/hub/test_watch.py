@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from firstbell.hub.watch import strangers
+from firstbell.hub.starts.watch import strangers
 from firstbell.model.container import frozen
 from firstbell.model.names import Role, labels
 from firstbell.model.observed import ContainerState, Observed, Phase

@@ -11,7 +11,7 @@ from jupyterhub import orm
 from tornado import web
 from tornado.httputil import HTTPHeaders, HTTPServerRequest
 
-from firstbell.hub import handover as hubs
+from firstbell.hub.logins import handover as hubs
 from firstbell.singleuser import handover
 from firstbell.singleuser.hub import KNOWN_SECONDS, Hub
 from firstbell.singleuser.login import Login, cookie_secret

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from firstbell.hub.memory_page import memory_words
+from firstbell.hub.memory.memory_page import memory_words
 from firstbell.singleuser import memory, memory_watch
 from firstbell.singleuser.memory import MIB, Guard, Use, hungriest
 from firstbell.singleuser.memory_watch import MemoryWatch, killed_by_system, stalled

@@ -13,8 +13,8 @@ import pytest
 from firstbell.coursework.transport import HELPER_MARK
 from firstbell.engine.fake import FakeEngine
 from firstbell.errors import CourseFileError, FirstbellError, HomeMissing
-from firstbell.hub import home_control
-from firstbell.hub.people import PeopleStore
+from firstbell.hub.homes import control as home_control
+from firstbell.hub.people.book import PeopleStore
 from firstbell.model import names
 from firstbell.model.container import ContainerSpec, File, frozen
 from firstbell.model.course import Course

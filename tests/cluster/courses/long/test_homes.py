@@ -16,9 +16,9 @@ from firstbell.engine.swarm import SwarmEngine
 from firstbell.engine.swarm_nodes import NodesByName
 from firstbell.engine.waiting import until
 from firstbell.errors import HomeMissing
-from firstbell.hub import home_control
-from firstbell.hub.homes import Store
-from firstbell.hub.people import PeopleStore
+from firstbell.hub.homes import control as home_control
+from firstbell.hub.homes.store import Store
+from firstbell.hub.people.book import PeopleStore
 from firstbell.model import names
 from firstbell.model.container import ContainerSpec, Mount, MountKind, frozen
 from firstbell.model.course import Course

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from firstbell import singleuser
-from firstbell.hub.leases import Leases
+from firstbell.hub.homes.leases import Leases
 from tests.support.cluster import Cluster, Node
 from tests.support.cluster.node import wait
 from tests.support.cluster_files import HOMES, FileServer

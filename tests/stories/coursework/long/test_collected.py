@@ -120,7 +120,7 @@ def test_command_and_desk_are_killed_and_all_are_graded_once(school: School) -> 
         left = helper("-execute")
         identity = docker("inspect", "-f", "{{.Id}}", left)
         command.kill()
-        os.kill(school.course.pid("hub", "firstbell.hub.desk"), signal.SIGKILL)
+        os.kill(school.course.pid("hub", "firstbell.hub.coursework.desk"), signal.SIGKILL)
     assert all(points == FULL for points in grades(school).values())
     ended = school.ask("grade", "ps1")["progress"]
     assert ended["states"] == {"done": len(USERS)}, ended

@@ -1,0 +1,1 @@
+"""Figures of the course at work, and who may read them."""

@@ -1,0 +1,1 @@
+"""Which servers are in use, and the polite end of those that nobody uses."""

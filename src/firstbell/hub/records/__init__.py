@@ -1,0 +1,1 @@
+"""The one record of who did what, each entry chained to the last, and what is written into it."""

@@ -1,0 +1,1 @@
+"""A crowd of test people, let in and cleared away."""

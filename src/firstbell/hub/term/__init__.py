@@ -1,0 +1,1 @@
+"""How much the course was used over the term, as plots and tables."""

@@ -1,0 +1,1 @@
+"""Who is there, live, for staff, and what staff can do for them."""
