@@ -27,6 +27,7 @@ from firstbell.hub.bells.book import BellBook
 from firstbell.hub.bells.page import BELLS_PAGE, BellsPage
 from firstbell.hub.bells.seats import SEATS_PATH, SeatsHandler
 from firstbell.hub.bells.watch import BellWatch
+from firstbell.hub.companion import companion_handlers
 from firstbell.hub.context import SETTING, HubContext
 from firstbell.hub.coursework.counter import Counter
 from firstbell.hub.coursework.formgrader import FORMGRADER, Formgrader
@@ -53,8 +54,8 @@ from firstbell.hub.nodes.away import AwayCare
 from firstbell.hub.nodes.away_page import away_handlers
 from firstbell.hub.nodes.cluster import make_cluster
 from firstbell.hub.nodes.figures import keep_written
+from firstbell.hub.nodes.state_copy import COOKIE_SECRET, StateCopy, restore
 from firstbell.hub.nodes.watch import NodesWatch
-from firstbell.hub.pages.companion import companion_handlers
 from firstbell.hub.pages.staff_page import is_staff
 from firstbell.hub.pages.static_files import StaticCare, StaticOffer
 from firstbell.hub.people.book import open_store
@@ -85,7 +86,6 @@ from firstbell.hub.state import secrets
 from firstbell.hub.state.disk import room_at
 from firstbell.hub.state.hub_tables import database_of, is_postgresql, put_aside_damaged, refuse_unreachable
 from firstbell.hub.state.places import Places
-from firstbell.hub.state.state_copy import COOKIE_SECRET, StateCopy, restore
 from firstbell.hub.term import samples as term_samples
 from firstbell.hub.term.samples import Sampler
 from firstbell.hub.trial import confined

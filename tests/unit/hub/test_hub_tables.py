@@ -14,6 +14,7 @@ from firstbell.config.wire import to_wire
 from firstbell.errors import EngineUnavailable
 from firstbell.hub.bells.hub import ApiHub
 from firstbell.hub.control_io import HubFiles
+from firstbell.hub.nodes.state_copy import COOKIE_SECRET, StateCopy, restore
 from firstbell.hub.people.book import open_store
 from firstbell.hub.people.control import list_people
 from firstbell.hub.settings import Kept, settings
@@ -26,7 +27,6 @@ from firstbell.hub.state.hub_tables import (
     sqlalchemy_url,
 )
 from firstbell.hub.state.secrets import read_or_create
-from firstbell.hub.state.state_copy import COOKIE_SECRET, StateCopy, restore
 from firstbell.model.course import Course, Server
 from firstbell.model.runtime import Runtime
 from firstbell.model.secret import Secret

@@ -16,10 +16,10 @@ from typing import Any
 
 from tornado import web
 
+from firstbell.hub.companion import COMPANION, CompanionHandler
 from firstbell.hub.context import HubContext
 from firstbell.hub.idle.culler import IDLE, IdleCare
 from firstbell.hub.memory.memory_page import LIMIT
-from firstbell.hub.pages.companion import COMPANION, CompanionHandler
 from firstbell.hub.pages.shared import SmallForm
 from firstbell.hub.people.server_owner import ServerOwners
 from firstbell.hub.records.write import New
