@@ -254,7 +254,7 @@ class FirstbellHub(JupyterHub):
             self._beside(AwayCare(self, context.cluster, watch).run())
         if context.home_projects:
             self._beside(context.home_projects.keep())
-        self._beside(StaticCare(self._places.static, context).run())
+        self._beside(StaticCare(self._places.static, context.course, context.engine).run())
         if self._formgrader:
             self._beside(self._formgrader.keep())
 

@@ -10,15 +10,14 @@ import shutil
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from firstbell.engine.base import Engine
 from firstbell.model import names
+from firstbell.model.course import Course
 from firstbell.model.names import Role
 from firstbell.model.observed import Phase
 from firstbell.plan.static_files import CURRENT_FILE, compression_helper
-
-if TYPE_CHECKING:
-    from firstbell.hub.context import HubContext
 
 LOG = logging.getLogger("firstbell.static")
 
@@ -70,9 +69,10 @@ def read_current(folder: Path) -> dict[str, Any]:
 class StaticCare:
     """Compresses what has been laid out, once per content, and removes what no server's page can ask for any more."""
 
-    def __init__(self, folder: Path, context: HubContext) -> None:
+    def __init__(self, folder: Path, course: Course, engine: Engine) -> None:
         self._folder = folder
-        self._context = context
+        self._course = course
+        self._engine = engine
         self._done: dict[str, int] = {}
 
     async def run(self) -> None:
@@ -98,12 +98,11 @@ class StaticCare:
 
     async def _compress(self, quality: int) -> None:
         """In a container of its own, so that it takes nothing from the hub."""
-        course, engine = self._context.course, self._context.engine
-        hub = await engine.state(names.container(course.name, Role.HUB))
+        hub = await self._engine.state(names.container(self._course.name, Role.HUB))
         if hub.phase is Phase.MISSING:  # a hub without a container: in a test
             return
-        spec = compression_helper(course, hub.image, str(_COMPRESS), quality)
-        result = await engine.run(spec, deadline=_COMPRESS_DEADLINE)
+        spec = compression_helper(self._course, hub.image, str(_COMPRESS), quality)
+        result = await self._engine.run(spec, deadline=_COMPRESS_DEADLINE)
         if result.exit_code:
             raise OSError("; ".join(result.lines[-2:]))
         LOG.info("Page files for the edge: %s", result.stdout.decode(errors="replace").strip())
@@ -112,7 +111,7 @@ class StaticCare:
         """Old folders go once no server is there that began before the present one: its pages load parts later on."""
         old = [path for path in (self._folder / "www").iterdir() if path.name != keep and path.is_dir()]
         if old:
-            servers = (await self._context.engine.observe(self._context.course.name)).of_role(Role.SERVER.value)
+            servers = (await self._engine.observe(self._course.name)).of_role(Role.SERVER.value)
             since = (self._folder / CURRENT_FILE).stat().st_mtime
             if any(began_before(server.started_at, since) for server in servers):
                 return
