@@ -269,12 +269,7 @@ class Containers(Nodes):
             # Its service is gone at once; the node ends the container when it hears of that.
             self._leave_behind(container.state.node, self._containers.pop(name))
             raise self._no_answer(container.state.node)
-        if container.task and container.process and not container.task.done():
-            container.process.terminated.set()
-            done, _ = await asyncio.wait({container.task}, timeout=grace)
-            if not done:
-                container.task.cancel()
-                self._ended(container, KILLED)
+        await self._halt(container, grace)
         self._remove(name)
 
     async def set_aside(self, name: str, aside: str, grace: int = 10) -> None:
@@ -283,13 +278,17 @@ class Containers(Nodes):
         if container is None:
             return
         self._remove(aside)
+        await self._halt(container, grace)
+        self._rename(container, aside)
+
+    async def _halt(self, container: Container, grace: int) -> None:
+        """SIGTERM, and SIGKILL after `grace` seconds, for a program that has not ended."""
         if container.task and container.process and not container.task.done():
             container.process.terminated.set()
             done, _ = await asyncio.wait({container.task}, timeout=grace)
             if not done:
                 container.task.cancel()
                 self._ended(container, KILLED)
-        self._rename(container, aside)
 
     async def bring_back(self, aside: str, name: str) -> None:
         await self._enter("bring_back", name)
