@@ -64,6 +64,10 @@ class HomeMissing(StartFailed):
     """A home that must exist cannot be had; never answered with an empty one."""
 
 
+class HomeAway(HomeMissing):
+    """A home on a machine that does not answer now: it is there, and comes back with it."""
+
+
 class PortTaken(StartFailed):
     """Something else listens where the course should."""
 

@@ -21,6 +21,7 @@ from firstbell.backup.failure import BackupFailed, Trouble
 from firstbell.backup.homes import Homes
 from firstbell.backup.keeper import Keeper, Outcome
 from firstbell.backup.results import Made, Restored, RestoreWish
+from firstbell.backup.same_storage import SameStorage
 from firstbell.backup.schedule import asked_run, due, is_first_of_day, last_good, unfinished_run
 from firstbell.engine.base import Engine
 from firstbell.engine.cluster import Cluster
@@ -86,7 +87,8 @@ class Backups:
             await self._engine.ensure_volume(cache)
             self.helpers = replace(self.helpers, has_cache=True)
         self.helpers = replace(self.helpers, machine=f"{names.PREFIX}-{self.course.name}.{life}")
-        return Keeper(self.helpers, engine, self.homes.engine_of, self._clock, self._nobody_at_work)
+        engine_of = SameStorage(self.helpers, self.homes).engine_of
+        return Keeper(self.helpers, engine, engine_of, self._clock, self._nobody_at_work)
 
     async def _nobody_at_work(self) -> bool:
         helpers = (await self._engine.observe(self.course.name)).of_role(Role.HELPER)
@@ -237,7 +239,7 @@ class Backups:
         subject = Subject(Kind.HOME, user)
         if subject not in await self.homes.subjects():
             await self.homes.make(user, await self.homes.ids(user))
-        return await self.homes.engine_of(subject)
+        return await SameStorage(self.helpers, self.homes).engine_of(subject)
 
     async def _ask(self, arguments: restic.Arguments) -> RunResult:
         return await (await self.keeper()).ask(arguments)

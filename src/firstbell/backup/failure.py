@@ -20,6 +20,7 @@ class Trouble(StrEnum):
     WRONG_PASSWORD = "wrong password"  # noqa: S105 - a reason
     NO_REPOSITORY = "no backups there"
     NO_DIRECTORY = "no such directory"
+    ANOTHER_DIRECTORY = "another directory"
     ALREADY_THERE = "already there"
     LOCKED = "locked"
     NO_SPACE = "no space"
@@ -53,6 +54,10 @@ _WORDS = {
     Trouble.NO_DIRECTORY: (
         "the directory of the backups is not there",
         "Is its disk mounted? A new one has to be made once, on the engine's machine: mkdir -p, with [backup] to.",
+    ),
+    Trouble.ANOTHER_DIRECTORY: (
+        "the directory of the backups is not the one that the hub's node has",
+        "Mount the same one on every node, or keep them where all nodes reach them (sftp:, s3:, rest:): [backup] to.",
     ),
     Trouble.ALREADY_THERE: ("backups are at this place already", "They can be used as they are."),
     Trouble.LOCKED: (

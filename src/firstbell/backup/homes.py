@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -15,7 +16,7 @@ from firstbell.model.course import Course
 from firstbell.model.names import Role
 from firstbell.model.observed import Observed, Phase
 from firstbell.plan.home import directory_helper, home_volume, list_helper, store_volume
-from firstbell.plan.home_moves import homes_found, settle
+from firstbell.plan.home_moves import choose_target, homes_found, settle
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,15 @@ class Known:
 
 
 Ask = Callable[[], Awaitable[Known]]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a subject is."""
+
+    engine: Engine
+    node: str = ""
+    """On a cluster its node's name."""
 
 
 class Homes:
@@ -59,27 +69,33 @@ class Homes:
         return tuple(Subject(Kind.HOME, user) for folder, user in sorted(mine.items()) if folder in folders)
 
     async def engine_of(self, subject: Subject) -> Engine:
-        """The daemon that has it. Raises HomeMissing where its node is away, or where there is none."""
+        """The daemon that has it. Raises as `place_of`."""
+        return (await self.place_of(subject)).engine
+
+    async def place_of(self, subject: Subject) -> Place:
+        """The daemon that has it, and its node. Raises HomeMissing where that is away, or where there is no home."""
         course, cluster = self._course, self._engine
         if not isinstance(cluster, Cluster):
             if subject.kind is Kind.HOME and course.homes.nfs:
                 await self._engine.ensure_volume(home_volume(course, subject.user))
-            return self._engine
+            return Place(self._engine)
         observed = await cluster.observe(course.name)
         if subject.kind is not Kind.HOME:
-            return await cluster.on(_node_of_state(observed))
-        if course.homes.is_shared:
-            machine = await cluster.on(_any_node(observed))
-            if course.homes.nfs:
-                await machine.ensure_volume(home_volume(course, subject.user))
-            return machine
-        recorded = (await self._ask()).nodes.get(subject.user, "")
-        return await cluster.on(settle(observed, subject.user, recorded).node)
+            node = _node_of_state(observed)
+        elif course.homes.is_shared:
+            node = _any_node(observed)
+        else:
+            recorded = (await self._ask()).nodes.get(subject.user, "")
+            node = settle(observed, subject.user, recorded).node
+        machine = await cluster.on(node)
+        if subject.kind is Kind.HOME and course.homes.nfs:
+            await machine.ensure_volume(home_volume(course, subject.user))
+        return Place(machine, node)
 
     async def make(self, user: str, ids: tuple[int, int]) -> None:
         """An empty home, if there is none."""
         if not self._course.homes.is_shared:
-            await self._engine.ensure_volume(home_volume(self._course, user))
+            await self._engine.ensure_volume(home_volume(self._course, user, await self._node_for_another()))
             return
         for way in (store_volume(self._course), home_volume(self._course, user)):
             if way and self._course.homes.nfs:
@@ -98,6 +114,14 @@ class Homes:
         """Whether a server of theirs runs."""
         observed = await self._engine.observe(self._course.name)
         return any(c.user == user and c.phase is Phase.RUNNING for c in observed.of_role(Role.SERVER))
+
+    async def _node_for_another(self) -> str:
+        """The node with the fewest homes; empty on one machine."""
+        if not isinstance(self._engine, Cluster):
+            return ""
+        observed = await self._engine.observe(self._course.name)
+        count = Counter(node for nodes in homes_found(observed).values() for node in nodes)
+        return choose_target(observed.engine.nodes, "", count)
 
     async def _folders(self, observed: Observed) -> frozenset[str]:
         machine: Engine = self._engine

@@ -26,6 +26,7 @@ _KEY_FIELDS = ("created", "username", "hostname", "kdf", "N", "r", "p", "salt", 
 VERSION: Arguments = ("version",)
 INIT: Arguments = ("init",)
 SNAPSHOTS: Arguments = ("snapshots", "--json")
+CONFIG: Arguments = ("cat", "config", "--no-lock")
 CHECK: Arguments = ("check", "--read-data")
 STATS: Arguments = ("stats", "--json", "--mode", "raw-data")
 LIST_KEYS: Arguments = ("list", "keys", "--no-lock")
@@ -171,6 +172,11 @@ def stored_bytes(result: RunResult, storage: Storage) -> int:
 def ids(result: RunResult, storage: Storage) -> tuple[str, ...]:
     """What `list` prints. Raises BackupFailed."""
     return tuple(done(result, storage).stdout.decode().split())
+
+
+def identity(result: RunResult, storage: Storage) -> str:
+    """Which storage it is, by its `config`. Raises BackupFailed."""
+    return str(json.loads(done(result, storage).stdout)["id"])
 
 
 def lock(identity: str, result: RunResult, storage: Storage) -> Lock:

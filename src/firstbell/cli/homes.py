@@ -25,7 +25,7 @@ from firstbell.cli.show import Terminal, plural, size
 from firstbell.config.roster import normalise_username
 from firstbell.engine.base import Engine
 from firstbell.engine.cluster import Cluster
-from firstbell.errors import CourseFileError, FirstbellError, HomeMissing
+from firstbell.errors import CourseFileError, FirstbellError, HomeAway, HomeMissing
 from firstbell.model import names
 from firstbell.model.course import Course
 from firstbell.model.home import Home, Transfer
@@ -269,6 +269,8 @@ async def _delete(course: Course | None, user: str, *, stop: bool) -> bool:
         hub_runs = course is not None and (await engine.state(hub)).phase is Phase.RUNNING
         try:
             await work.delete_home(engine, place)
+        except HomeAway:
+            raise  # it is there, on a machine that comes back
         except HomeMissing:
             if course and hub_runs and await people.forget_home(engine, course, user):
                 return False

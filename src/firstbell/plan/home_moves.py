@@ -15,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from firstbell.errors import FirstbellError, HomeMissing
+from firstbell.errors import FirstbellError, HomeAway, HomeMissing
 from firstbell.model import names
 from firstbell.model.container import VolumeSpec, frozen
 from firstbell.model.names import Role
@@ -93,9 +93,10 @@ def away(user: str, name: str, node: NodeState | None) -> HomeMissing:
         return HomeMissing(
             f"the files of {user} are on {name}, which is no node of this cluster any more",
             where=name,
-            next_step=f"Bring {name} back (firstbell nodes list), or restore them: firstbell homes import {user} TAR",
+            next_step=f"Bring {name} back (firstbell nodes list). Lost for good: firstbell homes delete {user}, then "
+            f"firstbell restore {user} from a backup, or firstbell homes import {user} TAR",
         )
-    return HomeMissing(
+    return HomeAway(
         f"the files of {user} are on {name}, which does not answer now",
         where=name,
         next_step=f"They are safe there: bring {name} back (firstbell nodes list), then try again.",

@@ -118,7 +118,8 @@ def _homes_there(facts: LeaveFacts, node: NodeState) -> FirstbellError:
             f"{node.name} is away and has the only copy of the homes of {whose}",
             where=node.name,
             next_step=f"Bring it back, then firstbell nodes drain {node.name} --move-homes. "
-            f"If it is lost for good, and they with it: firstbell nodes remove {node.name} --confirm {node.name}",
+            f"If it is lost for good, and they with it: firstbell nodes remove {node.name} --confirm {node.name}; what "
+            "backups have of them comes back by firstbell homes delete USER, then firstbell restore USER.",
         )
     return HomeMissing(
         f"homes are on {node.name}: those of {whose}",

@@ -107,7 +107,7 @@ async def homes_of(engine: Engine, course: Course) -> tuple[Home, ...]:
         raise FirstbellError(
             f"the homes of {', '.join(away)} are on machines that do not answer",
             where=course.name,
-            next_step="See: firstbell nodes list",
+            next_step="Bring them back: firstbell nodes list. What is lost for good: firstbell homes delete USER",
         )
     if course.homes.nfs and (strange := [home.name for home in homes if not home.user]):
         raise FirstbellError(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from firstbell.engine.fake import FakeEngine
-from firstbell.errors import FirstbellError
+from firstbell.errors import FirstbellError, HomeAway, HomeMissing
 from firstbell.model import names
 from firstbell.model.container import ContainerSpec, frozen
 from firstbell.model.home import Home, Transfer
@@ -117,11 +117,12 @@ def test_delete_needs_the_name(command: Command, work: Work, words: tuple[str, .
 
 
 def test_delete_tells_the_hub(command: Command, work: Work, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch):
-    """A running hub learns that the home has gone on purpose; one that does not run need not."""
+    """A running hub learns that the home is gone, also by its node's end; it stays where its node is only away."""
     told: list[str] = []
 
-    async def forget(engine: Any, course: Any, user: str) -> None:
+    async def forget(engine: Any, course: Any, user: str) -> bool:
         told.append(user)
+        return True
 
     monkeypatch.setattr(people, "forget_home", forget)
     assert command("homes", "delete", "ada", "stats", "--confirm", "ada").code == 0
@@ -129,6 +130,12 @@ def test_delete_tells_the_hub(command: Command, work: Work, engine: FakeEngine, 
     add_hub(engine)
     assert command("homes", "delete", "ada", "stats", "--confirm", "ada").code == 0
     assert told == ["ada"]
+    work.error = HomeAway("the files of ada are on node3, which does not answer now")
+    assert command("homes", "delete", "ada", "stats", "--confirm", "ada").code == 5
+    assert told == ["ada"]
+    work.error = HomeMissing("the files of ada are on node3, which is no node of this cluster any more")
+    assert "begins anew" in command("homes", "delete", "ada", "stats", "--confirm", "ada").out
+    assert told == ["ada", "ada"]
 
 
 def add_hub(engine: FakeEngine) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from firstbell.errors import FirstbellError, HomeMissing
+from firstbell.errors import FirstbellError, HomeAway, HomeMissing
 from firstbell.model import names
 from firstbell.model.container import frozen
 from firstbell.model.course import Course
@@ -62,8 +62,11 @@ def test_a_home_whose_node_is_away_is_said_to_be_there():
     with pytest.raises(HomeMissing, match="ada are on a, which does not answer") as caught:
         settle(seen("b", "b", away="a"), "ada", "a")
     assert "bring a back" in caught.value.next_step
-    with pytest.raises(HomeMissing, match="no node of this cluster any more"):
+    assert isinstance(caught.value, HomeAway)
+    with pytest.raises(HomeMissing, match="no node of this cluster any more") as caught:
         settle(seen("b"), "ada", "z")
+    assert not isinstance(caught.value, HomeAway)
+    assert "firstbell homes delete ada, then firstbell restore ada" in caught.value.next_step
     with pytest.raises(HomeMissing, match="has no home"):
         settle(seen(""), "ada", "")
 

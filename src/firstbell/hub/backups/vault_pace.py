@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from firstbell.backup.homes import Ask, Homes
+from firstbell.backup.homes import Ask, Homes, Place
 from firstbell.engine.base import Engine
 from firstbell.hub.rehearsals.book import RehearsalBook
 from firstbell.model.backup import Subject
@@ -75,7 +75,7 @@ class PacedHomes(Homes):
         nobody = set(self._rehearsal.people())
         return tuple(one for one in await super().subjects() if one.user not in nobody)
 
-    async def engine_of(self, subject: Subject) -> Engine:
+    async def place_of(self, subject: Subject) -> Place:
         """As of any course, once it is its turn."""
         await self._pace.turn()
-        return await super().engine_of(subject)
+        return await super().place_of(subject)

@@ -68,8 +68,8 @@ class HomeLedger:
             raise HomeMissing(
                 f"the files of {user} are on {name}, which is no node of this cluster any more",
                 where=name,
-                next_step=f"Whoever runs the course: bring {name} back (`firstbell nodes list`), or restore the files "
-                f"with `firstbell homes import {user}`.",
+                next_step=f"Whoever runs the course: bring {name} back (`firstbell nodes list`). Lost for good: "
+                f"`firstbell homes delete {user}`, then `firstbell restore {user}` or `firstbell homes import {user}`.",
             )
         if node is not None and not (node.linked and node.ready):
             raise HomeMissing(
