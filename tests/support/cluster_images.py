@@ -27,11 +27,12 @@ def give_images(folder: Path, node: Node) -> list[str]:
 
 async def _build(folder: Path) -> list[str]:
     course = read_course(folder, os.environ)
-    own, bundle = build.plan_course_image(course), read_ca_bundle(course.network)
+    own, vault, bundle = build.plan_course_image(course), build.plan_vault_image(course), read_ca_bundle(course.network)
     specs = [
         build.plan_hub_image(course),
         registry_build(course, bundle),
         *([grader_build(course, bundle)] if course.coursework else []),
+        *([vault] if vault else []),
         *([own] if own else []),
     ]
     engine = DockerEngine()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import getpass
 import os
+import pwd
+import shlex
 import shutil
 import socket
 import subprocess
@@ -51,9 +53,9 @@ class SshServer:
 def ssh_server(folder: Path, address: str = "127.0.0.1", inside: Inside = as_it_is) -> Iterator[SshServer]:
     """An sshd at that address, ended with its connections; `inside` makes a command one on another machine."""
     environment = {**os.environ, "LD_LIBRARY_PATH": ""}
+    folder.mkdir(parents=True, exist_ok=True)
     sshd = _SYSTEM_SSHD if _SYSTEM_SSHD.exists() else _unpacked(folder, environment)
     port = _free_port()
-    folder.mkdir(parents=True, exist_ok=True)
     for key in ("host_key", "user_key"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / key], check=True)
     public = (folder / "host_key.pub").read_text().split()[:2]
@@ -74,13 +76,29 @@ def ssh_server(folder: Path, address: str = "127.0.0.1", inside: Inside = as_it_
     wrapper.chmod(0o755)
     # Where sshd of Debian locks up who has not logged in.
     subprocess.run(inside("mkdir", "-p", "-m", "755", "/run/sshd"), check=True)
-    process = subprocess.Popen(inside(str(sshd), "-D", "-e", "-f", f"{folder}/sshd_config"), env=environment)
+    serve = (*_with_its_user(folder), str(sshd), "-D", "-e", "-f", f"{folder}/sshd_config")
+    process = subprocess.Popen(inside(*serve), env=environment)
     try:
         _wait_for(address, port, process)
         yield SshServer(folder, process, f"{address}:{port}")
     finally:
         process.terminate()
         process.wait()
+
+
+def _with_its_user(folder: Path) -> tuple[str, ...]:
+    """What lets sshd see the user it insists on, where the machine has none."""
+    try:
+        pwd.getpwnam("sshd")
+    except KeyError:
+        if os.geteuid() != 0:
+            return ()
+    else:
+        return ()
+    users = folder / "passwd"
+    users.write_text(Path("/etc/passwd").read_text() + "sshd:x:64299:65534::/run/sshd:/usr/sbin/nologin\n")
+    script = f'mount --bind {shlex.quote(str(users))} /etc/passwd; exec "$@"'
+    return ("unshare", "--mount", "sh", "-c", script, "sh")
 
 
 def _unpacked(folder: Path, environment: dict[str, str]) -> Path:
