@@ -92,11 +92,12 @@ class Homes:
             await machine.ensure_volume(home_volume(course, subject.user))
         return Place(machine, node)
 
-    async def make(self, user: str, ids: tuple[int, int]) -> None:
-        """An empty home, if there is none."""
+    async def make(self, user: str, ids: tuple[int, int]) -> str:
+        """An empty home, if there is none; on a cluster its node, where it is on one."""
         if not self._course.homes.is_shared:
-            await self._engine.ensure_volume(home_volume(self._course, user, await self._node_for_another()))
-            return
+            node = await self._node_for_another()
+            await self._engine.ensure_volume(home_volume(self._course, user, node))
+            return node
         for way in (store_volume(self._course), home_volume(self._course, user)):
             if way and self._course.homes.nfs:
                 await self._engine.ensure_volume(way)
@@ -104,6 +105,7 @@ class Homes:
         if result.exit_code:
             where = self._course.homes.store
             raise HomeMissing(f"the folder of {user} could not be made in {where}", where=where, evidence=result.lines)
+        return ""
 
     async def ids(self, user: str) -> tuple[int, int]:
         """Uid and gid of somebody's files."""

@@ -118,7 +118,10 @@ def _drilled(chosen: Snapshot, count: int) -> tuple[str, dict[str, Any]]:
 
 def _why(error: str, unreadable: tuple[str, ...], user: str) -> list[str]:
     whose = user or "the hub"
-    return [f"{whose}: {error}"] if error else [f"{whose}: {path} could not be read" for path in unreadable[:3]]
+    if error:
+        first, *more = error.splitlines()
+        return [f"{whose}: {first}", *(f"  {line}" for line in more)]
+    return [f"{whose}: {path} could not be read" for path in unreadable[:3]]
 
 
 def _files(count: int) -> str:

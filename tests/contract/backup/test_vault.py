@@ -17,6 +17,7 @@ from firstbell.backup.orders import FILE, Orders, What
 from firstbell.hub.backups.vault_book import VaultBook
 from firstbell.hub.backups.vault_pace import Busy, Pace, PacedHomes
 from firstbell.hub.backups.vault_work import Vault
+from firstbell.hub.people.book import PeopleStore
 from firstbell.hub.records import acts
 from firstbell.hub.records.acts import ActsBook
 from firstbell.model import names
@@ -66,7 +67,8 @@ class House:
             return Busy(servers=1)
 
         pace = Pace(at_work)
-        homes = PacedHomes(self.course, self.jail.engine, "x", who, pace, self.state)
+        store = PeopleStore(self.jail.volumes.parent / "people.sqlite", b"k" * 32)
+        homes = PacedHomes(self.course, self.jail.engine, "x", who, pace, self.state, store)
         return Vault(
             Backups(self.course, self.jail.engine, "x", homes, clock=self.clock),
             Orders(self.state / FILE, self.clock),

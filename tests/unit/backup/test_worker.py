@@ -46,11 +46,13 @@ async def test_whoever_is_left_out_is_named_with_why(tmp_path: Path) -> None:
     orders = Orders(tmp_path / "orders.sqlite")
     made = orders.add(What.BACKUP)
     half = Outcome(BOB, Summary("s2", 1, 1, 1, 1.0, is_whole=False), unreadable=("/homes/x/gone",))
-    await work_one(_backups(Made("r", (GOOD, half, Outcome(Subject(Kind.STATE), error="no room")), 2, 0)), orders)
+    await work_one(
+        _backups(Made("r", (GOOD, half, Outcome(Subject(Kind.STATE), error="no room\nMake some.")), 2, 0)), orders
+    )
     failed = orders.find(made.id)
     assert failed is not None and failed.state is State.FAILED
     assert failed.words == "not everything is backed up: bob, state"
-    assert failed.result["evidence"] == ["bob: /homes/x/gone could not be read", "the hub: no room"]
+    assert failed.result["evidence"] == ["bob: /homes/x/gone could not be read", "the hub: no room", "  Make some."]
     assert [one["user"] for one in failed.result["bad"]] == ["bob", ""]
 
 

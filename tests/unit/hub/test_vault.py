@@ -9,23 +9,28 @@ from typing import Any
 
 import pytest
 
+from firstbell.backup.homes import Known
 from firstbell.backup.orders import FILE, Orders, State, What
 from firstbell.engine.fake import FakeEngine
+from firstbell.engine.fake_cluster import FakeCluster
 from firstbell.hub.backups import vault_pace, vault_work
 from firstbell.hub.backups.vault import sweep
 from firstbell.hub.backups.vault_book import FILE as SNAPSHOTS
 from firstbell.hub.backups.vault_book import VaultBook, report_of
-from firstbell.hub.backups.vault_pace import Busy, Pace
+from firstbell.hub.backups.vault_pace import Busy, Pace, PacedHomes
 from firstbell.hub.backups.vault_work import Vault, due_run
+from firstbell.hub.people.book import PeopleStore
 from firstbell.hub.records import acts
 from firstbell.hub.records.acts import ActsBook
 from firstbell.model import names
 from firstbell.model.backup import Kind, Snapshot, Subject
 from firstbell.model.backup_table import BackupTable
 from firstbell.model.container import ContainerSpec, frozen
+from firstbell.model.course import Course
 from firstbell.model.names import Role
 from firstbell.model.observed import ImageState
 from firstbell.model.secret import Secret
+from firstbell.plan.home import home_volume
 
 HOUR, DAY = 3600.0, 86400.0
 ADA, STATE = Subject(Kind.HOME, "ada"), Subject(Kind.STATE)
@@ -270,3 +275,22 @@ async def test_helpers_of_a_killed_keeper_are_ended():
         await engine.start(ContainerSpec(name=name, image="image:1", command=("sleep", "1000"), labels=labels))
     await sweep(engine, course)
     assert {state.name for state in (await engine.observe(course)).of_role(Role.HELPER)} == set(stay)
+
+
+async def test_a_home_made_for_a_restore_is_in_the_hubs_record_at_once(tmp_path: Path):
+    """On a cluster: a start that comes right after it would make another one on another node."""
+    course = Course.model_validate({"name": "demo", "server": {"image": "i"}, "engine": {"kind": "swarm"}})
+    cluster, store = FakeCluster(), PeopleStore(tmp_path / "people.sqlite", b"k" * 32)
+    cluster.add_node("node2")
+    await cluster.ensure_volume(home_volume(course, "ben", "node1"))
+
+    async def who() -> Known:
+        return Known(nodes=store.home_nodes())
+
+    async def quiet() -> Busy:
+        return Busy()
+
+    homes = PacedHomes(course, cluster, "i", who, Pace(quiet), tmp_path, store)
+    await homes.make("ada", (1000, 1000))
+    assert store.home_node("ada") == "node2"
+    assert (await homes.place_of(ADA)).node == "node2"

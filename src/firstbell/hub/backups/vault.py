@@ -54,7 +54,7 @@ def vault_of(places: Places, engine: Engine) -> Vault:
         return known(course, store)
 
     pace = Pace(partial(busy_now, store, runtime, course))
-    homes = PacedHomes(course, engine, runtime.vault_image, who, pace, places.state)
+    homes = PacedHomes(course, engine, runtime.vault_image, who, pace, places.state, store)
     backups = Backups(course, engine, runtime.vault_image, homes)
     backups.helpers = replace(backups.helpers, mark=_MARK)
     return Vault(

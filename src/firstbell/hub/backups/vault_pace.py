@@ -10,6 +10,8 @@ from pathlib import Path
 
 from firstbell.backup.homes import Ask, Homes, Place
 from firstbell.engine.base import Engine
+from firstbell.hub.homes import choice as home_choice
+from firstbell.hub.people.book import PeopleStore
 from firstbell.hub.rehearsals.book import RehearsalBook
 from firstbell.model.backup import Subject
 from firstbell.model.course import Course
@@ -63,12 +65,13 @@ class Pace:
 class PacedHomes(Homes):
     """A course's homes, each had at its turn; those of a rehearsal's people are nobody's."""
 
-    def __init__(  # noqa: PLR0917 - as what it is, with two more
-        self, course: Course, engine: Engine, image: str, ask: Ask, pace: Pace, state: Path
+    def __init__(  # noqa: PLR0917 - as what it is, with three more
+        self, course: Course, engine: Engine, image: str, ask: Ask, pace: Pace, state: Path, store: PeopleStore
     ) -> None:
         super().__init__(course, engine, image, ask)
         self._pace = pace
         self._rehearsal = RehearsalBook(state)
+        self._store = store
 
     async def subjects(self) -> tuple[Subject, ...]:
         """As of any course."""
@@ -79,3 +82,9 @@ class PacedHomes(Homes):
         """As of any course, once it is its turn."""
         await self._pace.turn()
         return await super().place_of(subject)
+
+    async def make(self, user: str, ids: tuple[int, int]) -> str:
+        """As of any course; on a cluster the hub knows it at once, or their next start would make another elsewhere."""
+        if node := await super().make(user, ids):
+            home_choice.made(self._store, user, node)
+        return node
