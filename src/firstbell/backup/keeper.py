@@ -40,6 +40,8 @@ _EVERYBODYS = {
     Trouble.NO_RESTIC,
 }
 """What no other subject would fare better with."""
+_MACHINES = {Trouble.NO_REPOSITORY, Trouble.NO_DIRECTORY, Trouble.FORBIDDEN, Trouble.NETWORK, Trouble.NO_RESTIC}
+"""Of these what another machine may fare better with."""
 
 EngineOf = Callable[[Subject], Awaitable[Engine]]
 """The daemon that can have the subject. Raises FirstbellError where it is away."""
@@ -104,8 +106,9 @@ class Keeper:
     async def run(self, run: str, subjects: Iterable[Subject], told: Told) -> tuple[Outcome, ...]:
         """Back up what the run does not have yet.
 
-        A subject that cannot be had is an outcome of its own. Raises BackupFailed for what is wrong with the storage,
-        and EngineUnavailable; what was done until then is marked, as far as that can still be done.
+        A subject that cannot be had is an outcome of its own, also where its node does not answer. Raises BackupFailed
+        for what is wrong with the storage, and EngineUnavailable; what was done until then is marked, as far as that
+        can still be done.
         """
         outcomes: list[Outcome] = []
         unmarked: list[str] = []
@@ -156,17 +159,22 @@ class Keeper:
         return restic.drilled(await self._engine.run(spec, deadline=_LONG), self._storage)
 
     async def _one(self, subject: Subject, run: str) -> Outcome:
+        engine = self._engine
         try:
             engine = await self._place(subject)
             if subject.kind is Kind.HOME:
                 return await self._snapshot(subject, run, engine)
             return await self._with_databases(subject, run, engine)
         except BackupFailed as error:
-            if error.trouble in _EVERYBODYS:
+            is_elsewhere = engine is not self._engine
+            if error.trouble in _EVERYBODYS - (_MACHINES if is_elsewhere else set()):
                 raise
+            return Outcome(subject, error=f"on the home's own node, {error}" if is_elsewhere else str(error))
+        except EngineUnavailable as error:
+            if engine is self._engine:
+                raise
+            # A node of a cluster; all others answer, and their people are not to wait for it.
             return Outcome(subject, error=str(error))
-        except EngineUnavailable:
-            raise
         except FirstbellError as error:
             return Outcome(subject, error=str(error))
 

@@ -7,7 +7,7 @@ from firstbell.backup.containers import Helpers
 from firstbell.backup.failure import BackupFailed, Trouble
 from firstbell.backup.homes import Homes, Place
 from firstbell.engine.base import Engine
-from firstbell.errors import HomeMissing
+from firstbell.errors import EngineUnavailable, HomeAway, HomeMissing
 from firstbell.model.backup import Kind, Subject
 
 _SECONDS = 300.0
@@ -23,13 +23,23 @@ class SameStorage:
         self._found: dict[str, str] = {}
 
     async def engine_of(self, subject: Subject) -> Engine:
-        """The daemon that has the subject. Raises BackupFailed where its node has another storage, else as `Homes`."""
+        """The daemon that has the subject.
+
+        Raises BackupFailed where its node has another storage, HomeAway where that does not answer, else as `Homes`.
+        """
         place = await self._homes.place_of(subject)
         if self._helpers.storage.directory and place.node and subject.kind is Kind.HOME:
             own = self._own = self._own or await self._homes.place_of(Subject(Kind.STATE))
-            if place.node != own.node and await self._identity(place) != await self._identity(own):
+            if place.node != own.node and await self._there(place) != await self._identity(own):
                 raise BackupFailed(Trouble.ANOTHER_DIRECTORY, f"{self._helpers.storage.to} on {place.node}")
         return place.engine
+
+    async def _there(self, place: Place) -> str:
+        try:
+            return await self._identity(place)
+        except EngineUnavailable as error:
+            # All other nodes answer.
+            raise HomeAway(error.what, where=place.node, next_step=error.next_step) from error
 
     async def _identity(self, place: Place) -> str:
         """Which storage the node has; empty where that is none that we can open."""

@@ -11,7 +11,7 @@ from firstbell.backup.containers import Helpers
 from firstbell.backup.failure import BackupFailed
 from firstbell.backup.homes import Place
 from firstbell.backup.same_storage import SameStorage
-from firstbell.errors import HomeMissing
+from firstbell.errors import EngineUnavailable, HomeAway, HomeMissing
 from firstbell.model.backup import Kind, Storage, Subject
 from firstbell.model.container import ContainerSpec
 from firstbell.model.course import Course
@@ -33,6 +33,8 @@ class Machine:
         """Restic's answer to `cat config`."""
         assert deadline and spec.command[-3:] == ("cat", "config", "--no-lock")
         self.ran += 1
+        if self.id == "silent":
+            raise EngineUnavailable("it does not answer")
         if self.id is None:
             raise HomeMissing("a directory or volume cannot be had")
         if not self.id:
@@ -76,6 +78,18 @@ async def test_a_directory_that_is_another_one_on_a_node_is_refused_with_the_nod
     for _ in range(2):
         await same.engine_of(Subject(Kind.HOME, "bob"))
     assert [machine.ran for machine in homes.machines.values()] == [1] * 5
+
+
+async def test_a_node_that_falls_silent_is_a_home_that_is_away() -> None:
+    """No failure of the whole run; it is asked again."""
+    homes = Homes()
+    same = same_storage(homes)
+    homes.machines["node2"].id = "silent"
+    with pytest.raises(HomeAway) as caught:
+        await same.engine_of(Subject(Kind.HOME, "bob"))
+    assert caught.value.where == "node2"
+    homes.machines["node2"].id = "a"
+    await same.engine_of(Subject(Kind.HOME, "bob"))
 
 
 async def test_a_storage_that_is_elsewhere_is_the_same_for_all() -> None:
