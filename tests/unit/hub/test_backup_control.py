@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -49,6 +50,25 @@ def test_an_order_is_followed(tmp_path: Path) -> None:
     assert told["open"] == [] and told["last"]["backup"]["words"] == "no space" and told["last_good"] is None
     with pytest.raises(CourseFileError, match="no order 99"):
         backup_control.answer(hub, "progress", ("99", ""))
+
+
+def test_steps_are_told_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not each home's turn: whoever follows a run starts a program in the hub's container for each answer."""
+    waited: list[float] = []
+    clock = SimpleNamespace(monotonic=lambda: sum(waited), sleep=waited.append)
+    monkeypatch.setattr(backup_control, "time", clock)
+    hub = _hub(tmp_path, backup=BACKUP)
+    made = backup_control.answer(hub, "order", ("backup", "{}"))
+    orders = Orders(hub.state / FILE)
+    orders.take()
+    orders.tell(made["id"], 3, 20, "the home of ada")
+    begun = backup_control.answer(hub, "progress", (str(made["id"]), "due/0/"))
+    assert (begun["done"], waited) == (3, [])
+    step = backup_control.answer(hub, "progress", (str(made["id"]), "doing/2/the home of eve"))
+    assert step["done"] == 3 and sum(waited) >= 5
+    clock.sleep = lambda _: orders.end(made["id"], State.DONE, "1 home", {})
+    over = backup_control.answer(hub, "progress", (str(made["id"]), "doing/3/the home of ada"))
+    assert over["state"] == "done"
 
 
 def test_somebodys_files_are_not_touched_unrecorded(tmp_path: Path) -> None:
