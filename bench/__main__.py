@@ -30,6 +30,7 @@ BENCHMARKS = {
     "rehearsal": "rehearse with 60 people beside Chromium windows      5 min, --quick 5",
     "swarm": "60 people, cold and warm, on a Swarm of three nodes  25 min, --quick 15",
     "coursework": "release to 220 homes, collect from them, grade 40     8 min, --quick 5",
+    "backups": "back up 100 homes while 30 people work            15 min, --quick 3",
     "growth": "50 to 400 simulated servers, a day of comings and goings  6 min, --quick 4",
 }
 """In the order in which `all` takes them. Each is a module of this package with `run(engine, options) -> Record`."""
