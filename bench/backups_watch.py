@@ -44,7 +44,7 @@ class Watch:
         helpers, count = containers.of(lambda one: one.endswith(HELPER_SUFFIX))
         by_hand, _ = containers.of(lambda one: one.endswith(BY_HAND))
         hub, keeper, everything = (after - earlier for earlier, after in zip(before, used, strict=True))
-        found = Phase(name, began, ended, hub - keeper, keeper, helpers + by_hand, count, everything)
+        found = Phase(name, began, ended, hub - keeper, keeper, by_hand or helpers, count, everything)
         self.phases.append(found)
         print(f"  {found.told(self._at_work.cells)}", flush=True)
         if self._at_work.failures:

@@ -30,7 +30,7 @@ from firstbell.hub.records.acts import ActsBook
 from firstbell.model.course import Course
 
 _VERBS = ("order", "progress", "orders", "known")
-_SOONEST, _WAITS, _LOOK_EVERY = 8.0, 10.0, 0.25
+_SOONEST, _WAITS, _LOOK_EVERY = 10.0, 30.0, 0.25
 """Seconds until a step is told, as to ask again costs as much CPU as the backup of a small home; until it is told that
 there was none; between two looks."""
 
