@@ -6,7 +6,7 @@ import io
 import json
 import shutil
 import tarfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import cast
 
@@ -66,7 +66,7 @@ class JailEngine(Jail):
     async def stop(self, name: str, grace: int = 10) -> None:
         self._started.pop(name, None)
 
-    async def get(self, name: str, path: str) -> AsyncIterator[bytes]:
+    async def get(self, name: str, path: str) -> AsyncGenerator[bytes, None]:
         [mount] = [one for one in self._started[name].mounts if one.kind is MountKind.VOLUME]
         place = self.volumes / mount.source / path.removeprefix(mount.target).lstrip("/")
         if not place.exists():

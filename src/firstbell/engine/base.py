@@ -7,7 +7,7 @@ takes that for an answer about a container. `tests/contract` holds every engine 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
 from typing import Protocol
 
 from firstbell.model.container import ContainerSpec, File, NetworkSpec, VolumeSpec
@@ -135,8 +135,11 @@ class Engine(Protocol):
         """Put files into an existing container, running or not."""
         ...
 
-    def get(self, name: str, path: str) -> AsyncIterator[bytes]:
-        """A tar of `path` in an existing container, in chunks. Raises FileNotFoundError."""
+    def get(self, name: str, path: str) -> AsyncGenerator[bytes, None]:
+        """A tar of `path` in an existing container, in chunks; to be closed where it is not read to its end.
+
+        Raises FileNotFoundError.
+        """
         ...
 
     async def read_image_files(self, image: str, paths: Iterable[str]) -> dict[str, bytes]:

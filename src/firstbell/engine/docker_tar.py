@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable
 from firstbell.model.container import File
 
 MOST = 1024**2
-"""Bytes of a file read out of an image; more is not ours to read."""
+"""Bytes of a file read out of an image or a server; more is not ours to read."""
 _ROOM = 64 * 1024
 """For a tar's own blocks."""
 _LINKS = 8
@@ -52,20 +52,23 @@ def member_at(data: bytes) -> tuple[tarfile.TarInfo, bytes]:
         return member, handle.read() if handle else b""
 
 
-async def read_file(get: Callable[[str], AsyncGenerator[bytes, None]], path: str) -> bytes | None:
-    """The content of the file at `path`, symbolic links followed; None if there is none, or not a small file."""
+async def read_file(get: Callable[[str], AsyncGenerator[bytes, None]], path: str, most: float = MOST) -> bytes | None:
+    """The content of the file at `path`, symbolic links followed; None if there is none, or one above `most` bytes.
+
+    Raises tarfile.TarError.
+    """
     for _ in range(_LINKS):
-        data = b""
+        data = bytearray()
         try:
             async with contextlib.aclosing(get(path)) as chunks:
                 async for chunk in chunks:
                     data += chunk
-                    if len(data) > MOST + _ROOM:
+                    if len(data) > most + _ROOM:
                         return None
         except FileNotFoundError:
             return None
-        member, content = member_at(data)
+        member, content = member_at(bytes(data))
         if not member.issym():
-            return content if member.isreg() and len(content) <= MOST else None
+            return content if member.isreg() and len(content) <= most else None
         path = posixpath.normpath(posixpath.join(posixpath.dirname(path), member.linkname))
     return None

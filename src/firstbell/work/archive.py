@@ -10,16 +10,19 @@ import asyncio
 import contextlib
 import hashlib
 import json
+import math
 import sqlite3
 import tempfile
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, cast
 
 import firstbell
 from firstbell.coursework.grades import grades_csv
+from firstbell.engine import docker_tar
 from firstbell.engine.base import Engine
 from firstbell.engine.cluster import Cluster
 from firstbell.errors import EngineUnavailable, FirstbellError
@@ -242,18 +245,8 @@ async def _running(engine: Engine, spec: ContainerSpec) -> AsyncIterator[str]:
 
 
 async def _fetch(engine: Engine, name: str, path: str) -> bytes | None:
-    """A file of a container; None if there is none."""
-    import io
-    import tarfile
-
-    try:
-        whole = b"".join([piece async for piece in engine.get(name, path)])
-    except FileNotFoundError:
-        return None
-    with tarfile.open(fileobj=io.BytesIO(whole)) as tar:
-        member = tar.next()
-        inside = tar.extractfile(member) if member else None
-        return inside.read() if inside else None
+    """A file of a container, however large; None if there is none."""
+    return await docker_tar.read_file(partial(engine.get, name), path, math.inf)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 
 _TOLD_EVERY = 8 * 1024 * 1024
@@ -14,7 +14,7 @@ _TOLD_EVERY = 8 * 1024 * 1024
 class Pieces(io.RawIOBase):
     """Reads from the loop's stream; whoever reads is in another thread. What the stream raises reaches the reader."""
 
-    def __init__(self, pieces: AsyncIterator[bytes], moved: Callable[[int], None]) -> None:
+    def __init__(self, pieces: AsyncGenerator[bytes, None], moved: Callable[[int], None]) -> None:
         self._pieces = pieces
         self._moved = moved
         self._loop = asyncio.get_running_loop()
@@ -27,10 +27,8 @@ class Pieces(io.RawIOBase):
 
     async def aclose(self) -> None:
         """Let go of the stream."""
-        close = getattr(self._pieces, "aclose", None)
-        if close is not None:
-            with suppress(RuntimeError):
-                await close()
+        with suppress(RuntimeError):  # the reader was cut and waits for a piece
+            await self._pieces.aclose()
 
     async def _next(self) -> bytes:
         return await anext(self._pieces, b"")

@@ -6,6 +6,7 @@ import json
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -136,7 +137,4 @@ async def _token(engine: Engine, state: ContainerState) -> str:
 
 async def _read(engine: Engine, name: str, path: str) -> bytes:
     """A file of a container, running or not; empty if it is not there."""
-    try:
-        return docker_tar.member_at(b"".join([chunk async for chunk in engine.get(name, path)]))[1]
-    except FileNotFoundError:
-        return b""
+    return await docker_tar.read_file(partial(engine.get, name), path) or b""

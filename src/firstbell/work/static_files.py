@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import json
 import tarfile
+from functools import partial
 
+from firstbell.engine import docker_tar
 from firstbell.engine.base import Engine, Report
 from firstbell.errors import StartFailed
 from firstbell.model import names
@@ -27,12 +28,10 @@ async def are_laid_out(engine: Engine, course: str, image: str) -> bool:
     if there is None:
         return False
     try:
-        pieces = engine.get(names.container(course, Role.HUB), f"{STATIC_DIR}/{CURRENT_FILE}")
-        tar = b"".join([piece async for piece in pieces])
-        with tarfile.open(fileobj=io.BytesIO(tar)) as archive:
-            file = archive.extractfile(archive.getmembers()[0])
-            return bool(file and json.load(file).get("image") == there.id)
-    except (OSError, IndexError, ValueError, AttributeError, tarfile.TarError):
+        get = partial(engine.get, names.container(course, Role.HUB))
+        current = await docker_tar.read_file(get, f"{STATIC_DIR}/{CURRENT_FILE}")
+        return bool(json.loads(current or b"").get("image") == there.id)
+    except (OSError, ValueError, AttributeError, tarfile.TarError):
         return False
 
 

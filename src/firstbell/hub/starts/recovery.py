@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+from functools import partial
 from typing import Any
 
 from jupyterhub import orm, roles, scopes
@@ -28,8 +29,6 @@ from firstbell.plan.server import container_names
 LOG = logging.getLogger("firstbell.recovery")
 
 _TOKEN = re.compile(r"[\x21-\x7e]{16,200}")
-_LONGEST = 1024**2
-"""Bytes of a server's settings that are read: its user can write there."""
 
 
 class Recovery:
@@ -79,14 +78,11 @@ def _may_be_somebodys(app: Any, context: HubContext, observed: Observed, state: 
 
 async def _token_of(context: HubContext, state: ContainerState) -> str:
     """The token that the server holds; empty where its file does not say any. Raises EngineUnavailable."""
-    file, packed = SIDECAR_FILE if context.course.server.port else SERVER_FILE, b""
+    file = SIDECAR_FILE if context.course.server.port else SERVER_FILE
     try:
-        async for chunk in context.engine.get(state.name, file):
-            packed += chunk
-            if len(packed) > _LONGEST:
-                return ""
-        token = json.loads(docker_tar.member_at(packed)[1])["env"]["JUPYTERHUB_API_TOKEN"]
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        settings = await docker_tar.read_file(partial(context.engine.get, state.name), file)
+        token = json.loads(settings or b"")["env"]["JUPYTERHUB_API_TOKEN"]
+    except (ValueError, KeyError, TypeError):
         return ""
     return token if isinstance(token, str) and _TOKEN.fullmatch(token) else ""
 
