@@ -67,13 +67,17 @@ def put_back(root: Path) -> tuple[Path, ...]:
     moved = []
     for copy in sorted(copies.iterdir()) if copies.is_dir() else ():
         path = root / copy.name
-        for end in COMPANIONS:
-            # A log of another file would be read into this one.
-            Path(f"{path}{end}").unlink(missing_ok=True)
+        remove_companions(path)
         copy.replace(path)
         moved.append(path)
     remove_copies(root)
     return tuple(moved)
+
+
+def remove_companions(path: Path) -> None:
+    """Before another file comes in its place, into which its log would be read."""
+    for end in COMPANIONS:
+        Path(f"{path}{end}").unlink(missing_ok=True)
 
 
 def _databases(root: Path) -> Iterator[Path]:

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from firstbell.backup.databases import COMPANIONS, COPIES, copy_one, is_database
+from firstbell.backup.databases import COMPANIONS, COPIES, copy_one, is_database, remove_companions
 from firstbell.errors import FirstbellError
 from firstbell.hub.control_io import print_answer
 from firstbell.hub.state.hub_tables import FILE as JUPYTERHUB
@@ -165,9 +165,7 @@ def put_back(folders: Folders, identity: str) -> list[str]:
         beside = live.with_name(f".{live.name}.put-back")
         shutil.copy2(kept, beside)
         os.chown(beside, kept.stat().st_uid, kept.stat().st_gid)
-        for end in COMPANIONS:
-            # A log of another file would be read into this one.
-            Path(f"{live}{end}").unlink(missing_ok=True)
+        remove_companions(live)
         beside.replace(live)
         moved.append(live.name)
     return moved

@@ -12,11 +12,11 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from firstbell.hub.state.damaged import put_aside
 from firstbell.model.backup import Kind, Snapshot, Subject
 from firstbell.model.backup_report import BackupReport
-from firstbell.sqlite import transaction
+from firstbell.sqlite import setting_up, transaction
 
 FILE = "snapshots.sqlite"
 _REPORT = "report"
@@ -53,10 +53,10 @@ class VaultBook:
         path = state / FILE
         try:
             self._db = _opened(path)
-        except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError):
-                raise
-            path.replace(path.with_suffix(".damaged"))
+        except sqlite3.OperationalError:
+            raise  # a full disk, a lock: nothing is damaged
+        except sqlite3.DatabaseError:
+            put_aside(path, path.with_suffix(".damaged"))
             self._db = _opened(path)
 
     def close(self) -> None:
@@ -123,11 +123,11 @@ class VaultBook:
 
 
 def _opened(path: Path) -> sqlite3.Connection:
-    db: Any = sqlite3.connect(path, timeout=15, isolation_level=None)
-    db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA synchronous = NORMAL")
-    db.executescript(_SCHEMA)
-    return db  # type: ignore[no-any-return]
+    with setting_up(sqlite3.connect(path, timeout=15, isolation_level=None)) as db:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = NORMAL")
+        db.executescript(_SCHEMA)
+        return db
 
 
 def report_of(state: Path) -> BackupReport | None:

@@ -11,7 +11,8 @@ from functools import wraps
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from firstbell.sqlite import transaction
+from firstbell.hub.state.damaged import put_aside
+from firstbell.sqlite import setting_up, transaction
 
 LOG = logging.getLogger("firstbell.bells")
 
@@ -56,6 +57,25 @@ def never_in_the_way(otherwise: Answer) -> Callable[[Callable[Given, Answer]], C
     return guarded
 
 
+def _opened(path: Path) -> sqlite3.Connection:
+    with setting_up(sqlite3.connect(path, timeout=5, isolation_level=None)) as db:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = NORMAL")
+        with transaction(db):
+            _make_tables(db)
+        return db
+
+
+def _make_tables(db: sqlite3.Connection) -> None:
+    """Those of this version; what another version noted lives no longer than a bell and is let go."""
+    [version] = db.execute("PRAGMA user_version").fetchone()
+    if version == _VERSION:
+        return
+    drop = "".join(f"DROP TABLE IF EXISTS {table};" for table in ("rings", "people", "places", "kept"))
+    for statement in f"{drop}{_SCHEMA}PRAGMA user_version = {_VERSION}".split(";"):
+        db.execute(statement)
+
+
 class BellTables:
     """The open file. Every method is one short transaction; sqlite3.OperationalError (disk full) reaches the caller."""
 
@@ -65,29 +85,13 @@ class BellTables:
         self._version = -1
         self._waiting: frozenset[str] = frozenset()
         try:
-            self._open(path)
+            self.db = _opened(path)
         except sqlite3.OperationalError:
             raise  # a full disk, a lock: nothing is damaged
         except sqlite3.DatabaseError as error:
             LOG.error("The bells' book is damaged (%s); it begins anew", error)  # noqa: TRY400 - told in words
-            path.replace(path.with_suffix(".damaged"))
-            self._open(path)
-
-    def _open(self, path: Path) -> None:
-        self.db = sqlite3.connect(path, timeout=5, isolation_level=None)
-        self.db.execute("PRAGMA journal_mode = WAL")
-        self.db.execute("PRAGMA synchronous = NORMAL")
-        self._make_tables()
-
-    def _make_tables(self) -> None:
-        """Those of this version; what another version noted lives no longer than a bell and is let go."""
-        with self.writing() as db:
-            [version] = db.execute("PRAGMA user_version").fetchone()
-            if version == _VERSION:
-                return
-            drop = "".join(f"DROP TABLE IF EXISTS {table};" for table in ("rings", "people", "places", "kept"))
-            for statement in f"{drop}{_SCHEMA}PRAGMA user_version = {_VERSION}".split(";"):
-                db.execute(statement)
+            put_aside(path, path.with_suffix(".damaged"))
+            self.db = _opened(path)
 
     def close(self) -> None:
         """Let go of the file."""

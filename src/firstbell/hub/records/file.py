@@ -23,7 +23,8 @@ from pathlib import Path
 
 from firstbell.hub.records.chain import BEGINNING, BEGUN, RESULT, STAFF
 from firstbell.hub.records.write import New, append
-from firstbell.sqlite import transaction
+from firstbell.hub.state.damaged import put_aside
+from firstbell.sqlite import setting_up, transaction
 
 LOG = logging.getLogger("firstbell.acts")
 
@@ -89,22 +90,18 @@ def opened(path: Path, now: Callable[[], float] = time.time) -> sqlite3.Connecti
     except sqlite3.DatabaseError as error:
         aside = path.with_name(f"{path.name}.damaged-{int(now())}")
         LOG.error("The record is damaged (%s); it is kept as %s", error, aside)  # noqa: TRY400 - told in words
-        path.replace(aside)
+        put_aside(path, aside)
         return _opened(path, now, f"the record before was damaged; it is kept as {aside.name}")
 
 
 def _opened(path: Path, now: Callable[[], float], why: str) -> sqlite3.Connection:
-    db = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
-    try:
+    with setting_up(sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)) as db:
         _set_up(db)
         if _is_older(db):
             with transaction(db):
                 if _is_older(db):  # nobody else was faster
                     _begin(db, now, why)
-    except BaseException:
-        db.close()
-        raise
-    return db
+        return db
 
 
 def _is_older(db: sqlite3.Connection) -> bool:

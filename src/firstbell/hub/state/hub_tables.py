@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from firstbell.errors import EngineUnavailable
+from firstbell.hub.state.damaged import put_aside
 
 if TYPE_CHECKING:
     from firstbell.model.course import Course
@@ -76,12 +77,10 @@ def put_aside_damaged(database: str, now: float) -> str:
         verdict = str(error)
     if verdict == "ok":
         return ""
-    aside = f"{database}.damaged-{int(now)}"
+    aside = file.with_name(f"{file.name}.damaged-{int(now)}")
     LOG.error("The hub's database is damaged (%s); it is kept as %s, and a new one begins", verdict, aside)
-    for end in ("-wal", "-shm", ""):
-        with contextlib.suppress(FileNotFoundError):
-            Path(database + end).replace(aside + end)
-    return aside
+    put_aside(file, aside)
+    return str(aside)
 
 
 def refuse_unreachable(database: str) -> None:

@@ -14,6 +14,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from firstbell.backup.databases import remove_companions
 from firstbell.plan.memory_room import MachineMemory
 
 LOG = logging.getLogger("firstbell.term")
@@ -100,8 +101,8 @@ class Sampler:
             raise
         except sqlite3.DatabaseError as error:
             LOG.warning("The samples of memory are damaged (%s) and begin anew", error)
-            for end in ("", "-wal", "-shm"):
-                self._path.with_name(self._path.name + end).unlink(missing_ok=True)
+            remove_companions(self._path)
+            self._path.unlink(missing_ok=True)
             add(self._path, sample, self._keep)
         self._most = None
 
