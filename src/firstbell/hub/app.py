@@ -15,7 +15,6 @@ from jupyterhub.app import JupyterHub
 from prometheus_client import REGISTRY
 from traitlets import Instance
 
-from firstbell.config.wire import from_wire, runtime_from_wire
 from firstbell.coursework.layout import Layout
 from firstbell.engine.connect import connect
 from firstbell.errors import FirstbellError
@@ -114,8 +113,8 @@ class FirstbellHub(JupyterHub):
         self._places = Places.of(os.environ)
         self._tasks: set[asyncio.Task[None]] = set()
         self._recovery = Recovery()
-        course = from_wire(self._places.course.read_bytes(), self._places.secrets.read_bytes())
-        runtime = runtime_from_wire(self._places.runtime.read_bytes())
+        course = self._places.read_course()
+        runtime = self._places.read_runtime()
         try:
             database = database_of(course, self._places.state)
             if is_postgresql(database):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from firstbell.coursework import grading_containers
 from firstbell.engine.fake import FakeEngine
-from firstbell.hub.coursework.desk import sweep
+from firstbell.hub.coursework.desk import is_left
+from firstbell.hub.service_engine import sweep
 from firstbell.model import names
 from firstbell.model.container import ContainerSpec, frozen
 from firstbell.model.names import Role
@@ -24,6 +25,6 @@ async def test_helpers_of_a_killed_desk_are_ended_and_nobody_elses():
     for name in ended + stay:
         labels = frozen(names.labels(COURSE, Role.HELPER))
         await engine.start(ContainerSpec(name=name, image="image:1", command=("sleep", "1000"), labels=labels))
-    await sweep(engine, COURSE)
+    await sweep(engine, COURSE, is_left, 0)
     left = {state.name for state in (await engine.observe(COURSE)).of_role(Role.HELPER)}
     assert left == set(stay)

@@ -14,7 +14,7 @@ from firstbell.backup.orders import FILE, Orders, State, What
 from firstbell.engine.fake import FakeEngine
 from firstbell.engine.fake_cluster import FakeCluster
 from firstbell.hub.backups import vault_pace, vault_work
-from firstbell.hub.backups.vault import sweep
+from firstbell.hub.backups.vault import is_left
 from firstbell.hub.backups.vault_book import FILE as SNAPSHOTS
 from firstbell.hub.backups.vault_book import VaultBook, report_of
 from firstbell.hub.backups.vault_pace import Busy, Pace, PacedHomes
@@ -22,6 +22,7 @@ from firstbell.hub.backups.vault_work import Vault, due_run
 from firstbell.hub.people.book import PeopleStore
 from firstbell.hub.records import acts
 from firstbell.hub.records.acts import ActsBook
+from firstbell.hub.service_engine import sweep
 from firstbell.model import names
 from firstbell.model.backup import Kind, Snapshot, Subject
 from firstbell.model.backup_table import BackupTable
@@ -273,7 +274,7 @@ async def test_helpers_of_a_killed_keeper_are_ended():
     for name in (ended, *stay):
         labels = frozen(names.labels(course, Role.HELPER))
         await engine.start(ContainerSpec(name=name, image="image:1", command=("sleep", "1000"), labels=labels))
-    await sweep(engine, course)
+    await sweep(engine, course, is_left, 5)
     assert {state.name for state in (await engine.observe(course)).of_role(Role.HELPER)} == set(stay)
 
 

@@ -7,10 +7,10 @@ ends with its hub: the next one brings its own, which goes on from what the stor
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import sqlite3
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -18,10 +18,7 @@ from firstbell.backup.backups import Backups
 from firstbell.backup.containers import HELPER_SUFFIX
 from firstbell.backup.homes import Known
 from firstbell.backup.orders import FILE, Orders
-from firstbell.config.wire import from_wire, runtime_from_wire
 from firstbell.engine.base import Engine
-from firstbell.engine.cluster import Cluster
-from firstbell.engine.connect import connect
 from firstbell.errors import FirstbellError
 from firstbell.hub.backup_control import known
 from firstbell.hub.backups.earlier import LOOKS
@@ -32,10 +29,11 @@ from firstbell.hub.figures.ask import ask
 from firstbell.hub.people.book import PeopleStore, open_store
 from firstbell.hub.records import acts
 from firstbell.hub.records.acts import ActsBook
+from firstbell.hub.service import hub_lives, serve
+from firstbell.hub.service_engine import swept_engine
 from firstbell.hub.state.places import Places
 from firstbell.model.course import Course
-from firstbell.model.names import Role
-from firstbell.model.observed import Phase
+from firstbell.model.observed import ContainerState, Phase
 from firstbell.model.runtime import Runtime
 
 _LOG = logging.getLogger("firstbell.backups")
@@ -46,8 +44,7 @@ _MARK = "-kept"
 
 def vault_of(places: Places, engine: Engine) -> Vault:
     """The keeper of the course whose files these are. Raises CourseFileError where it has no backups."""
-    course = from_wire(places.course.read_bytes(), places.secrets.read_bytes())
-    runtime = runtime_from_wire(places.runtime.read_bytes())
+    course, runtime = places.read_course(), places.read_runtime()
     store = open_store(places.state)
 
     async def who() -> Known:
@@ -76,22 +73,15 @@ async def busy_now(store: PeopleStore, runtime: Runtime, course: Course) -> Busy
     return Busy(sum(told["queue"].values()) + servers["starting"], servers["running"])
 
 
-async def sweep(engine: Engine, course: str) -> None:
-    """End the helpers of a keeper that was killed: they would be at the same subject as those that come now.
-
-    Those by which people look into their own are the hub's, and at nobody's home.
-    """
-    observed = await engine.observe(course)
-    for state in observed.of_role(Role.HELPER):
-        is_look = state.name.endswith(LOOKS + HELPER_SUFFIX) and state.phase is Phase.RUNNING
-        if state.name.endswith(HELPER_SUFFIX) and not is_look:
-            machine: Engine = await engine.on(state.node) if isinstance(engine, Cluster) else engine
-            await machine.stop(state.name, 5)
+def is_left(state: ContainerState) -> bool:
+    """Whether a helper is a killed keeper's. Those by which people look into their own are the hub's, at no home."""
+    is_look = state.name.endswith(LOOKS + HELPER_SUFFIX) and state.phase is Phase.RUNNING
+    return state.name.endswith(HELPER_SUFFIX) and not is_look
 
 
-async def keep(vault: Vault, hub: int) -> None:
+async def keep(vault: Vault, lives: Callable[[], bool]) -> None:
     """Look, over and over, as long as the hub lives. No failure ends it."""
-    while os.getppid() == hub:
+    while lives():
         try:
             pause = await vault.look()
         except FirstbellError as error:
@@ -108,28 +98,14 @@ async def keep(vault: Vault, hub: int) -> None:
 
 async def work(places: Places) -> None:
     """Until the hub has ended."""
-    hub = os.getppid()
-    runtime = runtime_from_wire(places.runtime.read_bytes())
-    engine = await connect(runtime.engine_kind, runtime.engine_host)
-    try:
-        while os.getppid() == hub:
-            try:
-                await sweep(engine, runtime.course)
-                break
-            except FirstbellError as error:
-                _LOG.warning("Waiting for the engine: %s", error.what)
-                await asyncio.sleep(2)
-        await keep(vault_of(places, engine), hub)
-    finally:
-        await engine.close()
+    lives = hub_lives()
+    async with swept_engine(places, lives, is_left, 5) as engine:
+        await keep(vault_of(places, engine), lives)
 
 
 def main() -> None:
     """Started by the hub."""
-    with contextlib.suppress(OSError):
-        os.nice(_NICE)
-    logging.basicConfig(level=logging.INFO, format="[%(levelname).1s %(asctime)s backups] %(message)s")
-    asyncio.run(work(Places.of(os.environ)))
+    serve("backups", work(Places.of(os.environ)), _NICE)
 
 
 if __name__ == "__main__":

@@ -10,13 +10,13 @@ import logging
 import os
 import sqlite3
 
-from firstbell.config.wire import from_wire, runtime_from_wire
 from firstbell.hub.bells import tables as bell_tables
 from firstbell.hub.bells.book import BellBook
 from firstbell.hub.bells.hub import ApiHub, HubAway, People, cluster_now
 from firstbell.hub.bells.report import SERVER_USE
 from firstbell.hub.bells.ringer import CALM, Ringer
 from firstbell.hub.people.book import open_store
+from firstbell.hub.service import hub_lives, serve
 from firstbell.hub.starts.queue import slots_for
 from firstbell.hub.state.hub_tables import database_of
 from firstbell.hub.state.places import Places
@@ -26,8 +26,7 @@ _LOG = logging.getLogger("firstbell.bells")
 
 def ringer_of(places: Places, book: BellBook, url: str, token: str) -> Ringer:
     """The bells of the course whose files these are."""
-    course = from_wire(places.course.read_bytes(), places.secrets.read_bytes())
-    runtime = runtime_from_wire(places.runtime.read_bytes())
+    course, runtime = places.read_course(), places.read_runtime()
     return Ringer(
         course,
         book,
@@ -40,8 +39,8 @@ def ringer_of(places: Places, book: BellBook, url: str, token: str) -> Ringer:
 
 async def ring(ringer: Ringer) -> None:
     """Look, over and over, as long as the hub lives. No failure ends it."""
-    hub, pause = os.getppid(), CALM
-    while os.getppid() == hub:
+    lives, pause = hub_lives(), CALM
+    while lives():
         try:
             pause = await ringer.look()
         except HubAway as error:
@@ -62,8 +61,7 @@ async def keep(url: str, token: str) -> None:
 
 def main() -> None:
     """Started by the hub with a token in its environment."""
-    logging.basicConfig(level=logging.INFO, format="[%(levelname).1s %(asctime)s keeper] %(message)s")
-    asyncio.run(keep(os.environ["JUPYTERHUB_API_URL"], os.environ["JUPYTERHUB_API_TOKEN"]))
+    serve("keeper", keep(os.environ["JUPYTERHUB_API_URL"], os.environ["JUPYTERHUB_API_TOKEN"]))
 
 
 if __name__ == "__main__":

@@ -5,13 +5,9 @@ It ends with its hub: the next one brings its own, which goes on from what is wr
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import logging
 import os
 from functools import partial
 
-from firstbell.config.wire import from_wire, runtime_from_wire
 from firstbell.coursework.acts import Acts
 from firstbell.coursework.book import Book
 from firstbell.coursework.desk import Desk
@@ -21,24 +17,21 @@ from firstbell.coursework.layout import Layout
 from firstbell.coursework.nbgrader_grader import NbGrader
 from firstbell.coursework.transport import Transport, is_helper
 from firstbell.engine.base import Engine
-from firstbell.engine.cluster import Cluster
-from firstbell.engine.connect import connect
-from firstbell.errors import FirstbellError
 from firstbell.hub.bells.hub import ApiHub, machine_now
 from firstbell.hub.coursework.gradebook_facts import GradebookFacts
 from firstbell.hub.coursework.homes import CourseHomes
 from firstbell.hub.coursework.people import Roll
 from firstbell.hub.people.book import open_store
+from firstbell.hub.service import hub_lives, serve
+from firstbell.hub.service_engine import swept_engine
 from firstbell.hub.state.hub_tables import database_of
 from firstbell.hub.state.places import Places
 from firstbell.model.course import Course
-from firstbell.model.names import Role
-from firstbell.model.observed import Phase
+from firstbell.model.observed import ContainerState, Phase
 from firstbell.model.runtime import Runtime
 from firstbell.plan.bell_forecast import starts_at_once
 from firstbell.plan.grader_image import grader_build
 
-_LOG = logging.getLogger("firstbell.coursework")
 _NICE = 5
 """The desk's own work gives way to the hub's."""
 
@@ -59,8 +52,7 @@ def grader_of(
 
 def desk_of(places: Places, engine: Engine) -> Desk:
     """The desk of the course whose files these are."""
-    course = from_wire(places.course.read_bytes(), places.secrets.read_bytes())
-    runtime = runtime_from_wire(places.runtime.read_bytes())
+    course, runtime = places.read_course(), places.read_runtime()
     layout = Layout(places.coursework)
     book, store = Book(layout.book), open_store(places.state)
     image = runtime.sidecar_image or runtime.image
@@ -91,43 +83,22 @@ def slots(cores: int, hub: ApiHub) -> int:
     return max(1, most // 2, starts_at_once(most, machine_now().pressure, len(hub.servers())))
 
 
-async def sweep(engine: Engine, course: str) -> None:
-    """End the helpers of a desk that was killed: they would be at the same home as those that come now.
-
-    Who reads the grades is a command's, which nobody has killed.
-    """
-    observed = await engine.observe(course)
-    for state in observed.of_role(Role.HELPER):
-        is_read = state.phase is Phase.RUNNING and state.name.endswith(READS_GRADES)
-        if is_helper(state.name) and not is_read:
-            machine: Engine = await engine.on(state.node) if isinstance(engine, Cluster) else engine
-            await machine.stop(state.name, 0)
+def is_left(state: ContainerState) -> bool:
+    """Whether a helper is a killed desk's. Who reads the grades is a command's, which nobody has killed."""
+    is_read = state.phase is Phase.RUNNING and state.name.endswith(READS_GRADES)
+    return is_helper(state.name) and not is_read
 
 
 async def work(places: Places) -> None:
     """Until the hub has ended."""
-    hub = os.getppid()
-    runtime = runtime_from_wire(places.runtime.read_bytes())
-    engine = await connect(runtime.engine_kind, runtime.engine_host)
-    try:
-        while os.getppid() == hub:
-            try:
-                await sweep(engine, runtime.course)
-                break
-            except FirstbellError as error:
-                _LOG.warning("Waiting for the engine: %s", error.what)
-                await asyncio.sleep(2)
-        await desk_of(places, engine).run(lambda: os.getppid() == hub)
-    finally:
-        await engine.close()
+    lives = hub_lives()
+    async with swept_engine(places, lives, is_left, 0) as engine:
+        await desk_of(places, engine).run(lives)
 
 
 def main() -> None:
     """Started by the hub."""
-    with contextlib.suppress(OSError):
-        os.nice(_NICE)
-    logging.basicConfig(level=logging.INFO, format="[%(levelname).1s %(asctime)s desk] %(message)s")
-    asyncio.run(work(Places.of(os.environ)))
+    serve("desk", work(Places.of(os.environ)), _NICE)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from firstbell.config.wire import from_wire, runtime_from_wire
 from firstbell.model import runtime as places
+from firstbell.model.course import Course
+from firstbell.model.runtime import Runtime
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,14 @@ class Places:
             "FIRSTBELL_CA_FILE": str(self.ca),
             "FIRSTBELL_COURSEWORK_DIR": str(self.coursework),
         }
+
+    def read_course(self) -> Course:
+        """The course as it was when the hub was started. Raises CourseFileError."""
+        return from_wire(self.course.read_bytes(), self.secrets.read_bytes())
+
+    def read_runtime(self) -> Runtime:
+        """Where the course runs."""
+        return runtime_from_wire(self.runtime.read_bytes())
 
     @property
     def roster(self) -> Path:
