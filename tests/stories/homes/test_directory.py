@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import os
 import tarfile
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from firstbell.engine.waiting import until
 from tests.stories.bad_input.conftest import refused
-from tests.stories.conftest import stop_server
+from tests.stories.homes.conftest import joined, stopped
 from tests.support.course import RunningCourse, running
 from tests.support.disk import MIB, filled, small_disk
 from tests.support.visitor import Visitor
@@ -21,7 +19,6 @@ from tests.support.visitor import Visitor
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="mounts a small file system")
 
 NAME = "test-folders"
-PASSWORD = "four unrelated plain words"
 
 
 @pytest.fixture(scope="module")
@@ -45,30 +42,6 @@ def course(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ru
         rest=f'[homes]\nstore = "{store}"',
     ) as course:
         yield course
-
-
-@asynccontextmanager
-async def joined(course: RunningCourse, username: str) -> AsyncIterator[Visitor]:
-    """Somebody who logged in, at first by an invitation; their server is stopped in the end."""
-    async with Visitor(course.url) as visitor:
-        page = await visitor.log_in(username, PASSWORD)
-        if page.path.endswith("/hub/login"):
-            told = json.loads(course.cli("people", "invite", username, "--json").stdout)
-            link = (told if isinstance(told, list) else told["invitations"])[0]["link"]
-            await visitor.submit(await visitor.open(link), password=PASSWORD, again=PASSWORD)
-        visitor.user = username
-        yield visitor
-        await stopped(course, visitor)
-
-
-async def stopped(course: RunningCourse, visitor: Visitor) -> None:
-    """Stop the server, and wait until it is gone."""
-    await stop_server(visitor)
-
-    async def none() -> bool:
-        return not course.servers()
-
-    await until(none, deadline=60)
 
 
 def folders(store: Path) -> dict[str, Path]:

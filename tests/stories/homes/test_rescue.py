@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from statistics import median
 
 import pytest
@@ -16,7 +15,7 @@ from firstbell.engine.waiting import until
 from firstbell.model import names
 from firstbell.model.names import Role
 from tests.browser.look import look
-from tests.stories.conftest import stop_server
+from tests.stories.homes.conftest import PASSWORD, joined, stopped
 from tests.support.course import RunningCourse, running
 from tests.support.disk import MIB, disk_volume
 from tests.support.visitor import Visitor
@@ -24,7 +23,6 @@ from tests.support.visitor import Visitor
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="mounts a small file system")
 
 NAME = "test-rescue"
-PASSWORD = "four unrelated plain words"
 SIZE, INODES = 64 * MIB, 2000
 FILL = "dd if=/dev/zero of=hog bs=64k count=2000 2>&1 | head -1"
 """Never more than 131 MB, should the home not be the small disk."""
@@ -51,28 +49,9 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCourse]:
         yield course
 
 
-@asynccontextmanager
-async def joined(course: RunningCourse, username: str) -> AsyncIterator[Visitor]:
-    """Somebody who logged in, at first by an invitation; their server is stopped in the end."""
-    async with Visitor(course.url) as visitor:
-        page = await visitor.log_in(username, PASSWORD)
-        if page.path.endswith("/hub/login"):
-            told = json.loads(course.cli("people", "invite", username, "--json").stdout)
-            link = (told if isinstance(told, list) else told["invitations"])[0]["link"]
-            await visitor.submit(await visitor.open(link), password=PASSWORD, again=PASSWORD)
-        visitor.user = username
-        yield visitor
-        await stop_server(visitor)
-
-
 async def restarted(course: RunningCourse, visitor: Visitor) -> float:
     """Stopped and started again; the seconds that the start took."""
-    await stop_server(visitor)
-
-    async def gone() -> bool:
-        return visitor.user not in {s["Config"]["Labels"]["firstbell.user"] for s in course.servers()}
-
-    await until(gone, deadline=60)
+    await stopped(course, visitor)
     began = time.monotonic()
     await visitor.server()
     return time.monotonic() - began
