@@ -16,7 +16,7 @@ from firstbell.model.course import Course
 from firstbell.model.names import Role
 from firstbell.model.observed import Observed, Phase
 from firstbell.plan.home import directory_helper, home_volume, list_helper, store_volume
-from firstbell.plan.home_moves import choose_target, homes_found, settle
+from firstbell.plan.home_moves import any_node, choose_target, homes_found, settle
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class Homes:
         if subject.kind is not Kind.HOME:
             node = _node_of_state(observed)
         elif course.homes.is_shared:
-            node = _any_node(observed)
+            node = any_node(observed)
         else:
             recorded = (await self._ask()).nodes.get(subject.user, "")
             node = settle(observed, subject.user, recorded).node
@@ -126,9 +126,9 @@ class Homes:
         return choose_target(observed.engine.nodes, "", count)
 
     async def _folders(self, observed: Observed) -> frozenset[str]:
-        machine: Engine = self._engine
+        machine = self._engine
         if isinstance(self._engine, Cluster):
-            machine = await self._engine.on(_any_node(observed))
+            machine = await self._engine.on(any_node(observed))
         if store := store_volume(self._course):
             await machine.ensure_volume(store)
         result = await machine.run(list_helper(self._course, self._image), deadline=300)
@@ -145,11 +145,4 @@ def users_of(subjects: Iterable[Subject]) -> frozenset[str]:
 
 def _node_of_state(observed: Observed) -> str:
     volume = observed.volume(names.volume(observed.course, Role.STATE))
-    return volume.node if volume else _any_node(observed)
-
-
-def _any_node(observed: Observed) -> str:
-    good = sorted((n for n in observed.engine.nodes if n.linked), key=lambda n: (not n.manager, n.name))
-    if not good:
-        raise HomeMissing("no node answers", where=observed.course, next_step="See: firstbell nodes list")
-    return good[0].name
+    return volume.node if volume else any_node(observed)

@@ -36,7 +36,7 @@ from firstbell.plan.place import Place, course_place
 from firstbell.work import home_move, people, runs
 from firstbell.work import homes as work
 from firstbell.work.cluster import as_cluster
-from firstbell.work.roster_file import read_roster
+from firstbell.work.roster_file import roster_of
 
 app = typer.Typer(
     help="People's files: list, export, import, copy, delete. Of a course they are named by USER, of firstbell run by "
@@ -87,9 +87,7 @@ async def _list(course: Course | None) -> tuple[Home, ...]:
     async with engine_of(course) as engine:
         if course is None:
             return await work.list_run_homes(engine)
-        has_roster = course.access.login == "roster" and course.access.roster.exists()
-        users = [p.username for p in read_roster(course).people] if has_roster else []
-        return await work.list_homes(engine, course, users)
+        return await work.list_homes(engine, course, [person.username for person in roster_of(course).people])
 
 
 @app.command("export")
@@ -296,8 +294,7 @@ async def _place(
                 f"no run has a home {user.removeprefix(_RUN)}", next_step=f"Do you mean {_RUN}{place.user}?"
             )
         return place
-    has_roster = course.access.login == "roster" and course.access.roster.exists()
-    person = read_roster(course).person(normalise_username(user)) if has_roster else None
+    person = roster_of(course).person(normalise_username(user))
     return course_place(course, user, (person.uid, person.gid) if person else (None, None))
 
 

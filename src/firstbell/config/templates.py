@@ -42,21 +42,16 @@ capacity = 12       # how many can be in at once
 """,
 }
 
+_TAUGHT = """
+[server]
+project = "project"   # its requirements.txt becomes the image, its files are in every new home
+memory = "1G"         # for each person
+idle = "1h"           # then the server goes to sleep; files stay
+open = "welcome.ipynb"
+"""
 _SERVER = {
-    Kind.SEMINAR: """
-[server]
-project = "project"   # its requirements.txt becomes the image, its files are in every new home
-memory = "1G"         # for each person
-idle = "1h"           # then the server goes to sleep; files stay
-open = "welcome.ipynb"
-""",
-    Kind.CLASS: """
-[server]
-project = "project"   # its requirements.txt becomes the image, its files are in every new home
-memory = "1G"         # for each person
-idle = "1h"           # then the server goes to sleep; files stay
-open = "welcome.ipynb"
-""",
+    Kind.SEMINAR: _TAUGHT,
+    Kind.CLASS: _TAUGHT,
     Kind.LAB: """
 [server]
 project = "project"   # its requirements.txt becomes the image, its files are in every new home

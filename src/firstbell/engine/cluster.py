@@ -65,3 +65,8 @@ class Cluster(Engine, Protocol):
     async def remove_node(self, node: str, force: bool = False) -> None: ...
 
     async def set_patience(self, seconds: int) -> None: ...
+
+
+async def machine_of(engine: Engine, node: str) -> Engine:
+    """The daemon of a cluster's node; where there is no cluster, the one there is. Raises EngineUnavailable."""
+    return await engine.on(node) if isinstance(engine, Cluster) else engine

@@ -8,7 +8,7 @@ import logging
 from collections.abc import AsyncIterator, Callable
 
 from firstbell.engine.base import Engine
-from firstbell.engine.cluster import Cluster
+from firstbell.engine.cluster import machine_of
 from firstbell.engine.connect import connect
 from firstbell.errors import FirstbellError
 from firstbell.hub.state.places import Places
@@ -46,5 +46,5 @@ async def sweep(engine: Engine, course: str, is_left: IsLeft, grace: int) -> Non
     observed = await engine.observe(course)
     for state in observed.of_role(Role.HELPER):
         if is_left(state):
-            machine: Engine = await engine.on(state.node) if isinstance(engine, Cluster) else engine
+            machine = await machine_of(engine, state.node)
             await machine.stop(state.name, grace)

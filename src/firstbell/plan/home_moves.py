@@ -57,6 +57,14 @@ def marker(course: str, user: str) -> VolumeSpec:
     return VolumeSpec(names.home(course, user) + _SUFFIX, frozen(labels))
 
 
+def any_node(observed: Observed) -> str:
+    """A node for what every node can do, a manager rather than another. Raises HomeMissing where none answers."""
+    good = sorted((n for n in observed.engine.nodes if n.linked), key=lambda n: (not n.manager, n.name))
+    if not good:
+        raise HomeMissing("no node answers", where=observed.course, next_step="See: firstbell nodes list")
+    return good[0].name
+
+
 def homes_found(observed: Observed) -> dict[str, frozenset[str]]:
     """The nodes that have each user's home; copies of a move are left out, unless there is nothing else."""
     homes, marked = _by_user(observed, Role.HOME), _by_user(observed, Role.MOVING)

@@ -24,7 +24,7 @@ import firstbell
 from firstbell.coursework.grades import grades_csv
 from firstbell.engine import docker_tar
 from firstbell.engine.base import Engine
-from firstbell.engine.cluster import Cluster
+from firstbell.engine.cluster import machine_of
 from firstbell.errors import EngineUnavailable, FirstbellError
 from firstbell.model import names
 from firstbell.model.archive import (
@@ -56,7 +56,7 @@ from firstbell.work.home_helper import WAITS, helper
 from firstbell.work.home_places import engine_of_home
 from firstbell.work.homes import list_homes
 from firstbell.work.lock import course_lock
-from firstbell.work.roster_file import read_roster
+from firstbell.work.roster_file import has_roster, roster_of
 from firstbell.work.show import Show, shown
 
 _POINT = "0-archive"
@@ -103,9 +103,7 @@ class Books:
 
 async def homes_of(engine: Engine, course: Course) -> tuple[Home, ...]:
     """All homes of the course. Raises FirstbellError for one that cannot be read now, or whose owner nobody knows."""
-    has_roster = course.access.login == "roster" and course.access.roster.exists()
-    users = [person.username for person in read_roster(course).people] if has_roster else []
-    homes = await list_homes(engine, course, users)
+    homes = await list_homes(engine, course, [person.username for person in roster_of(course).people])
     if away := [home.user for home in homes if home.is_away]:
         raise FirstbellError(
             f"the homes of {', '.join(away)} are on machines that do not answer",
@@ -183,10 +181,8 @@ def _written(folder: Path, step: ArchivePerson) -> Packed | None:
 
 async def _coursework_machine(engine: Engine, course: Course, observed: Observed) -> Engine:
     """The daemon that has the volumes of the course itself."""
-    if not isinstance(engine, Cluster):
-        return engine
     volume = observed.volume(names.volume(course.name, Role.STATE))
-    return await engine.on(volume.node if volume else "")
+    return await machine_of(engine, volume.node if volume else "")
 
 
 async def _read_books(engine: Engine, course: Course, observed: Observed) -> Books:
@@ -287,7 +283,7 @@ class _Work:
 
         async def fill(packer: Packer) -> None:
             packer.add_bytes("firstbell.toml", without_secrets(course_file).encode())
-            if course.access.login == "roster" and course.access.roster.exists():
+            if has_roster(course):
                 packer.add_bytes("roster.csv", course.access.roster.read_bytes())
             for name, content in (books.databases or {}).items():
                 packer.add_bytes(name, content)

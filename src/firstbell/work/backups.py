@@ -22,11 +22,10 @@ from firstbell.model import names
 from firstbell.model.course import Course
 from firstbell.model.names import Role
 from firstbell.model.observed import Phase
-from firstbell.model.roster import Roster
 from firstbell.work import build
 from firstbell.work.lock import course_lock
 from firstbell.work.people import control
-from firstbell.work.roster_file import read_roster
+from firstbell.work.roster_file import roster_of
 
 PROGRAM = "backup_control"
 _HUB_AWAY = 60.0
@@ -77,8 +76,7 @@ async def known(engine: Engine, course: Course) -> Known:
         told = await control(engine, course, "known", program=PROGRAM)
         ids = {user: (uid, gid) for user, (uid, gid) in told["ids"].items()}
         return Known(tuple(told["users"]), told["nodes"], ids)
-    has_roster = course.access.login == "roster" and course.access.roster.exists()
-    people = (read_roster(course) if has_roster else Roster()).people
+    people = roster_of(course).people
     server = course.server
     own = {p.username: (p.uid, server.gid if p.gid is None else p.gid) for p in people if p.uid is not None}
     return Known(tuple(sorted({*(p.username for p in people), *course.access.staff})), {}, own)

@@ -8,12 +8,12 @@ from collections.abc import Iterable
 
 from firstbell.engine.base import Engine
 from firstbell.engine.cluster import Cluster
-from firstbell.errors import EngineUnavailable, HomeMissing, StartFailed
+from firstbell.errors import EngineUnavailable, StartFailed
 from firstbell.model import names
 from firstbell.model.course import Course
 from firstbell.model.names import Role
 from firstbell.model.observed import Observed, Phase
-from firstbell.plan.home_moves import choose_target, homes_found, settle
+from firstbell.plan.home_moves import any_node, choose_target, homes_found, settle
 from firstbell.plan.place import Place
 from firstbell.work.people import control_of
 
@@ -26,7 +26,7 @@ async def engine_of_home(engine: Engine, observed: Observed, place: Place) -> En
     if not isinstance(engine, Cluster):
         return engine
     if place.parent:
-        return await engine.on(_any_node(observed))
+        return await engine.on(any_node(observed))
     recorded = (await home_nodes(engine, observed)).get(place.user, "")
     found = homes_found(observed)
     if recorded or place.user in found:
@@ -40,7 +40,7 @@ async def engines_of_homes(engine: Engine, observed: Observed, course: Course) -
     if not isinstance(engine, Cluster):
         return {"": engine}
     if course.homes.is_shared:
-        return {"": await engine.on(_any_node(observed))}
+        return {"": await engine.on(any_node(observed))}
     nodes = sorted({v.node for v in observed.volumes if v.role == Role.HOME and v.node})
     return dict(zip(nodes, await asyncio.gather(*(engine.on(node) for node in nodes)), strict=True))
 
@@ -61,11 +61,3 @@ def away_homes(observed: Observed, recorded: dict[str, str]) -> Iterable[tuple[s
     """Users and nodes of homes that cannot be seen now."""
     there = {n.name for n in observed.engine.nodes if n.linked}
     return [(user, node) for user, node in sorted(recorded.items()) if node and node not in there]
-
-
-def _any_node(observed: Observed) -> str:
-    """A node for what every node can do, a manager rather than another."""
-    good = sorted((n for n in observed.engine.nodes if n.linked), key=lambda n: (not n.manager, n.name))
-    if not good:
-        raise HomeMissing("no node answers", where=observed.course, next_step="See: firstbell nodes list")
-    return good[0].name

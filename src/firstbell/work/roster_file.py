@@ -28,6 +28,16 @@ def read_roster(course: Course) -> Roster:
     return parse_roster(_text(course.access.roster), str(course.access.roster))
 
 
+def has_roster(course: Course) -> bool:
+    """Whether people come from a roster, and it is there."""
+    return course.access.login == "roster" and course.access.roster.exists()
+
+
+def roster_of(course: Course) -> Roster:
+    """Its people, nobody where the course has none, or none yet. Raises CourseFileError naming every bad line."""
+    return read_roster(course) if has_roster(course) else Roster()
+
+
 def read_filled_roster(course: Course) -> Roster:
     """The people of the course's roster. Raises CourseFileError also where there are none: nobody could enter."""
     roster = read_roster(course)
