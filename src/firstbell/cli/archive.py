@@ -19,7 +19,8 @@ from firstbell.model.course import Course
 from firstbell.model.steps import RemoveVolume
 from firstbell.work import archive as work
 from firstbell.work import deploy
-from firstbell.work.archive import Archived, Checked
+from firstbell.work.archive import Archived
+from firstbell.work.archive_index import Checked, check_archive
 
 
 def archive(  # noqa: PLR0917 - typer makes parameters of them
@@ -111,7 +112,7 @@ def _check(terminal: Terminal, folder: Path) -> None:
 
 def _checked(terminal: Terminal, folder: Path) -> Checked:
     with terminal.steps() as show:
-        return work.check_archive(folder, show)
+        return check_archive(folder, show)
 
 
 def _refuse_flaws(checked: Checked, folder: Path) -> None:

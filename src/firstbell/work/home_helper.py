@@ -20,6 +20,7 @@ from firstbell.model.observed import ImageState, Observed, Phase, RunResult
 _SCRIPT = "/opt/firstbell/home_inside.py"
 PYTHON = ("python3", "-I", _SCRIPT)
 WAITS = ("python3", "-I", "-c", "import time; time.sleep(86400)")
+_NOBODY = "65534:65534"
 
 
 def helper(
@@ -48,6 +49,11 @@ def helper(
     )
 
 
+def waiting_helper(observed: Observed, user_name: str, mounts: tuple[Mount, ...]) -> ContainerSpec:
+    """One in which nothing happens: the engine itself reads what is mounted there."""
+    return helper(observed, user_name, mounts, WAITS, user=_NOBODY)
+
+
 def helper_image(observed: Observed) -> str:
     """An image with python3: what the hub or a run runs, else the newest of ours."""
     hub = observed.container(names.container(observed.course, Role.HUB))
@@ -74,13 +80,13 @@ def _has_python(image: ImageState, course: str) -> bool:
 
 
 @contextlib.asynccontextmanager
-async def running(engine: Engine, spec: ContainerSpec) -> AsyncIterator[str]:
-    """The name of a helper that runs for as long as the block does."""
+async def running(engine: Engine, spec: ContainerSpec, grace: int = 1) -> AsyncIterator[str]:
+    """The name of a helper that runs for as long as the block does, and `grace` seconds more."""
     await engine.start(spec)
     try:
         yield spec.name
     finally:
-        await asyncio.shield(engine.stop(spec.name, 1))
+        await asyncio.shield(engine.stop(spec.name, grace))
 
 
 def answer(result: RunResult, what: str) -> Any:

@@ -24,7 +24,7 @@ from firstbell.plan.home import store_mount, store_volume
 from firstbell.plan.home_moves import homes_found
 from firstbell.plan.place import Place, run_place
 from firstbell.work import home_archive
-from firstbell.work.home_helper import PYTHON, WAITS, answer, helper, helper_image, running
+from firstbell.work.home_helper import PYTHON, WAITS, answer, helper, helper_image, running, waiting_helper
 from firstbell.work.home_places import away_homes, engine_of_home, engines_of_homes, home_nodes
 from firstbell.work.runs import matching
 
@@ -107,7 +107,7 @@ async def export_home(engine: Engine, place: Place, target: Path) -> Transfer:
     engine = await _there(engine, observed, place)
     await _must_exist(engine, observed, place)
     partial = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.part")
-    spec = helper(observed, place.user, (place.mount(read_only=True),), WAITS, user=_NOBODY)
+    spec = waiting_helper(observed, place.user, (place.mount(read_only=True),))
     try:
         async with running(engine, spec) as name:
             with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
