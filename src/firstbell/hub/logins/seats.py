@@ -10,7 +10,8 @@ import re
 from collections.abc import Callable
 
 from firstbell.hub.logins import codes
-from firstbell.hub.people.book import PeopleStore, Seat
+from firstbell.hub.people.book import PeopleStore
+from firstbell.hub.people.seats import Seat
 
 _COOKIE = re.compile(r"(seat-\d{3,9})\.([A-Za-z0-9_-]{43})")
 

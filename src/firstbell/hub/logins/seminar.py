@@ -18,7 +18,7 @@ from firstbell.hub.logins.seats import Seats
 from firstbell.hub.logins.sessions import end_sessions
 from firstbell.hub.logins.throttle import Rate, Throttle, Throttles
 from firstbell.hub.pages.shared import LogoutPage, SmallForm
-from firstbell.hub.people.book import Seat
+from firstbell.hub.people.seats import Seat
 from firstbell.hub.rehearsals.rehearsal import book_of, is_rehearsal
 
 # Guessing a code: at most 60 tries at once and then one every two seconds, all addresses together. Against 1000 seats

@@ -12,7 +12,8 @@ from jupyterhub.utils import maybe_future
 from firstbell.coursework.rights import is_hub_admin
 from firstbell.hub.logins.sessions import end_sessions, remove_user, stop_servers
 from firstbell.hub.memory import limit_care, limits
-from firstbell.hub.people.book import Order, PeopleStore
+from firstbell.hub.people.book import PeopleStore
+from firstbell.hub.people.kept import Order
 from firstbell.hub.people.roster_file import RosterFile
 from firstbell.hub.records.acts import COMMAND_LINE
 from firstbell.hub.records.endings import Ending

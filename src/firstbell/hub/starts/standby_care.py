@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 from firstbell.errors import FirstbellError
 from firstbell.hub.context import HubContext
-from firstbell.hub.people.book import seat_name
+from firstbell.hub.people.seats import seat_name
 from firstbell.hub.starts.starting import who_is
 from firstbell.model import names
 from firstbell.model.container import ContainerSpec
