@@ -43,7 +43,8 @@ class World:
         self.layout = Layout(root)
         parts = SimpleNamespace(launcher=())
         context: Any = SimpleNamespace(course=COURSE, runtime=RUNTIME, engine=self.engine, parts=parts)
-        self.care = Formgrader(self, context, self.layout, "token")
+        self.seconds = 0.0
+        self.care = Formgrader(self, context, self.layout, "token", lambda: self.seconds)
 
     async def get_all_routes(self) -> dict[str, Any]:
         return {SPEC: {"data": {"last_activity": self.last.isoformat()}}}
@@ -79,13 +80,33 @@ async def test_one_of_an_earlier_hub_is_found(world: World) -> None:
 async def test_one_that_nobody_uses_ends(world: World) -> None:
     """An hour after the last request the container is removed, and its route with it; not before."""
     await world.runs()
-    world.last = datetime.now(UTC) - timedelta(seconds=IDLE - 60)
+    await world.care.look()
+    world.seconds += IDLE - 60
     await world.care.look()
     assert world.service.orm.server is not None
-    world.last = datetime.now(UTC) - timedelta(seconds=IDLE + 60)
+    world.last += timedelta(seconds=IDLE - 60)
+    await world.care.look()
+    world.seconds += IDLE - 60
+    await world.care.look()
+    assert world.service.orm.server is not None
+    world.seconds += 120
     await world.care.look()
     assert world.service.orm.server is None and world.db.query(orm.Server).count() == 0
     assert (await world.engine.state(container_name(COURSE))).phase.value == "missing"
+
+
+@pytest.mark.parametrize("jump", [timedelta(days=1), timedelta(days=-1)])
+async def test_one_that_is_used_outlives_a_wrong_clock(world: World, jump: timedelta) -> None:
+    """The proxy's time of day jumps by a day, and back: nobody is sent away from their grading (fault 13)."""
+    await world.runs()
+    for move in (timedelta(0), jump, -jump):
+        world.last += move
+        world.seconds += 60
+        await world.care.look()
+        assert world.service.orm.server is not None
+    world.last = datetime.now(UTC) - timedelta(days=1)  # as before a jump of this machine's clock
+    await world.care.look()
+    assert world.service.orm.server is not None
 
 
 async def test_it_waits_for_something_to_grade(world: World) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from datetime import datetime
+from collections.abc import Callable
 from typing import Any
 
 import aiohttp
@@ -39,7 +39,14 @@ _LINES = 10
 class Formgrader:
     """One per hub; `app` is JupyterHub."""
 
-    def __init__(self, app: Any, context: HubContext, layout: Layout, token: str) -> None:
+    def __init__(
+        self,
+        app: Any,
+        context: HubContext,
+        layout: Layout,
+        token: str,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._app = app
         self._context = context
         self._layout = layout
@@ -47,6 +54,8 @@ class Formgrader:
         self._name = container_name(context.course)
         self._port = server_port(context.course, context.runtime)
         self._lock = asyncio.Lock()
+        self._clock = clock
+        self._used, self._used_at = "", clock()
 
     async def open(self) -> str:
         """Its URL, once it answers there. Raises FirstbellError, TimeoutError."""
@@ -110,10 +119,15 @@ class Formgrader:
             return False
 
     async def _is_idle(self) -> bool:
-        """Whether the proxy has seen nobody go there for long; a route that is still to be set is new."""
+        """Whether the proxy has seen nobody go there for long; a route that is still to be set is new.
+
+        What it noted is no time to be compared with another, as the time of day may jump: it changes when it is used.
+        """
         routes = await self._app.proxy.get_all_routes()
         last = routes.get(self._service.proxy_spec, {}).get("data", {}).get("last_activity", "")
-        return bool(last) and time.time() - datetime.fromisoformat(last).timestamp() > IDLE
+        if last != self._used or not last:
+            self._used, self._used_at = last, self._clock()
+        return self._clock() - self._used_at > IDLE
 
     def _leads_to(self, address: str) -> bool:
         """Routes follow what is written here; whether it is new."""
