@@ -1,15 +1,21 @@
-"""One person takes all there is (faults 16, 17)."""
+"""One person takes all there is (faults 16, 17, 18)."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from firstbell.engine.waiting import until
+from firstbell.model.container import MIB
 from tests.stories.conftest import stop_server
 from tests.support.course import RunningCourse
 from tests.support.visitor import send_cell
 
 FILL = "x = [bytearray(2**20) for _ in range(4000)]"
+SCRATCH, TALK = 600, 300
+"""MB that somebody writes to /tmp, and prints to the log of their container."""
+LOG_LIMIT = 20 * MIB
+"""As docs/how-to/full-disk.md has it."""
 HOG = "x = []\nwhile True: x.append(bytearray(32 * 1024**2))"
 
 
@@ -73,6 +79,40 @@ async def test_fork_bomb_ends_at_the_limit(seminar, visit):
     await channel.close()
     await bomber.server()
     assert (await bomber.execute("print('back')")).text == "back\n"
+
+
+async def test_full_tmp_and_log_are_one_persons(seminar, visit):
+    """Of 300 MB printed 20 stay; a neighbour works, others come; /tmp and log go with their server (fault 18)."""
+    writer, neighbour = await visit(), await visit()
+    kernel = await neighbour.kernel()
+    server = seminar.server_of(writer.user)
+    log, written = Path(server["LogPath"]), Path(server["GraphDriver"]["Data"]["UpperDir"])
+    line = "$(head -c 8000 /dev/zero | tr '\\0' x)"
+    shell = await writer.terminal(
+        f'yes "{line}" | head -c {TALK}M > /proc/1/fd/1; echo $? > ~/printed; '
+        f"head -c {SCRATCH}M /dev/zero > /tmp/scratch; echo $? > ~/filled"
+    )
+    largest = 0
+
+    async def filled() -> bool:
+        nonlocal largest
+        with suppress(FileNotFoundError):  # as one is given its next name
+            largest = max(largest, sum(file.stat().st_size for file in log.parent.glob(f"{log.name}*")))
+        assert (await neighbour.execute("print('fine')", kernel)).text == "fine\n"
+        status, _ = await writer.api("GET", "contents/filled")
+        return bool(status == 200)
+
+    await visit()
+    await until(filled, deadline=90, first=0.1, longest=0.5)
+    assert "0\n0\n[exit 0]" in await writer.sh("cat ~/printed ~/filled")
+    assert LOG_LIMIT / 4 < largest <= LOG_LIMIT + MIB, largest
+    assert (written / "tmp" / "scratch").stat().st_size == SCRATCH * MIB
+    await shell.close()
+    await stop_server(writer)
+    await until(lambda: _none(seminar, writer.user), deadline=60, first=0.1, longest=0.5)
+    assert not log.parent.exists() and not written.exists()
+    await writer.server()
+    assert "[exit 2]" in await writer.sh("ls /tmp/scratch")
 
 
 def _pids_folder(found: Path, identity: str) -> Path:
