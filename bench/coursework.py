@@ -21,11 +21,12 @@ from bench.figures import Figure, Goal, at_least, at_most
 from bench.options import Options
 from bench.our_side import FIRSTBELL
 from bench.record import Record
-from bench.side import free_port, prefix
+from bench.side import prefix
 from firstbell.model import names
 from firstbell.model.names import Role
 from tests.support.assignment import answered, as_text, source
 from tests.support.course import PROJECT
+from tests.support.listening import free_port
 
 PEOPLE, GRADED = 220, 40
 _LONGEST = 120.0

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.engine import Engine, wait_until
-from bench.side import ROOT, free_port, only, prefix
+from bench.side import ROOT, only, prefix
 from firstbell.model.names import is_standby
+from tests.support.listening import free_port
 
 FIRSTBELL = str(Path(sys.executable).parent / "firstbell")
 _SERVICES = ("hub", "proxy", "edge")

@@ -18,7 +18,8 @@ import httpx
 from bench import process
 from bench.engine import Engine, wait_until
 from bench.janitor import with_parent
-from bench.side import ROOT, cache, free_port, only, prefix
+from bench.side import ROOT, cache, only, prefix
+from tests.support.listening import free_port
 
 PEER = Path(__file__).parent / "peer"
 

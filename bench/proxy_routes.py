@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -19,19 +18,12 @@ from aiohttp import web
 
 from bench.swarm_manager import cpu_seconds, resident
 from firstbell.engine.waiting import until
+from tests.support.listening import free_port
 
 _SIZES = (100, 1000, 5000, 10000)
 _REQUESTS = 2000
 _READINGS = 20
 _NAME = f"firstbell-bench-routes-{os.getpid()}"
-
-
-def free_port() -> int:
-    """One that nobody has now."""
-    with socket.socket() as trial:
-        trial.bind(("127.0.0.1", 0))
-        port: int = trial.getsockname()[1]
-        return port
 
 
 def proxy_pid() -> int:

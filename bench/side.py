@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
@@ -75,10 +74,3 @@ def only(servers: list[str]) -> str:
     if len(servers) != 1:
         raise RuntimeError(f"one server was expected to run, there are {len(servers)}: {servers}")
     return servers[0]
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as trial:
-        trial.bind(("127.0.0.1", 0))
-        return int(trial.getsockname()[1])

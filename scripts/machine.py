@@ -1,4 +1,4 @@
-"""What the tests need beside Python: a Docker Engine, debootstrap, a browser, what a cluster is made of, restic."""
+"""What the tests need beside Python: a Docker Engine, debootstrap, a browser, what a cluster is made of, storages."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ PACKAGES = {
     "ip": "iproute2",
     "iptables": "iptables",
     "mkfs.xfs": "xfsprogs",
+    "rclone": "rclone",
     "restic": "restic",
 }
 """Command → Debian packages that bring it."""

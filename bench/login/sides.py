@@ -20,12 +20,13 @@ from bench import process
 from bench.janitor import with_parent
 from bench.login import our_hub
 from bench.peer_side import programs
-from bench.side import ROOT, free_port
+from bench.side import ROOT
 from firstbell.config.wire import runtime_to_wire, to_wire
 from firstbell.hub.people.book import open_store
 from firstbell.model.course import Course
 from firstbell.model.runtime import HUB_PORT, PROXY_API_PORT, PROXY_PORT, SERVER_PORT, Runtime
 from firstbell.plan.edge import DATA_DIR, caddyfile
+from tests.support.listening import free_port
 
 PASSWORD = "four unrelated plain words"
 _ADDRESSES = iter(f"127.86.0.{number}" for number in range(1, 255))

@@ -22,13 +22,14 @@ from bench import peer_side, process
 from bench.engine import wait_until
 from bench.janitor import with_parent
 from bench.process import Used
-from bench.side import ROOT, cache, free_port, prefix
+from bench.side import ROOT, cache, prefix
 from bench.simulated.engine import ADDRESS_VARIABLE, IMAGE
 from bench.simulated.hub import TOKEN_VARIABLE
 from firstbell.config.wire import runtime_to_wire, to_wire
 from firstbell.hub.state.hub_tables import FILE as DATABASE
 from firstbell.model.course import Course
 from firstbell.model.runtime import Runtime
+from tests.support.listening import free_port
 
 _ROOM = 10_000
 _MEMORY = 10 * 1024**4

@@ -15,7 +15,8 @@ from firstbell.model.names import LABEL_COURSE, LABEL_ROLE, LABEL_USER
 from tests.support.cluster import Cluster, Node
 from tests.support.cluster.node import wait
 from tests.support.cluster_images import give_images
-from tests.support.course import FIRSTBELL, RunningCourse, free_port, write_course
+from tests.support.course import FIRSTBELL, RunningCourse, write_course
+from tests.support.listening import free_port
 
 
 @dataclass(frozen=True)

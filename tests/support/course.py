@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from firstbell.model.names import is_standby
+from tests.support.listening import free_port
 
 FIRSTBELL = Path(sys.executable).parent / "firstbell"
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -82,13 +82,6 @@ def docker(*words: str, check: bool = True) -> str:
     result = subprocess.run(["docker", *words], capture_output=True, text=True, timeout=120, check=False)
     assert not check or result.returncode == 0, f"docker {' '.join(words)}\n{result.stderr}"
     return result.stdout.strip()
-
-
-def free_port() -> int:
-    """A port nobody listens on now."""
-    with socket.socket() as trial:
-        trial.bind(("127.0.0.1", 0))
-        return int(trial.getsockname()[1])
 
 
 def write_course(folder: Path, name: str, *, top: str = "", access: str = "", server: str = "", rest: str = "") -> str:

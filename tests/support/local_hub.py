@@ -9,7 +9,6 @@ import asyncio
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +19,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import httpx
+
+from tests.support.listening import free_port
 
 DEADLINE = 40.0
 CONTROL_FILES = {"state": "state", "course": "course.json", "secrets": "secrets.json"}
@@ -103,7 +104,7 @@ def running_hub(folder: Path, access: dict[str, Any] | None = None, **settings: 
     """A hub with `[access]` as given, its state in `folder`; stopped at the end. Settings: see `_config`."""
     folder.mkdir(exist_ok=True)
     (folder / "state").mkdir(exist_ok=True)
-    port = settings.pop("port", None) or _free_port()
+    port = settings.pop("port", None) or free_port()
     url = f"http://127.0.0.1:{port}"
     wanted = {"url": url, "port": port, "access": access or {}, **settings}
     (folder / "wanted.json").write_text(json.dumps(wanted))
@@ -119,12 +120,6 @@ def running_hub(folder: Path, access: dict[str, Any] | None = None, **settings: 
     finally:
         process.terminate()
         process.wait(20)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _wait_until_healthy(url: str, process: subprocess.Popen[bytes], folder: Path) -> None:

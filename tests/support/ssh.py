@@ -7,14 +7,14 @@ import os
 import pwd
 import shlex
 import shutil
-import socket
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import stamina
+
+from tests.support.listening import free_port, wait_for_port
 
 _SYSTEM_SSHD = Path("/usr/sbin/sshd")
 
@@ -55,7 +55,7 @@ def ssh_server(folder: Path, address: str = "127.0.0.1", inside: Inside = as_it_
     environment = {**os.environ, "LD_LIBRARY_PATH": ""}
     folder.mkdir(parents=True, exist_ok=True)
     sshd = _SYSTEM_SSHD if _SYSTEM_SSHD.exists() else _unpacked(folder, environment)
-    port = _free_port()
+    port = free_port()
     for key in ("host_key", "user_key"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / key], check=True)
     public = (folder / "host_key.pub").read_text().split()[:2]
@@ -79,7 +79,7 @@ def ssh_server(folder: Path, address: str = "127.0.0.1", inside: Inside = as_it_
     serve = (*_with_its_user(folder), str(sshd), "-D", "-e", "-f", f"{folder}/sshd_config")
     process = subprocess.Popen(inside(*serve), env=environment)
     try:
-        _wait_for(address, port, process)
+        wait_for_port(address, port, process)
         yield SshServer(folder, process, f"{address}:{port}")
     finally:
         process.terminate()
@@ -112,17 +112,3 @@ def _unpacked(folder: Path, environment: dict[str, str]) -> Path:
     libraries = {str(path.parent) for path in (folder / "root").rglob("*.so*")}
     environment["LD_LIBRARY_PATH"] = ":".join(sorted(libraries))
     return folder / "root" / "usr" / "sbin" / "sshd"
-
-
-def _free_port() -> int:
-    with socket.socket() as trial:
-        trial.bind(("127.0.0.1", 0))
-        port: int = trial.getsockname()[1]
-        return port
-
-
-def _wait_for(address: str, port: int, process: subprocess.Popen[bytes]) -> None:
-    for attempt in stamina.retry_context(on=OSError, attempts=60, timeout=20, wait_initial=0.05, wait_max=0.5):
-        with attempt:
-            assert process.poll() is None, "sshd has ended"
-            socket.create_connection((address, port), timeout=1).close()

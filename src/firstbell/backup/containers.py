@@ -52,6 +52,7 @@ _SETTINGS = "/opt/firstbell/backup/settings.sh"
 _DATABASES = "/opt/firstbell/backup/databases.py"
 _PUT_BACK = "/opt/firstbell/backup/put_back.py"
 _LOOKING = "/opt/firstbell/backup/looking.py"
+_ASKING = "/opt/firstbell/backup/asking.py"
 _DRILL = "/drill"
 SCRATCH = "/scratch"
 """Where helpers see the scratch volume."""
@@ -96,10 +97,10 @@ class Helpers:
     """In the helpers' names: whose they are, where several are at work for one course."""
 
     def ask(self, arguments: Arguments, about: str = "") -> ContainerSpec:
-        """A container that sees the storage and nothing of anybody's."""
+        """A container that sees the storage and nothing of anybody's; asked for its snapshots it is soon given up."""
         verb = arguments[0]
         rights = (_STORE,) if self.storage.directory else ()
-        return ContainerSpec(
+        spec = ContainerSpec(
             name=self._name(about, verb),
             image=self.image,
             command=("sh", "-c", _RUN, _SETTINGS, *arguments),
@@ -112,6 +113,7 @@ class Helpers:
             limits=Limits(memory=GIB, cpu=self.cpu, pids=128, log_bytes=MIB, share=self.share),
             capabilities=rights,
         )
+        return _by_program(spec, _ASKING, "restic", *arguments) if arguments == restic.SNAPSHOTS else spec
 
     def back_up(self, subject: Subject, run: str, excludes: tuple[str, ...] = ()) -> ContainerSpec:
         """A container that sees this subject alone, read-only, and makes a snapshot of it."""
@@ -187,13 +189,8 @@ class Helpers:
 
     def look(self, verb: str, snapshot: str, subject: Subject, *words: str) -> ContainerSpec:
         """A container that looks into somebody's snapshot; see `looking.py`. It sees no home, and writes nothing."""
-        program = (files("firstbell.backup") / "looking.py").read_bytes()
         spec = self._reading((verb, snapshot), subject)
-        return replace(
-            spec,
-            command=("sh", "-c", _LOOK, _SETTINGS, _LOOKING, verb, snapshot, self.place_of(subject), *words),
-            files=(*spec.files, File(_LOOKING, program)),
-        )
+        return _by_program(spec, _LOOKING, verb, snapshot, self.place_of(subject), *words)
 
     def databases(self, verb: str, subject: Subject) -> ContainerSpec:
         """A container that copies, removes or puts back the copies of the databases of a subject; see `databases.py`.
@@ -287,6 +284,12 @@ class Helpers:
             **{name: secret.reveal() for name, secret in sorted(self.storage.environment.items())},
         }
         return "".join(f"{name}={shlex.quote(value)}\n" for name, value in told.items())
+
+
+def _by_program(spec: ContainerSpec, path: str, *words: str) -> ContainerSpec:
+    """The same with the storage's settings, at work for a program of ours that is put there."""
+    program = (files("firstbell.backup") / path.rpartition("/")[2]).read_bytes()
+    return replace(spec, command=("sh", "-c", _LOOK, _SETTINGS, path, *words), files=(*spec.files, File(path, program)))
 
 
 def _about(subject: Subject) -> str:

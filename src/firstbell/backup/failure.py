@@ -98,6 +98,13 @@ _NOT_SOUND = (
     r"|LoadIndex returned errors|could not load snapshot|does not match|not found in repository|ReadFull\(<data"
 )
 
+_WRONG_KEY = r"Access Key Id you provided|InvalidAccessKeyId|request signature we calculated"
+"""S3's words for a key that it does not know, and for a secret that does not belong to it."""
+_NONE_THERE = (
+    r"Is there a repository at the following location|repository does not exist|specified bucket does not exist"
+)
+"""A bucket that is missing restic makes itself."""
+
 _SIGNS = (
     (Trouble.NO_SPACE, r"no space left on device|disk quota exceeded|insufficient storage"),
     (Trouble.WRONG_PASSWORD, r"wrong password or no key found"),
@@ -107,10 +114,10 @@ _SIGNS = (
     (Trouble.NETWORK, _NO_ANSWER),
     # The latter where ssh had ended before restic could let it go on.
     (Trouble.NETWORK, r"unable to start the sftp session|bg: no such process"),
-    (Trouble.FORBIDDEN, r"permission denied|access denied|forbidden|unauthorized|InvalidAccessKeyId"),
+    (Trouble.FORBIDDEN, rf"permission denied|access denied|forbidden|unauthorized|{_WRONG_KEY}"),
     (Trouble.DAMAGED, _NOT_SOUND),
     # After a storage that does not answer restic asks the same.
-    (Trouble.NO_REPOSITORY, r"Is there a repository at the following location|repository does not exist"),
+    (Trouble.NO_REPOSITORY, _NONE_THERE),
     (Trouble.NO_PATH, r"not found in snapshot|path .* not found"),
     (Trouble.NO_SNAPSHOT, r"no matching ID found|no snapshot found|no matching snapshots"),
 )

@@ -17,7 +17,8 @@ from tests.support.chromium import ARGUMENTS, CHROMIUM
 from tests.support.cluster import Cluster, Node
 from tests.support.cluster_course import ClusterCourse, evidence, prepare
 from tests.support.cluster_images import give_images
-from tests.support.course import EXAMPLES, free_port
+from tests.support.course import EXAMPLES
+from tests.support.listening import free_port
 
 NAME = "test-cluster-browser"
 AT_ONCE = 3

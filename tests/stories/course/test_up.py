@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.course import FIRSTBELL, PROJECT, RunningCourse, docker, free_port, remove, running, write_course
+from tests.support.course import FIRSTBELL, PROJECT, RunningCourse, docker, remove, running, write_course
+from tests.support.listening import free_port
 from tests.support.visitor import Visitor
 
 NAME = "test-up"

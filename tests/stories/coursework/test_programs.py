@@ -17,7 +17,7 @@ import pytest
 
 from tests.stories.coursework.conftest import BODIES, DUE, GOOD, HALF, POINTS, Classroom
 from tests.support.assignment import SECRET, answered, as_text, code, mark, source
-from tests.support.course import free_port
+from tests.support.listening import free_port
 
 
 def test_the_student_version_has_no_solutions_and_no_hidden_tests(open_class: Classroom) -> None:

@@ -7,7 +7,6 @@ import json
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -20,15 +19,11 @@ from typing import Any, Self
 import httpx
 import pytest
 
+from tests.support.listening import free_port
+
 HERE = Path(__file__).parent
 LAUNCHER = HERE.parents[2] / "src" / "firstbell" / "singleuser"
 PASSWORD = "chalk and slate"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_for(what: Callable[[], Any], seconds: float = 30) -> Any:

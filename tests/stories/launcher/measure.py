@@ -19,6 +19,7 @@ from pathlib import Path
 
 import httpx
 
+sys.path.insert(0, str(Path(__file__).parents[3]))
 sys.path.insert(0, str(Path(__file__).parent))
 from conftest import LAUNCHER, FakeHub, free_port  # type: ignore[import-not-found]
 

@@ -11,7 +11,8 @@ import socket
 import subprocess
 from pathlib import Path
 
-from tests.support.course import FIRSTBELL, docker, free_port
+from tests.support.course import FIRSTBELL, docker
+from tests.support.listening import free_port
 from tests.support.local_hub import wait_for
 
 from .conftest import Runner, Server

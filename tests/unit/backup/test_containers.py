@@ -40,7 +40,7 @@ def helpers(storage: Storage = REMOTE, course: Course = COURSE) -> Helpers:
 
 
 def settings(spec: ContainerSpec) -> str:
-    (file,) = spec.files
+    file = spec.files[0]
     assert (file.mode, file.uid) == (0o400, 0)
     return (file.content or b"").decode()
 
@@ -120,7 +120,10 @@ def test_a_shell_gives_restic_what_it_is_told(tmp_path: Path) -> None:
     told.write_text(
         settings(spec).replace(f"RESTIC_REPOSITORY={REPOSITORY}", f"RESTIC_REPOSITORY={quote(str(vault.folder))}")
     )
-    words = [str(told) if word.endswith("settings.sh") else word for word in spec.command]
+    program = tmp_path / "asking.py"
+    program.write_bytes(spec.files[-1].content or b"")
+    there = {spec.files[0].path: str(told), spec.files[-1].path: str(program)}
+    words = [there.get(word, word) for word in spec.command]
     done = subprocess.run(words, capture_output=True, check=False)
     assert restic.snapshots(RunResult(done.returncode, done.stdout, done.stderr), vault.storage) == ()
 

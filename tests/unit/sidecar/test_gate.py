@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,16 +14,11 @@ from jupyterhub.services.auth import HubOAuth
 from tornado import httputil, websocket
 
 from firstbell.sidecar.settings import Settings
+from tests.support.listening import free_port
 
 TOKEN = "visitors-token"
 PREFIX = "/user/seat-1/"
 SCOPE = "access:servers!server=seat-1/"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass

@@ -14,7 +14,8 @@ from aiohttp import web
 from firstbell.engine.waiting import until
 from firstbell.sidecar.reports import announce, keep_reporting, keep_telling_use
 from firstbell.sidecar.settings import Settings, load
-from tests.unit.sidecar.test_gate import free_port, served
+from tests.support.listening import free_port
+from tests.unit.sidecar.test_gate import served
 
 
 class Hub:

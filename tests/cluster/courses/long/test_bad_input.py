@@ -18,7 +18,8 @@ from tests.support.cluster import Cluster
 from tests.support.cluster.node import wait
 from tests.support.cluster_course import ClusterCourse
 from tests.support.cluster_images import give_images
-from tests.support.course import free_port, write_course
+from tests.support.course import write_course
+from tests.support.listening import free_port
 from tests.support.visitor import Visitor
 
 NAME = "test-second"
