@@ -21,11 +21,12 @@ from bench.engine import Engine
 from bench.options import Options
 from bench.our_side import FIRSTBELL
 from bench.record import Record
-from bench.side import free_port, prefix
+from bench.side import prefix
 from firstbell.model import names
 from firstbell.model.names import Role
 from firstbell.rehearsal.visit import Person
 from tests.support.course import PROJECT
+from tests.support.listening import free_port
 
 
 @dataclass(frozen=True, slots=True)
