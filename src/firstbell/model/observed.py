@@ -273,9 +273,9 @@ class DiskUse:
     """Something that takes space on an engine's disk."""
 
     kind: str
-    """`image`, `cache`, `home`, `volume`, `server` or `container`."""
+    """`image`, `cache`, `home`, `volume`, `server` or `container`; `backup` where backups are on this machine."""
     name: str
-    """Of a home or server its user, else of the volume or container; empty for what is shared."""
+    """Of a home or server its user, of backups their directory, else of volume or container; empty if it is shared."""
     size: int
     """Bytes."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from firstbell.model.backup_report import BackupReport
 from firstbell.model.container import GIB, MIB
 from firstbell.model.observed import DiskUse
 
@@ -15,6 +16,7 @@ LOW_SHARE = 0.10
 LOW_INODES = 0.05
 _SHOWN = 3
 _LEAST = 100 * MIB
+_BACKUP = "backup"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ _KINDS = {
     "server": ("what servers wrote outside of homes (/tmp)", "firstbell people stop USER"),
     "volume": ("other volumes", "docker volume ls"),
     "container": ("other containers", "docker ps -as"),
+    _BACKUP: ("backups", "keep fewer ([backup] keep), or move them to another disk or machine ([backup] to)"),
 }
 
 
@@ -72,8 +75,17 @@ def takers(uses: Iterable[DiskUse]) -> tuple[Taker, ...]:
             continue
         named = [f"{use.name} {in_gigabytes(use.size)}" for use in ours if use.name and use.size >= _LEAST]
         largest = f"; the largest: {', '.join(named[:_SHOWN])}" if len(ours) > 1 and named else ""
-        found.append((size, Taker(f"{name}: {in_gigabytes(size)}{largest}", remedy)))
+        place = f" in {ours[0].name}" if kind == _BACKUP else ""
+        found.append((size, Taker(f"{name}: {in_gigabytes(size)}{place}{largest}", remedy)))
     return tuple(taker for _, taker in sorted(found, key=lambda one: -one[0]))
+
+
+def backup_use(directory: str, report: BackupReport | None) -> tuple[DiskUse, ...]:
+    """What backups take of a machine, as their keeper last weighed them: nobody walks through their files.
+
+    Nothing where `directory`, on this machine, is empty, as they are elsewhere, or where nobody has weighed them yet.
+    """
+    return (DiskUse(_BACKUP, directory, report.stored),) if directory and report and report.stored else ()
 
 
 def in_gigabytes(count: int) -> str:

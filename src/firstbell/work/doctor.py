@@ -25,10 +25,10 @@ from firstbell.errors import FirstbellError
 from firstbell.model import names
 from firstbell.model.course import CertificateFiles, Course
 from firstbell.model.network import Network
-from firstbell.model.observed import EngineFacts, Observed
+from firstbell.model.observed import DiskUse, EngineFacts, Observed
 from firstbell.model.proc import parse_meminfo
 from firstbell.model.runtime import HUB_PORT, PROXY_API_PORT, PROXY_PORT, Runtime
-from firstbell.plan.disk_room import LOW_INODES
+from firstbell.plan.disk_room import LOW_INODES, backup_use
 from firstbell.plan.doctor import findings
 from firstbell.plan.doctor_course import is_local
 from firstbell.plan.doctor_facts import LOW_DISK, Disk, Finding, MachineFacts, Reach
@@ -70,8 +70,16 @@ async def examine(engine: Engine, course: Course | None) -> tuple[Finding, ...]:
         machine = replace(machine, homes_unenforced=await unenforced(engine, course))
     if facts is not None and not refusal and any(_is_low(disk) for disk in machine.disks):
         with contextlib.suppress(FirstbellError):
-            machine = replace(machine, disk_uses=await engine.disk_use())
+            machine = replace(machine, disk_uses=await engine.disk_use() + _of_backups(course, machine))
     return findings(course, machine, observed, cluster)
+
+
+def _of_backups(course: Course | None, machine: MachineFacts) -> tuple[DiskUse, ...]:
+    return backup_use(_backup_directory(course), machine.backup)
+
+
+def _backup_directory(course: Course | None) -> str:
+    return course.backup.storage.directory if course and course.backup else ""
 
 
 def _is_low(disk: Disk) -> bool:
@@ -98,6 +106,7 @@ async def _gather(course: Course | None, facts: EngineFacts | None, observed: Ob
     homes = course.homes.directory if course else ""
     is_missing = bool(homes) and not Path(homes).is_dir()
     folders += [homes] if homes and not is_missing else []
+    folders += [backups] if (backups := _backup_directory(course)) and Path(backups).is_dir() else []
     local = MachineFacts(
         disks=tuple(d for d in map(disk, dict.fromkeys(folders)) if d),
         missing_directories=(homes,) if is_missing else (),

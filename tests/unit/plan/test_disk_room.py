@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from firstbell.engine.docker_read import disk_use
+from firstbell.model.backup_report import BackupReport
 from firstbell.model.container import GIB, MIB
 from firstbell.model.observed import DiskUse
-from firstbell.plan.disk_room import DiskRoom, takers
+from firstbell.plan.disk_room import DiskRoom, backup_use, takers
 
 
 @pytest.mark.parametrize(
@@ -38,6 +39,15 @@ def test_what_takes_the_space() -> None:
         "what servers wrote outside of homes (/tmp): 3.0 GB",
     ]
     assert found[1].remedy == "docker image prune -a"
+
+
+def test_backups_on_this_machine_take_space() -> None:
+    """Those in a directory are named with it and with the size that their keeper knows; those elsewhere are not."""
+    report = BackupReport(every=3600, stored=6 * GIB)
+    found = takers((DiskUse("image", "", 5 * GIB), *backup_use("/srv/backup", report)))
+    assert [one.words for one in found] == ["backups: 6.0 GB in /srv/backup", "images: 5.0 GB"]
+    assert "[backup] keep" in found[0].remedy
+    assert backup_use("", report) == backup_use("/srv/backup", None) == ()
 
 
 def test_what_the_daemon_counts() -> None:

@@ -12,7 +12,9 @@ from tornado import web
 from firstbell.coursework.rights import Duty, Rights, rights_of
 from firstbell.hub.context import HubContext
 from firstbell.hub.pages.shared import SmallForm
+from firstbell.model.observed import DiskUse
 from firstbell.model.roster import Person, PersonRole
+from firstbell.plan.disk_room import backup_use, takers
 
 
 def rights_of_user(context: HubContext, user: Any) -> Rights | None:
@@ -72,7 +74,14 @@ class StaffPage(SmallForm):
     def template_namespace(self) -> dict[str, Any]:
         """As every page's, with what staff should look after."""
         room = self.firstbell.disk()
-        return super().template_namespace | {"disk_low": room.words if room and room.is_low else ""}
+        if room is None or not room.is_low:
+            return super().template_namespace | {"disk_low": "", "disk_takers": ()}
+        return super().template_namespace | {"disk_low": room.words, "disk_takers": takers(self._backups_here())}
+
+    def _backups_here(self) -> tuple[DiskUse, ...]:
+        """What the hub itself knows of what takes the machine's space; the engine is asked by `firstbell doctor`."""
+        backup, earlier = self.firstbell.course.backup, self.firstbell.earlier
+        return backup_use(backup.storage.directory, earlier.report()) if backup and earlier else ()
 
     @property
     def own_name(self) -> str:
