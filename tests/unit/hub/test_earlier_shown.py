@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
+from tornado.web import HTTPError
 
+from firstbell.backup.failure import BackupFailed, Trouble
+from firstbell.hub.backups.earlier_page import told
 from firstbell.hub.backups.earlier_shown import LONGEST_TEXT, Part, from_token, name_shown, preview, to_token
 
 
@@ -88,3 +91,15 @@ def test_a_hostile_notebook_is_shown_as_the_text_that_it_is(data: bytes):
     """Whatever it is made of."""
     seen = preview("n.ipynb", data, len(data))
     assert seen.is_text and seen.parts[0].kind == "text"
+
+
+@pytest.mark.parametrize(
+    ("trouble", "status", "words"),
+    [(Trouble.NO_SNAPSHOT, 404, "no such backup of your files any more"), (Trouble.DAMAGED, 503, "try again")],
+)
+def test_a_look_beside_a_prune_is_said_plainly(trouble: Trouble, status: int, words: str):
+    """A backup that was forgotten just now is gone; files that moved meanwhile are there at the next look."""
+    with pytest.raises(HTTPError) as caught, told():
+        raise BackupFailed(trouble, "rest:https://backup.example.org/class")
+    assert caught.value.status_code == status
+    assert words in str(caught.value.log_message)

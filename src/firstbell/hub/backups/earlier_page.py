@@ -26,6 +26,7 @@ from jupyterhub.user import User
 from tornado import web
 
 from firstbell.backup.earlier import NotThere, Piece
+from firstbell.backup.failure import BackupFailed, Trouble
 from firstbell.errors import CourseBusy, FirstbellError
 from firstbell.hub.backups.earlier import PAGE, EarlierFiles
 from firstbell.hub.backups.earlier_shown import from_token, name_shown, preview, to_token
@@ -37,6 +38,7 @@ from firstbell.plan.backup_report import size
 LOG = logging.getLogger("firstbell.backups")
 
 _KINDS = {"symlink": "a link", "fifo": "a pipe", "socket": "a socket", "dev": "a device", "chardev": "a device"}
+_NO_MORE = "There is no such backup of your files any more."
 _TRY_AGAIN = "The backups cannot be read at present. Please try again in a minute."
 
 
@@ -67,7 +69,7 @@ class EarlierPage(SmallForm):
         with told():
             found = self.files.snapshot(self.own_name, identity)
         if found is None:
-            raise web.HTTPError(404, "There is no such backup of your files any more.")
+            raise web.HTTPError(404, _NO_MORE)
         return found
 
     def path(self) -> str:
@@ -95,6 +97,8 @@ def told() -> Iterator[None]:
     except CourseBusy as error:
         raise web.HTTPError(409, words_of(error)) from error
     except (FirstbellError, sqlite3.Error, OSError) as error:
+        if isinstance(error, BackupFailed) and error.trouble is Trouble.NO_SNAPSHOT:
+            raise web.HTTPError(404, _NO_MORE) from error  # forgotten just now, and not noted yet
         LOG.warning("Earlier files cannot be read: %s", error)
         raise web.HTTPError(503, _TRY_AGAIN) from error
 
