@@ -112,6 +112,17 @@ async def is_known(person: Window) -> bool:
     return await person.page.get_by_role("link", name="week1").count() > 0
 
 
+async def test_labs_menu_leads_there(ada: Window) -> None:
+    """It opens the page in a tab of its own; Lab stays where it is."""
+    lab = await ada.in_lab()
+    async with ada.context.expect_page() as opened:
+        await lab.choose("Course", "My Files, Earlier")
+    page = await opened.value
+    await expect(page.get_by_role("heading", level=1, name="My files, earlier")).to_be_visible()
+    await page.close()
+    await ada.in_lab()
+
+
 async def test_looked_at_and_put_back_beside_todays(course: RunningCourse, ada: Window) -> None:
     """A notebook that was overwritten, seen as it was and put back while its server runs; today's stays as it is."""
     await ada.open("hub/home")
