@@ -63,7 +63,7 @@ def _wanted(course: Course, memory: str, until: str) -> Grant:
     try:
         amount = parse_bytes(memory)
     except ValueError as error:
-        raise CourseFileError(str(error)) from None
+        raise CourseFileError(str(error), where="--memory", next_step="firstbell people limit --help") from None
     return Grant(amount, parse_moment(until, ZoneInfo(course.time_zone), time.time()))
 
 

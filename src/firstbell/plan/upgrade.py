@@ -187,7 +187,7 @@ def plan_rollback(course: Course, observed: Observed, saved: tuple[Saved, ...], 
     if not asides:
         raise FirstbellError(
             f"there is no earlier version of {course.name} to go back to",
-            next_step="An upgrade keeps one until the next, or until `down`.",
+            next_step="An upgrade keeps one until the next, or until `down`. What runs now: firstbell status",
         )
     hub, before = hub_of(course, observed), hub_aside(course, observed)
     save = SaveState(identity, "after", hub.version)
