@@ -10,10 +10,13 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, expect
 
+from firstbell.hub.backups.vault_book import VaultBook
 from firstbell.hub.homes.uses import FILE as USES
 from firstbell.hub.homes.uses import read_home_uses
 from firstbell.hub.records.file import FILE
 from firstbell.hub.records.record import Record
+from firstbell.model.backup_report import BackupReport
+from firstbell.model.secret import Secret
 from tests.browser.look import look
 from tests.support.class_work import ClassWork, class_work
 from tests.support.disk import MIB, filled, small_disk
@@ -61,11 +64,16 @@ async def test_what_a_home_holds_is_told_to_who_should_know(work: ClassWork) -> 
 async def test_a_disk_that_is_nearly_full_is_said_to_staff(tmp_path: Path, chromium: Browser) -> None:
     """In time: while there is room to act. Students read nothing of it."""
     with small_disk(tmp_path, 96 * MIB) as disk:
-        async with class_work(disk, 239, coursework=None) as work:
+        backup = {"to": str(disk / "kept"), "password": Secret("env:P", "a secret word")}
+        async with class_work(disk, 239, coursework=None, backup=backup) as work:
+            with closing(VaultBook(disk / "state")) as book:
+                book.tell(BackupReport(every=3600, stored=2 * GIB))
             grace, ada = work.hub.browser("grace"), work.hub.browser("ada")
             assert "disk is nearly full" not in grace.get("/hub/people").text
             with filled(disk, room=5 * MIB):
-                assert "disk is nearly full" in grace.get("/hub/people").text
+                said = grace.get("/hub/people").text
+                assert "disk is nearly full" in said
+                assert f"This machine also keeps backups: 2.0 GB in {disk / 'kept'}." in said
                 assert "disk is nearly full" not in ada.get("/hub/home").text
                 context = await chromium.new_context()
                 await context.add_cookies(
