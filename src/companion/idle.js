@@ -4,6 +4,8 @@ import { service } from './shared.js';
 import { soon } from './words.js';
 
 const SIGNS = ['pointerdown', 'keydown', 'wheel', 'touchstart', 'paste'];
+/** Milliseconds after the end, by which the hub has ended the server. */
+const OVER = 5000;
 
 /** What its person does in the page, and the notice before the end. `look` asks for news. */
 export class Idle {
@@ -17,6 +19,7 @@ export class Idle {
     this._used = false;
     this._saved = false;
     this._toast = '';
+    this._end = 0;
     for (const sign of SIGNS) {
       document.addEventListener(sign, () => this._seen(), { capture: true, passive: true });
     }
@@ -34,9 +37,10 @@ export class Idle {
     return used ? '?used=1' : '';
   }
 
-  /** A question that was not answered is asked again. */
+  /** A question that was not answered is asked again. Who does not answer may have ended: nothing is left to say. */
   unanswered(question) {
     this._used = this._used || question !== '';
+    this._dismiss();
   }
 
   /** What the hub says of the end. */
@@ -47,6 +51,8 @@ export class Idle {
       this._dismiss();
       return;
     }
+    clearTimeout(this._end);
+    this._end = setTimeout(() => void this._look().catch(error => console.warn('Firstbell:', error)), 1000 * left + OVER);
     const message = soon(left);
     const manager = this._apputils.Notification.manager;
     if (this._toast && manager.has(this._toast)) {
@@ -103,6 +109,7 @@ export class Idle {
   }
 
   _dismiss() {
+    clearTimeout(this._end);
     if (this._toast) {
       this._apputils.Notification.dismiss(this._toast);
       this._toast = '';

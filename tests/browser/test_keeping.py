@@ -101,6 +101,7 @@ async def test_the_notice_is_answered_in_lab_and_on_the_hubs_page(browser, keepi
         await other.goto("about:blank")
         ended = re.compile("not running|unavailable", re.IGNORECASE)
         await expect(page.locator(".jp-Dialog").get_by_text(ended).first).to_be_visible(timeout=SOON)
+        await expect(notice).to_be_hidden()
         await picture(page, "idle-ended-lab")
         await other.goto(f"{keeping.url}/hub/home")
         await expect(other.get_by_text("as nobody had used it for 2 min")).to_be_visible()

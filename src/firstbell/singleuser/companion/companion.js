@@ -369,6 +369,7 @@ this._toast = '';
 }
 }
 const SIGNS = ['pointerdown', 'keydown', 'wheel', 'touchstart', 'paste'];
+const OVER = 5000;
 class Idle {
 constructor(app, apputils, dialogs, talk, look) {
 this._app = app;
@@ -380,6 +381,7 @@ this._news = {};
 this._used = false;
 this._saved = false;
 this._toast = '';
+this._end = 0;
 for (const sign of SIGNS) {
 document.addEventListener(sign, () => this._seen(), { capture: true, passive: true });
 }
@@ -395,6 +397,7 @@ return used ? '?used=1' : '';
 }
 unanswered(question) {
 this._used = this._used || question !== '';
+this._dismiss();
 }
 show(news) {
 this._news = news ?? {};
@@ -403,6 +406,8 @@ if (!notice || typeof left !== 'number') {
 this._dismiss();
 return;
 }
+clearTimeout(this._end);
+this._end = setTimeout(() => void this._look().catch(error => console.warn('Firstbell:', error)), 1000 * left + OVER);
 const message = soon(left);
 const manager = this._apputils.Notification.manager;
 if (this._toast && manager.has(this._toast)) {
@@ -452,6 +457,7 @@ await context.save();
 }
 }
 _dismiss() {
+clearTimeout(this._end);
 if (this._toast) {
 this._apputils.Notification.dismiss(this._toast);
 this._toast = '';
