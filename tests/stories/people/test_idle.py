@@ -93,7 +93,7 @@ async def test_a_full_memory_is_explained_and_on_record(work: ClassWork) -> None
     for _ in range(3):
         assert ada.post(f"{API}/memory", json=told).status_code == 204
     [message] = ada.get(API).json()["messages"]
-    assert "memory was full: 1024 MB of 1024 MB. Your notebook a.ipynb was ended" in message["text"]
+    assert "Memory was full (1024 MB of 1024 MB): your notebook a.ipynb was ended" in message["text"]
     wait_for(lambda: [one.words for one in record(work) if one.kind == "limit"] == ["1024 MB of 1024 MB"])
     assert ada.post(f"{API}/memory", json={"what": "x"}).status_code == 400
     assert work.script("none").post(f"{API}/memory", json=told).status_code == 403

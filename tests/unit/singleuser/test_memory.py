@@ -201,7 +201,7 @@ def test_both_versions_of_control_groups_are_read(tmp_path: Path) -> None:
 def test_the_words_say_how_much_and_what_to_do() -> None:
     """Sizes, which notebook, and what helps; of the name nothing is left that could mislead; the record has sizes."""
     words, sizes = memory_words({"what": "notebook", "name": "a\n\u202e.ipynb", "used": GIB, "limit": GIB})
-    assert "memory was full: 1024 MB of 1024 MB. Your notebook a" in words and "\u202e" not in words
+    assert "Memory was full (1024 MB of 1024 MB): your notebook a" in words and "\u202e" not in words
     assert "ask the staff" in words and sizes == "1024 MB of 1024 MB"
     for told in ({}, {"what": "x", "used": 1, "limit": 1}, {"what": "", "used": -1, "limit": 1}):
         with pytest.raises(Exception, match="what, used and limit"):

@@ -25,10 +25,11 @@ _MIB = 1024**2
 _MOST = 2**60
 _MISSING = "what, used and limit are missing."
 _ENDED = {
-    "notebook": "Your notebook{name} was ended and began anew, so that your server did not have to end.",
-    "terminal": "A program in your terminal was ended, so that your server did not have to end.",
-    "": "The system has ended a program of yours.",
+    "notebook": "your notebook{name} was ended and began anew",
+    "terminal": "a program in your terminal was ended",
+    "": "the system ended a program of yours",
 }
+"""What happened and to what comes first: Lab's notices show the first 140 characters."""
 
 
 class MemoryHandler(CompanionHandler):
@@ -60,8 +61,8 @@ def memory_words(told: dict[str, Any]) -> tuple[str, str]:
     sizes = f"{round(used / _MIB)} MB of {round(limit / _MIB)} MB"
     ended = _ENDED[what].format(name=f" {name}" if name else "")
     return (
-        f"Your server's memory was full: {sizes}. {ended} What it held in memory is gone, files are kept. "
-        "Use less at once, shut down notebooks that you do not need, or ask the staff for more memory."
+        f"Memory was full ({sizes}): {ended}. What it held is gone, files are kept. Use less at once, shut down "
+        "notebooks that you do not need, or ask the staff for more memory."
     ), sizes
 
 
