@@ -1,4 +1,4 @@
-"""What the tests need beside Python: a Docker Engine, debootstrap, a browser, what a cluster is made of, storages."""
+"""What the tests need beside Python: engine, debootstrap, browser; what clusters, storages and wrong clocks need."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from firstbell.model.image import Progress
 from firstbell.work.machine import ensure_engine
 
 PACKAGES = {
+    "cc": "gcc libc6-dev",
     "chromium": "chromium",
     "debootstrap": "debootstrap",
     "fc-list": "fontconfig fonts-dejavu-core",

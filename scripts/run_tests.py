@@ -28,6 +28,8 @@ ONLY_NAMED = {
         "tests/stories/records",
         "tests/stories/upgrade",
         "tests/stories/homes/test_rescue.py",
+        "tests/stories/hub/test_clock.py",
+        "tests/stories/faults/test_daemon.py",
         "tests/stories/faults/test_full_disk.py",
         "tests/stories/people/test_full_disk.py",
         "tests/browser/test_earlier.py",

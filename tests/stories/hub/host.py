@@ -8,9 +8,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import httpx
@@ -36,6 +36,8 @@ class HostHub:
     runtime: Runtime
     engine: DockerEngine
     proxy_command: str
+    extra: Mapping[str, str] = field(default_factory=dict)
+    """Variables of hub and proxy beside their own."""
     hub: subprocess.Popen[bytes] | None = None
     proxy: subprocess.Popen[bytes] | None = None
 
@@ -62,6 +64,7 @@ class HostHub:
             **os.environ,
             **{f"FIRSTBELL_{name}": str(self.folder / file) for name, file in places.items()},
             "FIRSTBELL_PROXY_COMMAND": self.proxy_command,
+            **self.extra,
         }
 
     def write(self) -> None:
@@ -107,7 +110,9 @@ class HostHub:
 
 
 @asynccontextmanager
-async def host_hub(folder: Path, course: Course, image: str, proxy_command: str) -> AsyncIterator[HostHub]:
+async def host_hub(
+    folder: Path, course: Course, image: str, proxy_command: str, extra: Mapping[str, str] | None = None
+) -> AsyncIterator[HostHub]:
     """Hub and proxy of `course`, whose servers run `image`; everything is removed at the end."""
     engine = DockerEngine()
     await asyncio.to_thread(remove, course.name)
@@ -123,7 +128,7 @@ async def host_hub(folder: Path, course: Course, image: str, proxy_command: str)
             cpus=facts.cpus,
             memory=facts.memory,
         )
-        hub = HostHub(folder, course, runtime, engine, proxy_command)
+        hub = HostHub(folder, course, runtime, engine, proxy_command, extra or {})
         hub.write()
         hub.start("proxy")
         hub.start("hub")
