@@ -8,9 +8,10 @@ import pytest
 
 from firstbell.errors import FirstbellError, StartFailed
 from firstbell.model import names
-from firstbell.model.container import File, frozen
+from firstbell.model.container import File, Restart, frozen
 from firstbell.model.names import Role
 from firstbell.model.observed import Phase
+from tests.support.course import docker
 
 from .conftest import Lab
 
@@ -59,3 +60,14 @@ async def test_killed_between_the_two(lab: Lab) -> None:
     first = await lab.engine.start(lab.spec())
     await lab.engine.bring_back(names.aside(spec.name), spec.name)
     assert (await lab.engine.state(spec.name)).id == first.id
+
+
+async def test_a_daemon_that_begins_anew_starts_only_what_is_not_aside(docker_lab: Lab) -> None:
+    """A part restarts always; while it is aside, never; and brought back, always again."""
+    spec = docker_lab.spec(restart=Restart.ALWAYS)
+    aside = names.aside(spec.name)
+    await docker_lab.engine.start(spec)
+    await docker_lab.engine.set_aside(spec.name, aside, 0)
+    assert docker("inspect", "--format", "{{.HostConfig.RestartPolicy.Name}}", aside) == "no"
+    await docker_lab.engine.bring_back(aside, spec.name)
+    assert docker("inspect", "--format", "{{.HostConfig.RestartPolicy.Name}}", spec.name) == "always"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from firstbell.config.reader import read_course
@@ -15,22 +16,22 @@ from firstbell.work.project import read_ca_bundle
 from tests.support.cluster import Node
 
 
-def give_images(folder: Path, node: Node) -> list[str]:
+def give_images(folder: Path, node: Node, environment: Mapping[str, str] = os.environ) -> list[str]:
     """Build what `firstbell up` and grading would build in the folder, and copy it to the node with the base; the tags.
 
     The last is the course's own, where it has one.
     """
-    images = asyncio.run(_build(folder))
+    images = asyncio.run(_build(folder, environment))
     node.load(*images)
     return images
 
 
-async def _build(folder: Path) -> list[str]:
-    course = read_course(folder, os.environ)
+async def _build(folder: Path, environment: Mapping[str, str]) -> list[str]:
+    course = read_course(folder, environment)
     own, vault, bundle = build.plan_course_image(course), build.plan_vault_image(course), read_ca_bundle(course.network)
     specs = [
         build.plan_hub_image(course),
-        registry_build(course, bundle),
+        *([registry_build(course, bundle)] if course.engine.kind == "swarm" else []),
         *([grader_build(course, bundle)] if course.coursework else []),
         *([vault] if vault else []),
         *([own] if own else []),

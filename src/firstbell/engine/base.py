@@ -86,12 +86,16 @@ class Engine(Protocol):
     async def set_aside(self, name: str, aside: str, grace: int = 10) -> None:
         """Stop a container and keep it, stopped, under another name, in place of what has that one.
 
+        An engine that begins anew does not start it either.
+
         Nothing to do if there is no container `name`. Killed between, either of the two names is still its own.
         """
         ...
 
     async def bring_back(self, aside: str, name: str) -> None:
         """Give what was set aside its name back, in place of what has it now, and let it run; no wait until it answers.
+
+        It is a part of a course, which restarts always.
 
         Where nothing is aside, or both names are the same, the container of that name is started if it does not run.
         Raises StartFailed.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from firstbell.engine.docker_api import Answer, Api, understood
 from firstbell.engine.docker_containers import remove, state
 from firstbell.errors import StartFailed
+from firstbell.model.container import Restart
 from firstbell.model.observed import Phase
 
 _AS_IT_IS = 304
@@ -18,6 +19,7 @@ async def set_aside(api: Api, name: str, aside: str, grace: int) -> None:
         return
     await remove(api, aside)
     with understood(name):
+        await _restarts(api, found.id, Restart.NO)
         await _change(api, f"containers/{found.id}/stop", {"t": grace}, grace + api.change_deadline)
         await api.json("POST", f"containers/{found.id}/rename", params={"name": aside})
 
@@ -30,6 +32,7 @@ async def bring_back(api: Api, aside: str, name: str) -> None:
             await remove(api, name)
             await api.json("POST", f"containers/{kept.id}/rename", params={"name": name})
         try:
+            await _restarts(api, name, Restart.ALWAYS)
             await _change(api, f"containers/{name}/start", {}, api.change_deadline)
         except Answer as answer:
             raise StartFailed(
@@ -38,6 +41,10 @@ async def bring_back(api: Api, aside: str, name: str) -> None:
                 next_step="See what there is: firstbell status",
                 evidence=(answer.message,),
             ) from answer
+
+
+async def _restarts(api: Api, name: str, policy: Restart) -> None:
+    await api.json("POST", f"containers/{name}/update", body={"RestartPolicy": {"Name": policy.value}})
 
 
 async def _change(api: Api, path: str, params: dict[str, object], deadline: float) -> None:

@@ -86,6 +86,7 @@ class Restart(StrEnum):
 
     NO = "no"
     UNLESS_STOPPED = "unless-stopped"
+    """Not for what must go on: a daemon that was killed ends what it finds and takes it for stopped by somebody."""
     ALWAYS = "always"
 
 

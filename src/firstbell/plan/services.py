@@ -120,7 +120,7 @@ def service(inputs: Inputs, role: Role, command: tuple[str, ...], memory: int) -
         user=_OWNER,
         network=HOST_NETWORK,
         limits=Limits(memory=memory, pids=512),
-        restart=Restart.UNLESS_STOPPED,
+        restart=Restart.ALWAYS,
     )
 
 

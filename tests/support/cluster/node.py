@@ -25,9 +25,13 @@ _START = """\
 hostname {name}
 mount -t tmpfs tmpfs /run
 [ ! -f {at_boot} ] || . {at_boot}
-dockerd --data-root {data} --exec-root /run/docker --pidfile /run/docker.pid --host unix:///run/docker.sock \
-    --host unix://{socket} --cgroup-parent /{space} --exec-opt native.cgroupdriver=cgroupfs --shutdown-timeout 15
+while
+    dockerd --data-root {data} --exec-root /run/docker --pidfile /run/docker.pid --host unix:///run/docker.sock \
+        --host unix://{socket} --cgroup-parent /{space} --exec-opt native.cgroupdriver=cgroupfs --shutdown-timeout 15
+    [ $? = 137 ]
+do :; done
 """
+"""A daemon that is killed begins anew, as systemd has it; the machine is off once the daemon has ended otherwise."""
 
 
 @dataclass(frozen=True)
@@ -159,6 +163,10 @@ class Node:
         if pid := self.pid:
             os.kill(pid, signal.SIGKILL)
             wait(lambda: not Path(f"/proc/{pid}").exists(), f"{self.name} is off")
+
+    def crash_daemon(self) -> None:
+        """SIGKILL for the daemon alone; the machine goes on, and starts another."""
+        self.run("sh", "-c", "kill -KILL $(cat /run/docker.pid)")
 
     def cut(self) -> None:
         """Pull the cable; everything on the node goes on."""
