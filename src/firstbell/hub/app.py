@@ -59,6 +59,7 @@ from firstbell.hub.pages.staff_page import is_staff
 from firstbell.hub.pages.static_files import StaticCare, StaticOffer
 from firstbell.hub.people.book import open_store
 from firstbell.hub.people.last_seen import lenient
+from firstbell.hub.people.notes import last_word
 from firstbell.hub.people.notes_page import notes_handlers
 from firstbell.hub.people.open_as_staff import keep_taking_back
 from firstbell.hub.people.roster_file import RosterFile
@@ -165,7 +166,10 @@ class FirstbellHub(JupyterHub):
         self.tornado_settings[FORMGRADER] = self._formgrader
         self.tornado_settings[TERMS] = Terms(self._places.state, ZoneInfo(self.context.course.time_zone))
         self.tornado_settings[IDLE] = IdleCare(self, self.context)
-        self.tornado_settings["template_vars"] = self.template_vars | {"is_staff": is_staff(self.context)}
+        self.tornado_settings["template_vars"] = self.template_vars | {
+            "is_staff": is_staff(self.context),
+            "last_word": last_word(self.context),
+        }
         self.tornado_settings[FIGURES] = Figures(
             self.context,
             REGISTRY,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -25,6 +24,7 @@ from firstbell.hub.logins.sessions import stop_servers
 from firstbell.hub.pages.shared import moment_in
 from firstbell.hub.pages.staff_page import person_of
 from firstbell.hub.people.book import PeopleStore
+from firstbell.hub.people.notes import tell_of_hub
 from firstbell.hub.records import endings
 from firstbell.model.course import Course
 from firstbell.model.roster import Person
@@ -32,8 +32,6 @@ from firstbell.plan.idle import Rule, Stand, next_word, offers, rule_for
 
 IDLE = "firstbell_idle"
 """The setting in which handlers find the hub's `IdleCare`."""
-NOBODY = ""
-"""Who tells what the hub itself did: no name is put before the words."""
 LOG = logging.getLogger("firstbell.idle")
 _MOST_NAMED = 5
 
@@ -129,16 +127,6 @@ class IdleCare:
             LOG.exception("The idle server of %s could not be ended, trying again", name)
         finally:
             del self._ending[name]
-
-
-def tell_of_hub(context: HubContext, name: str, words: str) -> None:
-    """What the hub itself tells somebody: the last word stands, those before it that nobody has read are over."""
-    acts = context.acts
-    try:
-        acts.read_these(name, [one.id for one in acts.unread(name) if one.who == NOBODY])
-        acts.tell(NOBODY, [name], words)
-    except sqlite3.Error as error:
-        LOG.warning("%s cannot be told what befell their server: %s", name, error)
 
 
 def uses_of(course: Course, store: PeopleStore, context: Callable[[], HubContext | None]) -> Uses:

@@ -12,8 +12,8 @@ from typing import Any
 from tornado import web
 
 from firstbell.hub.companion import COMPANION, CompanionHandler
-from firstbell.hub.idle.culler import tell_of_hub
 from firstbell.hub.idle.notebooks import cleaned
+from firstbell.hub.people.notes import tell_of_hub
 from firstbell.hub.people.server_owner import ServerOwners
 from firstbell.hub.records.write import New
 

@@ -11,6 +11,7 @@ from jupyterhub import orm
 
 from firstbell.errors import EngineUnavailable, FirstbellError
 from firstbell.hub.context import HubContext
+from firstbell.hub.people.notes import tell_of_hub
 from firstbell.hub.records.endings import ends_by, of_cause, unseen
 from firstbell.hub.starts import causes, starting, tokens
 from firstbell.hub.starts.recovery import Recovery
@@ -31,6 +32,10 @@ _START_DEADLINE = 4.0
 """Seconds for which the hub's own start waits for the engine; people wait with it."""
 _BLAMED = 60.0
 """Seconds after a node's return within which its absence is why a server there has ended."""
+_WITH_ITS_MACHINE = (
+    "Your Jupyter ended while the course itself did not run, as when its machine or Docker starts anew. Your files are "
+    "kept as they were last saved."
+)
 _ENDS = {"die", "destroy", "oom"}
 
 
@@ -255,6 +260,8 @@ async def _adopt(app: Any, spawner: Any, observed: Observed | None) -> None:
     why = "ended while no hub was there" if spawner.was_started else "was starting when the hub ended"
     LOG.warning("The server of %s %s; it is cleared away", user.name, why)
     ends_by(spawner, unseen(ended_one(states), spawner.memory or spawner.context.course.server.memory))
+    if spawner.was_started and states[0].phase is Phase.EXITED:
+        tell_of_hub(spawner.context, user.name, _WITH_ITS_MACHINE)
     try:
         await user.stop(spawner.name)
     except Exception:
