@@ -76,6 +76,7 @@ exec nice -n 19 ionice -c 3 restic "$@"
 """
 # Somebody waits for it.
 _LOOK = 'set -a; . "$0"; exec nice -n 5 python3 -I "$@"'
+_FIRST_WORD = f'set -a; . "$0"; exec nice -n 19 ionice -c 3 python3 -I {_ASKING} restic "$@"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,10 @@ class Helpers:
             limits=Limits(memory=GIB, cpu=self.cpu, pids=128, log_bytes=MIB, share=self.share),
             capabilities=rights,
         )
-        return _by_program(spec, _ASKING, "restic", *arguments) if arguments == restic.SNAPSHOTS else spec
+        if arguments != restic.SNAPSHOTS:
+            return spec
+        command = ("sh", "-c", _FIRST_WORD, _SETTINGS, *arguments)
+        return replace(spec, command=command, files=(*spec.files, _program(_ASKING)))
 
     def back_up(self, subject: Subject, run: str, excludes: tuple[str, ...] = ()) -> ContainerSpec:
         """A container that sees this subject alone, read-only, and makes a snapshot of it."""
@@ -151,14 +155,13 @@ class Helpers:
         subject = Subject(Kind.HOME, user)
         home = self._mount(subject)
         told = {"home": home.target, "scratch": f"{SCRATCH}{home.target}", "uid": ids[0], "gid": ids[1], **wish}
-        program = (files("firstbell.backup") / "put_back.py").read_bytes()
         waits = self.hand_out(user)
         return replace(
             waits,
             name=self._name(user, "put-back"),
             command=("python3", "-I", _PUT_BACK, json.dumps(told)),
             mounts=(home, replace(waits.mounts[0], read_only=False)),
-            files=(File(_PUT_BACK, program),),
+            files=(_program(_PUT_BACK),),
             capabilities=_WRITE,
         )
 
@@ -190,7 +193,8 @@ class Helpers:
     def look(self, verb: str, snapshot: str, subject: Subject, *words: str) -> ContainerSpec:
         """A container that looks into somebody's snapshot; see `looking.py`. It sees no home, and writes nothing."""
         spec = self._reading((verb, snapshot), subject)
-        return _by_program(spec, _LOOKING, verb, snapshot, self.place_of(subject), *words)
+        command = ("sh", "-c", _LOOK, _SETTINGS, _LOOKING, verb, snapshot, self.place_of(subject), *words)
+        return replace(spec, command=command, files=(*spec.files, _program(_LOOKING)))
 
     def databases(self, verb: str, subject: Subject) -> ContainerSpec:
         """A container that copies, removes or puts back the copies of the databases of a subject; see `databases.py`.
@@ -198,7 +202,6 @@ class Helpers:
         As root, for the hub's and the formgrader's files have different owners; SQLite gives what it makes to them.
         """
         mount = self._mount(subject)
-        program = (files("firstbell.backup") / "databases.py").read_bytes()
         return ContainerSpec(
             name=self._name(_about(subject), verb),
             image=self.image,
@@ -206,7 +209,7 @@ class Helpers:
             labels=frozen(names.labels(self.course.name, Role.HELPER)),
             user="0:0",
             mounts=(mount,),
-            files=(File(_DATABASES, program),),
+            files=(_program(_DATABASES),),
             limits=Limits(memory=GIB, cpu=self.cpu, pids=32, log_bytes=MIB, share=self.share),
             capabilities=_OWN,
         )
@@ -286,10 +289,8 @@ class Helpers:
         return "".join(f"{name}={shlex.quote(value)}\n" for name, value in told.items())
 
 
-def _by_program(spec: ContainerSpec, path: str, *words: str) -> ContainerSpec:
-    """The same with the storage's settings, at work for a program of ours that is put there."""
-    program = (files("firstbell.backup") / path.rpartition("/")[2]).read_bytes()
-    return replace(spec, command=("sh", "-c", _LOOK, _SETTINGS, path, *words), files=(*spec.files, File(path, program)))
+def _program(path: str) -> File:
+    return File(path, (files("firstbell.backup") / path.rpartition("/")[2]).read_bytes())
 
 
 def _about(subject: Subject) -> str:
