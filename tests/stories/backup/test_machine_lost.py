@@ -15,7 +15,10 @@ import pytest
 
 from firstbell.model.course import Course, Server
 from firstbell.plan.home import home_volume
-from tests.support.course import FIRSTBELL, RunningCourse, docker, remove, running
+from tests.support.cluster import Cluster, cluster
+from tests.support.cluster_course import ClusterCourse
+from tests.support.cluster_images import give_images
+from tests.support.course import FIRSTBELL, RunningCourse, docker, running
 from tests.support.local_hub import Browser, wait_for
 from tests.support.restic import PASSWORD, fill_home, needs_restic, picture
 
@@ -41,19 +44,20 @@ class Story:
         """A command with the backups' password in its environment."""
         return self.course.cli(*words, check=check, environment={"BACKUP_PASSWORD": password})
 
-    def home(self, user: str) -> Path:
-        """A home as root sees it."""
-        return ROOTS / home_volume(Course(name=NAME, server=Server(image="x")), user).name / "_data"
+    def home(self, user: str, roots: Path = ROOTS) -> Path:
+        """A home as root sees it, by where the daemon has its volumes."""
+        return roots / home_volume(Course(name=NAME, server=Server(image="x")), user).name / "_data"
 
-    def pictures(self) -> dict[str, object]:
+    def pictures(self, roots: Path = ROOTS) -> dict[str, object]:
         """Every byte, owner, mode, time and attribute of every home."""
-        return {user: picture(self.home(user)) for user in PEOPLE}
+        return {user: picture(self.home(user, roots)) for user in PEOPLE}
 
-    def log_in(self, user: str) -> str:
-        """Who somebody is after a login with their own password; empty for nobody."""
-        with Browser(self.course.url) as browser:
-            browser.form("/hub/login", username=user, password=LOGIN_WORDS)
-            return browser.name()
+
+def _log_in(url: str, user: str) -> str:
+    """Who somebody is after a login with their own password; empty for nobody."""
+    with Browser(url) as browser:
+        browser.form("/hub/login", username=user, password=LOGIN_WORDS)
+        return browser.name()
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +132,7 @@ def _said(result: subprocess.CompletedProcess[str]) -> str:
 
 
 def test_the_whole_course_comes_back(story: Story, tmp_path: Path) -> None:
-    """Each home byte by byte with owners, modes, times and attributes, everybody's login, and the roster's file."""
+    """On another machine: each home byte by byte with owners, modes, times, attributes; all logins; the roster."""
     times: dict[str, str] = {}
     for round_ in ("first", "after a class day"):
         began, before = time.monotonic(), _bytes(story.store)
@@ -141,25 +145,34 @@ def test_the_whole_course_comes_back(story: Story, tmp_path: Path) -> None:
             for user in PEOPLE:
                 with (story.home(user) / "week1" / "1.ipynb").open("ab") as file:
                     file.write(os.urandom(20_000))
-    before_loss = story.pictures()
-    roster = (story.course.folder / "roster.csv").read_text()
-    remove(NAME)
-    (story.course.folder / "roster.csv").unlink()
-    assert not any(story.home(user).exists() for user in PEOPLE)
-    began = time.monotonic()
-    back = json.loads(story.cli("restore", "--all", "--json").stdout)
-    times["restore --all"] = f"{time.monotonic() - began:.1f} s"
-    assert back["homes"] == 20 and back["earlier"] == []
-    assert story.pictures() == before_loss
-    assert (story.course.folder / "roster.csv").read_text() == roster
-    sparse = story.home("zoë") / "holes"
-    assert sparse.stat().st_blocks * 512 < sparse.stat().st_size
-    began = time.monotonic()
-    story.cli("up", "--yes")
-    times["up"] = f"{time.monotonic() - began:.1f} s"
-    assert [story.log_in(user) for user in PEOPLE] == list(PEOPLE)
+    with cluster("lost", nodes=1, swarm=False) as made:
+        moved = _moved(story.course, tmp_path / "new", made)
+        volumes = made.manager.data / "volumes"
+        assert not made.manager.docker("volume", "ls", "--quiet") + made.manager.docker("ps", "--all", "--quiet")
+        began = time.monotonic()
+        back = json.loads(moved.cli("restore", "--all", "--json", environment=SECRET).stdout)
+        times["restore --all"] = f"{time.monotonic() - began:.1f} s"
+        assert back["homes"] == 20 and back["earlier"] == []
+        assert story.pictures(volumes) == story.pictures()
+        assert (moved.folder / "roster.csv").read_text() == (story.course.folder / "roster.csv").read_text()
+        sparse = story.home("zoë", volumes) / "holes"
+        assert sparse.stat().st_blocks * 512 < sparse.stat().st_size
+        began = time.monotonic()
+        moved.cli("up", "--yes", environment=SECRET)
+        times["up"] = f"{time.monotonic() - began:.1f} s"
+        assert [_log_in(moved.url, user) for user in PEOPLE] == list(PEOPLE)
+        moved.cli("down", "--yes", environment=SECRET)
     for what, took in times.items():
         print(f"{what}: {took}")
+
+
+def _moved(course: RunningCourse, folder: Path, made: Cluster) -> ClusterCourse:
+    """Its file alone, with the address of a machine that has the images and nothing else."""
+    folder.mkdir()
+    url = course.url.replace("127.0.0.1", made.manager.address)
+    (folder / "firstbell.toml").write_text((course.folder / "firstbell.toml").read_text().replace(course.url, url))
+    give_images(folder, made.manager, os.environ | SECRET)
+    return ClusterCourse(folder, course.name, url, made)
 
 
 def test_nothing_comes_over_what_is_there(story: Story) -> None:
