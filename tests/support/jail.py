@@ -8,7 +8,7 @@ import shlex
 import shutil
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import cast
 
@@ -46,6 +46,8 @@ class Jail:
         """What is raised where a helper is killed."""
         self.kill_after: dict[str, float] = {}
         """Seconds after which a helper with that verb is killed, once."""
+        self.kill_when: dict[str, Callable[[], bool]] = {}
+        """What a helper with that verb is killed at, once."""
 
     @property
     def engine(self) -> Engine:
@@ -81,9 +83,14 @@ class Jail:
         ]
         pipe = asyncio.subprocess.PIPE
         process = await asyncio.create_subprocess_exec(*words, stdin=pipe, stdout=pipe, stderr=pipe)
+        ending = asyncio.create_task(process.communicate(stdin))
         try:
-            seconds = self.kill_after.pop(verb, deadline)
-            out, err = await asyncio.wait_for(process.communicate(stdin), seconds)
+            if is_time := self.kill_when.pop(verb, None):
+                while not ending.done():
+                    if is_time():
+                        raise TimeoutError
+                    await asyncio.sleep(0.002)
+            out, err = await asyncio.wait_for(ending, self.kill_after.pop(verb, deadline))
         except TimeoutError:
             process.send_signal(signal.SIGKILL)
             await process.wait()

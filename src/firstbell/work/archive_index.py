@@ -78,7 +78,16 @@ class Checked:
 
 
 def check_archive(folder: Path, show: Show) -> Checked:
-    """Read every byte of an archive and compare it with what was written down. Needs neither course nor engine."""
+    """Read every byte of an archive and compare it with what was written down. Needs neither course nor engine.
+
+    Raises FirstbellError where there is none.
+    """
+    if not (folder / INDEX).exists() and not any(folder.glob(f"*{TAR}*")):
+        raise FirstbellError(
+            "there is no archive here",
+            where=str(folder),
+            next_step="Name the folder that `firstbell archive --to DIR` wrote: firstbell archive --check DIR",
+        )
     try:
         facts = json.loads((folder / INDEX).read_bytes())
         own = facts.pop("own")

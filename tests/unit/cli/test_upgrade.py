@@ -115,6 +115,9 @@ def test_check_of_what_is_no_archive(command: Command, tmp_path: Path):
     """An empty folder and a damaged index are told, with exit code 1, also as JSON; no course or engine is needed."""
     (tmp_path / "x").mkdir()
     shown = command("archive", "--check", str(tmp_path / "x"))
+    assert shown.code == 1 and "no archive here" in shown.err
+    (tmp_path / "x" / "ada.tar.gz").write_bytes(b"")
+    shown = command("archive", "--check", str(tmp_path / "x"))
     assert shown.code == 1 and "archive.json is missing" in shown.err
     (tmp_path / "x" / "archive.json").write_text("{")
     shown = command("archive", "nowhere", "--check", str(tmp_path / "x"), "--json")
