@@ -68,6 +68,26 @@ def test_what_people_and_servers_do_is_in_the_record(tmp_path: Path) -> None:
     ]
 
 
+def test_an_end_that_a_killed_hub_did_not_write_is_noted(tmp_path: Path) -> None:
+    """Of those whose server is neither there nor known to have ended; once, and before they start another."""
+    first = Usage()
+    first.begin(tmp_path / FILE, 365)
+    for user in ("ada", "bob", "cyd", "dan"):
+        first.start(user, user, "ready", "2.1 s")
+    first.end("bob", IDLE)
+    first.start("dan", "dan", "failed", "no image")
+    first.close()
+    for _ in range(2):
+        later = Usage()
+        later.found(["cyd"])
+        later.start("ada", "ada", "ready", "1.0 s")
+        later.begin(tmp_path / FILE, 365)
+        later.close()
+    told = [(line.kind, line.what, line.whom) for line in lines(tmp_path / FILE)][6:]
+    again = [("end", "unseen", "ada"), ("start", "ready", "ada")]
+    assert told == [again[0], ("end", "unseen", "dan"), again[1], *again]
+
+
 def test_notes_are_written_while_the_hub_runs(tmp_path: Path) -> None:
     """Not only at its end: whoever asks a second later finds them."""
     usage = Usage()

@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from firstbell.hub.records.chain import RESULT
+from firstbell.hub.records.chain import END, RESULT, START
 from firstbell.hub.records.file import opened
 from firstbell.hub.records.write import New, append
+from firstbell.hub.starts.log import Outcome
 from firstbell.sqlite import transaction
 
 _SELECT = (
@@ -25,6 +26,10 @@ _SELECT = (
     " LEFT JOIN said ON said.entry = entries.id"
     " LEFT JOIN entries AS later ON later.of = entries.id AND later.kind = 'result'"
     " LEFT JOIN said AS ended ON ended.entry = later.id "
+)
+_AT_WORK = (
+    "SELECT names.name FROM entries JOIN names ON number = whom WHERE kind = ? AND id IN"
+    " (SELECT max(id) FROM entries WHERE kind = ? OR kind = ? AND what = ? GROUP BY whom) ORDER BY id"
 )
 _NOBODY = -1
 
@@ -91,6 +96,11 @@ class Record:
             where += f" AND entries.kind IN ({', '.join('?' * len(sought.kinds))})"
             values += sought.kinds
         return self.select(f"{where} ORDER BY entries.id DESC LIMIT ?", [*values, sought.newest])
+
+    def at_work(self) -> tuple[str, ...]:
+        """Whose last server has a start and no end."""
+        rows = self.db.execute(_AT_WORK, (START, END, START, Outcome.READY))
+        return tuple(name for (name,) in rows)
 
     def select(self, where: str, values: Iterable[object]) -> tuple[Line, ...]:
         """Lines of the table `entries`."""

@@ -2,7 +2,8 @@
 
 Nobody waits for it: a note goes into memory, and a thread of its own writes what has come together, in one
 transaction twice a second at most. What cannot be written (a full disk) is tried again; should it become too much, the
-record says how much is missing. A hub that is killed loses what came in the last half second.
+record says how much is missing. A hub that is killed loses what came in the last half second; that a server ended in
+it is then noted by the next one.
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from firstbell.hub.records.chain import END, LOGIN, LOGOUT, LOST, START
 from firstbell.hub.records.days import EVERY, Days
-from firstbell.hub.records.endings import Ending
+from firstbell.hub.records.endings import UNSEEN, Ending
 from firstbell.hub.records.record import Record
 from firstbell.hub.records.write import New
 from firstbell.hub.rehearsals.book import RehearsalBook
@@ -46,6 +47,14 @@ class Usage:
         self._wake, self._end = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
         self._rehearsal: RehearsalBook | None = None
+        self._found: frozenset[str] | None = None
+
+    def found(self, users: Iterable[str]) -> None:
+        """Before `begin`: those alone had a server as this hub came, or one whose end it has noted.
+
+        Of whoever else has a start in the record and no end, the hub before this one was killed before it wrote it.
+        """
+        self._found = frozenset(users)
 
     def begin(self, path: Path, keep_days: int) -> None:
         """Write into that file from now on, and take out what is older than so many days."""
@@ -108,6 +117,10 @@ class Usage:
 
     def _write(self, record: Record) -> None:
         """What waits now, of all but a rehearsal's people. Raises sqlite3.Error: it then waits on."""
+        if self._found is not None:
+            lost_ends = [name for name in record.at_work() if name not in self._found]
+            record.add(*(New(END, UNSEEN.what, whom=name, words=UNSEEN.words) for name in lost_ends))
+            self._found = None
         nobody = set(self._rehearsal.people()) if self._rehearsal and self._waiting else set()
         while self._waiting or self._lost:
             lost = self._lost

@@ -196,6 +196,7 @@ async def adopt(app: Any, context: HubContext, recovery: Recovery) -> int:
     observed = await _observed(context)
     if observed is not None:
         spawners += await recovery.once(app, context, observed)
+        context.usage.found(spawner.user.name for spawner in spawners)
     await asyncio.gather(*(_adopt(app, spawner, observed) for spawner in spawners))
     _forget_cut_starts(app)
     if observed is not None:
