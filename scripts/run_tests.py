@@ -48,6 +48,9 @@ ONLY_NAMED = {
 convention and by mirrors, a quarter of one; whole courses on a Swarm, over an hour; grading killed at its steps and
 nbgrader's own tools on it, some minutes; every kernel in one image, an hour."""
 
+SIDE_BY_SIDE = ("-n2", "--dist=loadgroup", "--no-loadscope-reorder")
+"""Most tests wait for something real; which may run beside which is in `tests/conftest.py`."""
+
 
 def main() -> int:
     """Run what the arguments name; all of it without any."""
@@ -66,7 +69,9 @@ def main() -> int:
     folders = [folder for part in parts for folder in known[part]]
     # What is only run when named may lie below what always runs.
     others = [f"--ignore={folder}" for part in ONLY_NAMED if part not in parts for folder in ONLY_NAMED[part]]
-    return _run(("pytest", "--durations=20", "--durations-min=10", *folders, *others, *rest))
+    # Whoever looks for something themselves (-x, -s, --pdb) has one test after another.
+    beside = () if rest else SIDE_BY_SIDE
+    return _run(("pytest", "--durations=40", "--durations-min=10", *beside, *folders, *others, *rest))
 
 
 def _see_to_the_machine() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 
@@ -18,7 +19,7 @@ def seminar(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCourse]
     """A seminar of forty seats with small servers."""
     with running(
         tmp_path_factory.mktemp("seminar"),
-        "test-seminar",
+        f"test-seminar-{os.environ.get('PYTEST_XDIST_WORKER', 'one')}",
         access="capacity = 40",
         server='memory = "512M"\npids = 200\nidle = 0',
     ) as course:

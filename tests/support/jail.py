@@ -82,7 +82,10 @@ class Jail:
             _script(spec, root, sources),
         ]
         pipe = asyncio.subprocess.PIPE
-        process = await asyncio.create_subprocess_exec(*words, stdin=pipe, stdout=pipe, stderr=pipe)
+        # Of a session of its own: without a terminal, as in a container.
+        process = await asyncio.create_subprocess_exec(
+            *words, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True
+        )
         ending = asyncio.create_task(process.communicate(stdin))
         try:
             if is_time := self.kill_when.pop(verb, None):

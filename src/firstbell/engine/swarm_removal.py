@@ -16,13 +16,25 @@ from firstbell.engine.swarm_config import course_of, service_name
 from firstbell.engine.swarm_read import LABEL_SERVICE_ID
 from firstbell.engine.swarm_state import LABEL_BESIDE, is_ours
 from firstbell.engine.waiting import together
-from firstbell.errors import EngineUnavailable
+from firstbell.errors import EngineUnavailable, StartFailed
 from firstbell.model.container import ContainerSpec
 from firstbell.model.names import LABEL_SPEC
 from firstbell.model.observed import ContainerState, NodeState, Phase
 
 _GONE = 20.0
 """Seconds, beyond the grace, for a node to remove a container."""
+
+
+class NameTaken(StartFailed):
+    """Somebody else made a service of the name after we had looked."""
+
+    def __init__(self, name: str, *evidence: str) -> None:
+        super().__init__(
+            f"another command is starting {name}",
+            where=name,
+            next_step="Wait for it, then try again.",
+            evidence=evidence,
+        )
 
 
 class Removal:
@@ -76,7 +88,10 @@ class Removal:
         await self._cluster.ask(node, cleared, grace + _GONE)
 
     async def make_way(self, spec: ContainerSpec, found: ContainerState) -> None:
-        """Remove what has the name: an orphan, or an older form. Raises StartFailed if it is not ours."""
+        """Remove what has the name: an orphan, or an older form.
+
+        Raises StartFailed if it is not ours, NameTaken for what was not there when `found` was looked for.
+        """
         if found.phase is Phase.UNKNOWN:
             raise EngineUnavailable(
                 found.error, where=spec.name, next_step="`firstbell nodes list` shows when the node is back."
@@ -86,6 +101,8 @@ class Removal:
             with understood(spec.name):
                 if not is_ours(service, course_of(spec)):
                     raise swarm_failure.foreign(spec.name)
+            if found.phase is Phase.MISSING:
+                raise NameTaken(spec.name)
             await self.remove(spec.name, service, 0)
         elif found.phase is not Phase.MISSING:
             if LABEL_SPEC not in found.labels:

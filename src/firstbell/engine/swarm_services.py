@@ -18,7 +18,7 @@ from firstbell.engine.swarm_files import FileStore
 from firstbell.engine.swarm_fill import Filler
 from firstbell.engine.swarm_layout import Layout, layout
 from firstbell.engine.swarm_networks import Networks
-from firstbell.engine.swarm_removal import Removal
+from firstbell.engine.swarm_removal import NameTaken, Removal
 from firstbell.engine.swarm_state import LABEL_BESIDE, States, as_recorded
 from firstbell.engine.swarm_wait import NetworkLost, Passing, Waiter
 from firstbell.engine.waiting import together, until
@@ -60,14 +60,18 @@ class Services:
         if spec.every_node:
             return await self._start_everywhere(spec, parts, stage)
         for last in (False, False, True):
-            await self._removal.make_way(spec, found)
-            stage("create")
+            if _is_coming(found, spec):
+                found = await self._after_somebody_else(spec)
+                if _is_as_wanted(found, spec):
+                    return found
             try:
+                await self._removal.make_way(spec, found)
+                stage("create")
                 return await self._begin(spec, parts, stage)
-            except _NameTaken:
+            except NameTaken:
                 if last:
                     raise
-                found = await self._after_somebody_else(spec)
+                found = await self._states.state(spec.name)
                 if _is_as_wanted(found, spec):
                     return found
         raise AssertionError  # the last round returns or raises
@@ -187,12 +191,7 @@ class Services:
                 await self._post(body)
             except Answer as answer:
                 if answer.says("already exists"):
-                    raise _NameTaken(
-                        f"another command is starting {spec.name}",
-                        where=spec.name,
-                        next_step="Wait for it, then try again.",
-                        evidence=(answer.message,),
-                    ) from answer
+                    raise NameTaken(spec.name, answer.message) from answer
                 if swarm_failure.lacks_file(answer):
                     raise _FileGone(
                         f"a file of {spec.name} was removed while it started",
@@ -245,10 +244,6 @@ class Services:
             return await self._states.state(spec.name)
 
 
-class _NameTaken(StartFailed):
-    """Somebody else made a service of the name after we had looked."""
-
-
 class _FileGone(StartFailed):
     """A sweep took one of the service's files between their making and its own."""
 
@@ -258,7 +253,7 @@ async def _undone(removal: Removal, spec: ContainerSpec) -> AsyncIterator[None]:
     """Removes what was made if the body fails or is cancelled; not what another process has made."""
     try:
         yield
-    except (_NameTaken, _FileGone):
+    except (NameTaken, _FileGone):
         raise
     except BaseException:
         discarding = asyncio.ensure_future(removal.discard(spec))
