@@ -13,6 +13,7 @@ _BY_FILE = ("unit", "contract/backup", "stories/launcher", "stories/people")
 """Folders whose files share nothing; tests of any other share what is made once, and named once on a machine."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Side by side go files, or folders of which all share something."""
     if not config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):

@@ -22,7 +22,7 @@ from firstbell.backup.homes import Homes
 from firstbell.backup.keeper import Keeper, Outcome
 from firstbell.backup.results import Made, Restored, RestoreWish
 from firstbell.backup.same_storage import SameStorage
-from firstbell.backup.schedule import asked_run, due, is_first_of_day, last_good, unfinished_run
+from firstbell.backup.schedule import asked_run, due, is_first_of_day, last_good, unfinished_run, vanished
 from firstbell.engine.base import Engine
 from firstbell.engine.cluster import Cluster
 from firstbell.errors import CourseFileError, FirstbellError
@@ -127,7 +127,8 @@ class Backups:
         if is_first_of_day(before, self.course.name, now):
             tell(len(seen), len(waiting), "forgetting what has had its time")
             thinned = await keeper.thin(self.table.keep.counts, self._zone)
-        return Made(run, outcomes, len(homes), thinned, self.homes.strange)
+        gone = vanished(homes, before, await self.homes.people())
+        return Made(run, outcomes, len(homes), thinned, self.homes.strange, tuple(one.user for one in gone))
 
     async def check(self) -> int:
         """Read and compare every byte in the storage; how many snapshots there are. Raises BackupFailed."""

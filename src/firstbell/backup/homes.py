@@ -68,6 +68,10 @@ class Homes:
         self.strange = tuple(sorted(f for f in folders if f.startswith(prefix) and f not in mine))
         return tuple(Subject(Kind.HOME, user) for folder, user in sorted(mine.items()) if folder in folders)
 
+    async def people(self) -> tuple[str, ...]:
+        """Who is known, whether they have a home or not."""
+        return (await self._ask()).users
+
     async def engine_of(self, subject: Subject) -> Engine:
         """The daemon that has it. Raises as `place_of`."""
         return (await self.place_of(subject)).engine

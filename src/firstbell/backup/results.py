@@ -44,6 +44,8 @@ class Made:
     """Snapshots that have had their time and are gone."""
     strange: tuple[str, ...] = ()
     """Folders that are nobody's who is known, and are not backed up."""
+    vanished: tuple[str, ...] = ()
+    """Whose homes are not there, where most are not, though earlier backups have them."""
 
     @property
     def bad(self) -> tuple[Outcome, ...]:
@@ -62,6 +64,7 @@ class Made:
             "added": sum(one.added for one in made),
             "forgotten": self.thinned,
             "strange": list(self.strange),
+            "vanished": list(self.vanished),
             "bad": [
                 {**asdict(one.subject), "error": one.error, "unreadable": list(one.unreadable)} for one in self.bad
             ],

@@ -66,6 +66,16 @@ def last_good(snapshots: Iterable[Snapshot], until: float = float("inf")) -> Map
     return found
 
 
+def vanished(subjects: Iterable[Subject], snapshots: Iterable[Snapshot], users: Iterable[str]) -> tuple[Subject, ...]:
+    """Homes of `users` that were backed up and are not among `subjects`, if they are more than those that are.
+
+    Single ones are deleted every day; of most of a course it is likelier that the disk they are on is not mounted.
+    """
+    homes, known = {one for one in subjects if one.kind is Kind.HOME}, set(users)
+    gone = [one for one in last_good(snapshots) if one.kind is Kind.HOME and one.user in known and one not in homes]
+    return tuple(sorted(gone)) if len(gone) > len(homes) else ()
+
+
 def drill_choice(snapshots: Iterable[Snapshot], course: str, chance: Callable[[int], int]) -> Snapshot | None:
     """The last good snapshot of a home that `chance` chooses, given how many there are; None where there is none."""
     last = last_good(one for one in snapshots if one.course == course and one.subject.kind is Kind.HOME)

@@ -15,6 +15,8 @@ from firstbell.backup.schedule import drill_choice
 from firstbell.errors import EngineUnavailable, FirstbellError
 from firstbell.model.backup import Kind, Snapshot
 
+_NAMED = 5
+"""People whose homes are not there are named, of however many."""
 _TRIES = 5
 """Homes that a drill chooses from anew where one is too large for the disk."""
 
@@ -24,7 +26,7 @@ async def do(backups: Backups, kind: What, wish: Mapping[str, Any], tell: Tell) 
     match kind:
         case What.BACKUP:
             made = await backups.back_up(tell, str(wish.get("run", "")))
-            if made.bad:
+            if made.bad or made.vanished:
                 raise NotAll(made)
             return words_of_run(made), made.plain()
         case What.CHECK:
@@ -81,9 +83,16 @@ class NotAll(FirstbellError):
     def __init__(self, made: Made) -> None:
         homes = [one.subject.user for one in made.bad if one.subject.kind is Kind.HOME]
         others = [one.subject.kind.value for one in made.bad if one.subject.kind is not Kind.HOME]
+        said, help_ = [], ["The rest is backed up. The next run tries these first."]
+        if made.vanished:
+            first, more = ", ".join(made.vanished[:_NAMED]), len(made.vanished) - _NAMED
+            said.append(f"homes that were backed up before are not there: {first}{f' and {more} more' * (more > 0)}")
+            help_.insert(0, "Is the disk of the homes mounted? What earlier backups have of them stays.")
+        if made.bad:
+            said.append(f"not everything is backed up: {', '.join([*homes, *others])}")
         super().__init__(
-            f"not everything is backed up: {', '.join([*homes, *others])}",
-            next_step="The rest is. The next run tries these first.",
+            "; ".join(said),
+            next_step=" ".join(help_),
             evidence=[line for one in made.bad for line in _why(one.error, one.unreadable, one.subject.user)],
         )
         self.made = made

@@ -12,7 +12,7 @@ from firstbell.backup.backups import RestoreWish
 from firstbell.backup.failure import BackupFailed, Trouble
 from firstbell.backup.orders import What
 from firstbell.engine.base import Engine
-from firstbell.errors import CourseFileError, StartFailed
+from firstbell.errors import CourseFileError, FirstbellError, StartFailed
 from firstbell.model import names
 from firstbell.model.container import VolumeSpec, frozen
 from firstbell.model.course import Course
@@ -173,6 +173,13 @@ async def test_homes_in_folders_are_backed_up_by_whose_they_are(place: Place, tm
     (tmp_path / "homes" / names.home("demo", "ada") / "week0" / "0.ipynb").unlink()
     back = (await place.order(What.RESTORE, user="ada", path="week0/0.ipynb")).result
     assert back["place"] == "week0/0.ipynb"
+    (tmp_path / "homes").rename(tmp_path / "unmounted")
+    (tmp_path / "homes").mkdir()
+    with pytest.raises(FirstbellError, match="before are not there: ada"):
+        await place.order(What.BACKUP)
+    (tmp_path / "homes").rmdir()
+    (tmp_path / "unmounted").rename(tmp_path / "homes")
+    assert (await place.order(What.BACKUP)).result["homes"] == 1
 
 
 async def test_a_lock_that_a_kill_left_holds_nobody_up(place: Place) -> None:

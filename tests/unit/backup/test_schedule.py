@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from firstbell.backup.schedule import drill_choice, due, late, run_at, whole_course
+from firstbell.backup.schedule import drill_choice, due, late, run_at, vanished, whole_course
 from firstbell.backup.tags import WHOLE, read_tags, tags_of
 from firstbell.model.backup import Kind, Snapshot, Storage, Subject, parse_place
 from firstbell.model.secret import Secret
@@ -41,6 +41,16 @@ def test_late_is_who_a_whole_run_has_missed() -> None:
     """One run may still be at it; a home that no backup could read whole is late whatever else it has."""
     made = [shot(9 * HOUR, ADA), shot(7 * HOUR, BOB), shot(10 * HOUR, EVE, is_whole=False)]
     assert late((ADA, BOB, EVE), made, HOUR, 10 * HOUR) == (BOB, EVE)
+
+
+def test_most_homes_do_not_go_by_themselves() -> None:
+    """A course whose homes are nearly all gone is told so, of people who are known; who deletes a few is not."""
+    made = [shot(1, ADA), shot(1, BOB), shot(1, EVE), shot(2, STATE)]
+    users = ("ada", "bob", "eve", "new")
+    assert vanished((STATE,), made, users) == (ADA, BOB, EVE)
+    assert vanished((EVE, STATE), made, users) == (ADA, BOB)
+    assert vanished((BOB, EVE, STATE), made, users) == ()
+    assert vanished((STATE,), made, ("new",)) == vanished((STATE,), (), users) == ()
 
 
 def test_a_drill_takes_any_home_by_its_last_good_snapshot() -> None:

@@ -56,6 +56,18 @@ async def test_whoever_is_left_out_is_named_with_why(tmp_path: Path) -> None:
     assert [one["user"] for one in failed.result["bad"]] == ["bob", ""]
 
 
+async def test_homes_that_are_not_there_fail_a_run(tmp_path: Path) -> None:
+    """Else a disk that is not mounted would look like a course of nobody, backed up well."""
+    orders = Orders(tmp_path / "orders.sqlite")
+    made = orders.add(What.BACKUP)
+    gone = tuple(f"s{number}" for number in range(7))
+    await work_one(_backups(Made("r", (GOOD,), 1, 0, vanished=gone)), orders)
+    failed = orders.find(made.id)
+    assert failed is not None and failed.state is State.FAILED
+    assert failed.words == "homes that were backed up before are not there: s0, s1, s2, s3, s4 and 2 more"
+    assert "mounted" in failed.result["next_step"]
+
+
 async def test_an_engine_that_is_away_fails_nothing(tmp_path: Path) -> None:
     """The order is done again once it is back."""
     orders = Orders(tmp_path / "orders.sqlite")
