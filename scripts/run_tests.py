@@ -48,7 +48,7 @@ ONLY_NAMED = {
 convention and by mirrors, a quarter of one; whole courses on a Swarm, over an hour; grading killed at its steps and
 nbgrader's own tools on it, some minutes; every kernel in one image, an hour."""
 
-SIDE_BY_SIDE = ("-n2", "--dist=loadgroup", "--no-loadscope-reorder")
+SIDE_BY_SIDE = ("-n2", "--no-loadscope-reorder")
 """Most tests wait for something real; which may run beside which is in `tests/conftest.py`."""
 
 
