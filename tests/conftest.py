@@ -13,7 +13,7 @@ _BY_FILE = ("unit", "contract/backup", "stories/launcher", "stories/people")
 """Folders whose files share nothing; tests of any other share what is made once, and named once on a machine."""
 
 
-class ByFolder(LoadScopeScheduling):  # type: ignore[misc]
+class ByFolder(LoadScopeScheduling):
     """Gives a worker one folder, or file, after the other."""
 
     def _split_scope(self, nodeid: str) -> str:
