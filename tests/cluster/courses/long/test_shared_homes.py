@@ -42,6 +42,7 @@ async def test_a_home_never_has_two_writers_when_its_node_is_cut_off(shared: Clu
         assert len(shared.where()[person.user]) == 1, evidence(shared)
 
 
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("seconds", [0, 600], ids=["a moment", "ten minutes"])
 async def test_a_file_server_that_ends_takes_no_hub_and_no_file_with_it(
     shared: ClusterCourse, files: FileServer, seconds: int
