@@ -30,6 +30,7 @@ ONLY_NAMED = {
         "tests/stories/homes/test_rescue.py",
         "tests/stories/hub/test_clock.py",
         "tests/stories/faults/test_daemon.py",
+        "tests/stories/faults/test_engine.py",
         "tests/stories/faults/test_full_disk.py",
         "tests/stories/people/test_full_disk.py",
         "tests/browser/test_earlier.py",
@@ -41,12 +42,17 @@ ONLY_NAMED = {
         "tests/stories/images/test_mirrors.py",
     ),
     "swarm": ("tests/cluster/courses",),
-    "nbgrader": ("tests/stories/coursework/long",),
+    "nbgrader": (
+        "tests/stories/coursework/long",
+        "tests/stories/coursework/test_course.py",
+        "tests/stories/coursework/test_grading.py",
+    ),
     "languages": ("tests/languages",),
 }
 """Backups, upgrades, archives, records and limits on whole courses, most of an hour; images of conda, of every
-convention and by mirrors, a quarter of one; whole courses on a Swarm, over an hour; grading killed at its steps and
-nbgrader's own tools on it, some minutes; every kernel in one image, an hour."""
+convention and by mirrors, a quarter of one; whole courses on a Swarm, over an hour; a class's coursework from handing
+out to grades, grading killed at its steps, nbgrader's own tools on it, a quarter of one; every kernel in one image, an
+hour."""
 
 SIDE_BY_SIDE = ("-n2", "--no-loadscope-reorder")
 """Most tests wait for something real; which may run beside which is in `tests/conftest.py`."""
@@ -69,8 +75,8 @@ def main() -> int:
     folders = [folder for part in parts for folder in known[part]]
     # What is only run when named may lie below what always runs.
     others = [f"--ignore={folder}" for part in ONLY_NAMED if part not in parts for folder in ONLY_NAMED[part]]
-    # Whoever looks for something themselves (-x, -s, --pdb) has one test after another.
-    beside = () if rest else SIDE_BY_SIDE
+    # Whoever looks for something themselves (-x, -s, --pdb) has one test after another; so have machines and daemons.
+    beside = () if rest or set(parts) & set(ONLY_NAMED) else SIDE_BY_SIDE
     return _run(("pytest", "--durations=40", "--durations-min=10", *beside, *folders, *others, *rest))
 
 
