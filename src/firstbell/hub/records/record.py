@@ -11,10 +11,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from firstbell.hub.records.chain import END, RESULT, START
+from firstbell.hub.records.chain import END, READY, RESULT, START
 from firstbell.hub.records.file import opened
 from firstbell.hub.records.write import New, append
-from firstbell.hub.starts.log import Outcome
 from firstbell.sqlite import transaction
 
 _SELECT = (
@@ -99,7 +98,7 @@ class Record:
 
     def at_work(self) -> tuple[str, ...]:
         """Whose last server has a start and no end."""
-        rows = self.db.execute(_AT_WORK, (START, END, START, Outcome.READY))
+        rows = self.db.execute(_AT_WORK, (START, END, START, READY))
         return tuple(name for (name,) in rows)
 
     def select(self, where: str, values: Iterable[object]) -> tuple[Line, ...]:
