@@ -128,8 +128,9 @@ def down(  # noqa: PLR0917 - typer makes parameters of them
         steps_done = [str(step) for step in done]
         terminal.data({"course": read.name, "steps": steps_done, "homes_deleted": homes, "away": away})
         return
-    kept = f" {plural(homes, 'home')} deleted." if homes else " Homes are kept."
-    terminal.say(("It is down." if done else "It was down already.") + kept, style="green")
+    left = "There were no homes." if everything else "Homes are kept."
+    kept = f"{plural(homes, 'home')} deleted." if homes else left
+    terminal.say(f"{'It is down.' if done else 'It was down already.'} {kept}", style="green")
     _tell_away(terminal, read, away, delete_homes)
 
 

@@ -181,6 +181,13 @@ def test_home_made_after_the_question_stays(command: Command, work: Work):
     assert work.calls == ["down False"]
 
 
+def test_what_was_not_there_is_not_kept(command: Command, work: Work):
+    """Whoever asks for homes to be deleted where there are none is not told that they stay."""
+    shown = command("down", "stats", "--delete-homes", "--confirm", "stats")
+    assert (shown.code, work.calls) == (0, ["down True"])
+    assert "no homes" in shown.out and "kept" not in shown.out
+
+
 def test_folders_of_homes_are_never_deleted(command: Command, work: Work):
     """Homes in a directory of the machine are not down's to delete."""
     with Path("stats/firstbell.toml").open("a") as file:
