@@ -11,6 +11,8 @@ _ORDER = ("cluster", "browser", "contract", "stories", "languages", "unit")
 """What takes long comes first, so that all end together."""
 _BY_FILE = ("unit", "contract/backup", "stories/launcher", "stories/people")
 """Folders whose files share nothing; tests of any other share what is made once, and named once on a machine."""
+_SAME_PORTS = "unit/link"
+"""Its files listen at the same addresses."""
 
 
 class ByFolder(LoadScopeScheduling):
@@ -18,6 +20,8 @@ class ByFolder(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.partition("::")[0].removeprefix("tests/")
+        if path.startswith(f"{_SAME_PORTS}/"):
+            return _SAME_PORTS
         if path.startswith(tuple(f"{folder}/" for folder in _BY_FILE)):
             return path
         part, folder, *_ = path.split("/")
