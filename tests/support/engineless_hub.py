@@ -81,7 +81,7 @@ class EnginelessHub:
 
 @asynccontextmanager
 async def engineless_hub(folder: Path, net: int, *, course: Course, **wishes: Any) -> AsyncIterator[EnginelessHub]:
-    """A hub on loopback network 127.NET.0.0/24; gone at the end."""
+    """A hub on loopback network 127.NET.0.0/24, which is no other file's (they run side by side); gone at the end."""
     runtime = Runtime(course=course.name, image=IMAGE, network="servers", gateway=f"127.{net}.0.1", cpus=2)
     for name in ("state", "shared", "coursework", "tokens"):
         (folder / name).mkdir(exist_ok=True)

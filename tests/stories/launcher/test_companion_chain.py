@@ -66,7 +66,7 @@ def post(server: Any, path: str, **told: Any) -> httpx.Response:
 async def test_a_launcher_tells_its_use_and_is_ended_when_there_is_none(server: Any, tmp_path: Path) -> None:
     """Told and kept through its own page; while Lab merely asks nothing is used; then the hub ends it and says why."""
     rule = {"idle": "6s", "idle_notice": "3s", "keep_most": "1h"}
-    async with class_work(tmp_path, 242, coursework=None, server=rule) as work:
+    async with class_work(tmp_path, 228, coursework=None, server=rule) as work:
         work.server("ada")
         of_the_hub(server, work.hub.url, (work.hub.hub.folder / "tokens/ada").read_text())
         server.told["env"]["JUPYTERHUB_ACTIVITY_INTERVAL"] = "5"

@@ -370,7 +370,7 @@ async def test_who_is_no_staff_any_more_follows_no_more(work: ClassWork) -> None
 
 async def test_a_course_without_coursework_has_no_such_pages(tmp_path: Path) -> None:
     """No link, and 404 where the pages would be."""
-    async with class_work(tmp_path, 231, coursework=None) as work:
+    async with class_work(tmp_path, 229, coursework=None) as work:
         ada = work.hub.browser("ada")
         assert "oursework" not in ada.get("/hub/home").text
         assert ada.get(MINE).status_code == 404

@@ -25,7 +25,7 @@ RULES = [{"who": "section:B", "idle": "2h"}, {"who": "staff", "idle": 0}]
 
 @pytest.fixture
 async def work(tmp_path: Path) -> AsyncIterator[ClassWork]:
-    async with class_work(tmp_path, 234, coursework=None, server=HOUR, idle=RULES) as work:
+    async with class_work(tmp_path, 235, coursework=None, server=HOUR, idle=RULES) as work:
         yield work
 
 
