@@ -151,7 +151,7 @@ async def test_a_program_in_a_terminal_ends_and_its_shell_stays(course: RunningC
     before = course.server_of("bob")
     await bob.execute(f"open('hungry.py', 'w').write({SLOW!r})")
     shell = await bob.terminal("python3 ~/hungry.py; echo over > ~/over.txt")
-    assert "A program in your terminal was ended" in await message(bob)
+    assert "a program in your terminal was ended" in await message(bob)
     await shell.send_json(["stdin", "echo $((6 * 7)) > ~/answer.txt\r"])
 
     async def answered() -> bool:
