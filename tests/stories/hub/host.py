@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -85,8 +86,9 @@ class HostHub:
         setattr(self, part, process)
         return process
 
-    async def answers(self) -> None:
-        """Wait until the hub answers through the proxy."""
+    async def answers(self) -> float:
+        """Wait until the hub answers through the proxy; seconds it took."""
+        began = time.monotonic()
 
         async def asked() -> bool:
             assert self.hub is None or self.hub.poll() is None, self.log()[-3000:]
@@ -97,6 +99,7 @@ class HostHub:
                 return False
 
         await until(asked, deadline=60, first=0.02, longest=0.05)
+        return time.monotonic() - began
 
     def kill(self, part: str, number: signal.Signals = signal.SIGKILL) -> None:
         """End one of them and wait until it is gone."""
