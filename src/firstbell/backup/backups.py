@@ -127,7 +127,7 @@ class Backups:
         if is_first_of_day(before, self.course.name, now):
             tell(len(seen), len(waiting), "forgetting what has had its time")
             thinned = await keeper.thin(self.table.keep.counts, self._zone)
-        gone = vanished(homes, before, await self.homes.people())
+        gone = vanished(homes, before, self.homes.people)
         return Made(run, outcomes, len(homes), thinned, self.homes.strange, tuple(one.user for one in gone))
 
     async def check(self) -> int:

@@ -53,10 +53,13 @@ class Homes:
         self._ask = ask
         self.strange: tuple[str, ...] = ()
         """Folders of the last look that are nobody's who is known; they are not backed up."""
+        self.people: tuple[str, ...] = ()
+        """Who was known at the last look, whether they have a home or not."""
 
     async def subjects(self) -> tuple[Subject, ...]:
         """Everybody who has a home. Raises EngineUnavailable, HomeMissing."""
         known, observed = await self._ask(), await self._engine.observe(self._course.name)
+        self.people = known.users
         if not self._course.homes.is_shared:
             away = {user for user, node in known.nodes.items() if node} if isinstance(self._engine, Cluster) else set()
             awaited = {state.user for state in observed.standbys}
@@ -67,10 +70,6 @@ class Homes:
         prefix = names.home(self._course.name, "x").rpartition("x-")[0]
         self.strange = tuple(sorted(f for f in folders if f.startswith(prefix) and f not in mine))
         return tuple(Subject(Kind.HOME, user) for folder, user in sorted(mine.items()) if folder in folders)
-
-    async def people(self) -> tuple[str, ...]:
-        """Who is known, whether they have a home or not."""
-        return (await self._ask()).users
 
     async def engine_of(self, subject: Subject) -> Engine:
         """The daemon that has it. Raises as `place_of`."""

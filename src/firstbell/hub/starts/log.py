@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from firstbell.hub.records.chain import READY as READY_WORD
+from firstbell.hub.records import chain
 from firstbell.hub.starts.queue import Lane
 
 _KEPT = 5000
@@ -19,7 +19,7 @@ STAGES = ("queue", "home", "engine", "boot")
 class Outcome(StrEnum):
     """How a start ended."""
 
-    READY = READY_WORD
+    READY = chain.READY
     FAILED = "failed"
     NO_ROOM = "no_room"
     """Refused: the machine's memory is full."""
